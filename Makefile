@@ -1,0 +1,36 @@
+# Needs Python 3.11 and make; everything else goes into .venv.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install compare test lint bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: $(VENV)/.installed ## create .venv with everything in it
+
+$(VENV)/.installed: setup.py pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[all,dev]"
+	@touch $@
+
+compare: install ## train, defend, attack and compare on real digits; ARGS=--quick for a first look
+	$(BIN)/python -m benchmarks.compare $(ARGS)
+
+test: install ## run the tests; ARGS="-m slow" for the long ones
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install ## measure what a training step costs
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+clean: ## delete .venv and build products, not results
+	rm -rf $(VENV) build dist *.egg-info

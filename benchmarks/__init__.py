@@ -1,0 +1,1 @@
+"""Scripts that print and save the published tables."""

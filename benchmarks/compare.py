@@ -1,0 +1,6 @@
+"""The comparison of the defences: `python -m benchmarks.compare --help`."""
+
+from keras_mixup_gan.cli import main
+
+if __name__ == "__main__":
+    main("compare")

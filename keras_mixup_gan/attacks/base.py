@@ -1,0 +1,147 @@
+"""What all attacks share: declared access, checked queries, checked scores."""
+
+import abc
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from keras_mixup_gan.attacks.target import AttackTarget, check_labels, class_rows
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_images
+
+DISCRIMINATOR_BLOCK = 1024
+
+
+class Attack(abc.ABC):
+    """Base class of membership-inference attacks.
+
+    An attack is told about a model by `fit(target)` and then scores images by
+    `score(images)`. It never learns who is a member. The score of an image depends on
+    the image, its class label and the target alone: not on the other images of the
+    call, their order, or their number.
+
+    Subclasses set the class attributes and define `_fit` and `_score`.
+
+    Attributes:
+        name: Short name, used by `audit(attacks=...)` and as a key in reports.
+        title: Name to show.
+        requires: Names of the accesses it needs, of `"samples"`, `"discriminator"`,
+            `"reference"`.
+        paper: Where the attack comes from.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    requires: ClassVar[frozenset[str]]
+    paper: ClassVar[str]
+
+    _target: AttackTarget | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that scores depend on, as plain JSON values."""
+        return {}
+
+    def fit(self, target: AttackTarget) -> Self:
+        """Prepares the attack on one target.
+
+        Args:
+            target: What the attacker may touch.
+
+        Returns:
+            The attack itself.
+
+        Raises:
+            ValueError: If the target does not grant an access that is required.
+        """
+        missing = sorted(self.requires - target.access)
+        if missing:
+            granted = ", ".join(sorted(target.access)) or "nothing"
+            raise ValueError(
+                f"{self.title} needs access to: {', '.join(missing)}. "
+                f"Received: a target that grants {granted}. "
+                "Grant it in `AttackTarget`, or leave this attack out."
+            )
+        self._fit(target)
+        self._target = target
+        return self
+
+    def score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None = None
+    ) -> FloatArray:
+        """Scores images by how likely they were in the training set.
+
+        Args:
+            images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+            labels: Class labels, for attacks on the discriminator of a conditional
+                model: integers `(num_images,)` or rows `(num_images, num_classes)`.
+
+        Returns:
+            Float64 array `(num_images,)`, finite, higher = more likely a member.
+
+        Raises:
+            ValueError: If the attack was not fitted, the images or labels are not as
+                described, or the model returns scores that are not finite.
+        """
+        images = check_images(images, "images", self._fitted().image_shape)
+        if labels is not None:
+            labels = check_labels(labels, len(images), "images")
+        return self._checked(self._score(images, labels), len(images))
+
+    def _fitted(self) -> AttackTarget:
+        """The target, once there is one."""
+        if self._target is None:
+            raise ValueError(
+                f"{self.title} does not know its target yet. Expected: a fitted "
+                "attack. Received: score() before fit(). Call `fit(target)` first."
+            )
+        return self._target
+
+    def _fit(self, target: AttackTarget) -> None:  # noqa: B027
+        """Prepares an attack that needs to; the access has been checked."""
+
+    @abc.abstractmethod
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        """Scores checked images."""
+
+    def _discriminate(
+        self, target: AttackTarget, images: FloatArray, labels: FloatArray | None
+    ) -> FloatArray:
+        """Raw discriminator scores as float64, checked."""
+        if target.discriminator is None:
+            raise ValueError(f"{self.title} needs access to: discriminator.")
+        scores = target.discriminator(images, labels)
+        return self._checked(scores, len(images))
+
+    def _class_rows(
+        self, target: AttackTarget, labels: FloatArray | IntArray | None, what: str
+    ) -> FloatArray | None:
+        """Label rows for a conditional discriminator, None for any other."""
+        if target.num_classes is None:
+            return None
+        if labels is None:
+            raise ValueError(
+                f"{self.title} needs the class labels of the {what}, because the model "
+                f"is conditional. Received: labels=None, num_classes="
+                f"{target.num_classes}. Pass `(images, labels)`."
+            )
+        return class_rows(labels, target.num_classes)
+
+    def _checked(self, scores: Any, num_images: int) -> FloatArray:
+        """Returns scores as a float64 vector after checking number and values."""
+        scores = np.asarray(scores, dtype="float64")
+        if scores.size != num_images:
+            raise ValueError(
+                f"{self.title} expected one score for each of {num_images} images. "
+                f"Received: shape={scores.shape}. Let the discriminator return one "
+                "value per image."
+            )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"{self.title} met scores that are not finite. Received: "
+                f"{int((~np.isfinite(scores)).sum())} of {num_images} NaN or infinite. "
+                "Look for a model that diverged."
+            )
+        return scores.reshape(num_images)

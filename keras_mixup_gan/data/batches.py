@@ -1,0 +1,95 @@
+"""Endless streams of training batches whose n-th batch is a pure function of n."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup_gan.typing import FloatArray, Tensor
+
+
+def step_counter(start: Callable[[], Tensor]) -> tf.data.Dataset:
+    """Counts training steps, from the value that `start` has when iteration begins.
+
+    Args:
+        start: Returns the int64 number of steps done so far.
+
+    Returns:
+        An endless data set of int64 scalars. A training that was interrupted and
+        goes on from a saved step therefore sees the batches it would have seen.
+    """
+    first = tf.data.Dataset.range(1).map(lambda _: tf.cast(start(), tf.int64))
+    return first.flat_map(tf.data.Dataset.counter)
+
+
+def shuffled_indices(
+    num_examples: int, batch_size: int, start: Callable[[], Tensor], seed: int
+) -> tf.data.Dataset:
+    """Batches of indices: one permutation an epoch, its remainder left out.
+
+    Args:
+        num_examples: Size of the data set.
+        batch_size: Images in a batch, at most `num_examples`.
+        start: Returns the number of steps done when iteration begins.
+        seed: Integer seed; epoch `e` is permuted by `(seed, e)`.
+
+    Returns:
+        An endless data set of int64 tensors `(batch_size,)`.
+    """
+    per_epoch = num_examples // batch_size
+
+    def epoch_order(epoch: Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_examples, dtype=tf.int64), seed=tf.stack([seed, epoch])
+        )
+        batches = tf.data.Dataset.from_tensor_slices(order)
+        return batches.batch(batch_size, drop_remainder=True)
+
+    def resumed(step: Tensor) -> tf.data.Dataset:
+        epochs = tf.data.Dataset.counter(step // per_epoch)
+        return epochs.flat_map(epoch_order).skip(step % per_epoch)
+
+    return step_counter(start).take(1).flat_map(resumed)
+
+
+def poisson_batches(
+    arrays: dict[str, FloatArray],
+    sampling_rate: float,
+    start: Callable[[], Tensor],
+    seed: int | None,
+) -> tf.data.Dataset:
+    """Poisson-sampled batches: each example enters each step by its own coin.
+
+    This is the sampling that the accountant assumes. Batches differ in size; one
+    that would be empty holds a zero example that `mask` leaves out.
+
+    Args:
+        arrays: Arrays of equal length, such as `images` and `labels`.
+        sampling_rate: Probability in `(0, 1]` that an example enters a step.
+        start: Returns the number of steps done when iteration begins.
+        seed: Seed of a reproducible benchmark, or `None` for operating-system
+            entropy, which a privacy guarantee needs.
+
+    Returns:
+        An endless data set of dicts of the arrays' rows and a boolean `mask`.
+    """
+    num_examples = len(next(iter(arrays.values())))
+
+    def draw() -> Iterator[dict[str, Any]]:
+        step = int(start())
+        while True:
+            random = np.random.default_rng(None if seed is None else [seed, step])
+            chosen = np.flatnonzero(random.random(num_examples) < sampling_rate)
+            batch = {name: array[chosen] for name, array in arrays.items()}
+            if not len(chosen):
+                batch = {name: array[:1] * 0 for name, array in arrays.items()}
+            yield {**batch, "mask": np.full(len(batch["images"]), len(chosen) > 0)}
+            step += 1
+
+    signature = {
+        name: tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+        for name, array in arrays.items()
+    }
+    signature["mask"] = tf.TensorSpec((None,), tf.bool)
+    return tf.data.Dataset.from_generator(draw, output_signature=signature)

@@ -1,0 +1,298 @@
+"""`MembershipSplit`: who is in the training set, who is not, who calibrates."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from keras_mixup_gan.data.sources import Images, check_labels
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_images, check_integer
+
+_ROLES = ("members", "non_members", "reference")
+
+
+class SplitPart(NamedTuple):
+    """One part of a split.
+
+    Attributes:
+        images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
+        labels: int64 array `(num_images,)`, or `None`.
+        indices: int64 array `(num_images,)`, the place of each image in the pool.
+    """
+
+    images: FloatArray
+    labels: IntArray | None
+    indices: IntArray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MembershipSplit:
+    """Three disjoint parts of one pool of images.
+
+    Members train the target model; non-members are the other half of every attack's
+    queries; the reference part calibrates attacks and belongs to neither. All come from
+    one random permutation of one pool, because attacks otherwise detect the difference
+    between two data sets and report it as a leak. Parts that share an index or an
+    identical image are refused for the same reason. The arrays are read-only copies, so
+    that `content_hash` stays true.
+
+    Usually made by `draw`, or by `from_parts` when the parts are given.
+
+    Args:
+        members: The images that the target model is trained on.
+        non_members: Images of the same kind that it is not trained on.
+        reference: Further images, known to an attacker, or `None`.
+
+    Raises:
+        ValueError: If a part is not a batch of images in `[-1, 1]`, if parts differ in
+            image shape, overlap, or hold the same image.
+
+    Example:
+        >>> images, labels = keras_mixup_gan.data.load_images("digits")
+        >>> split = keras_mixup_gan.data.MembershipSplit.draw(
+        ...     images, labels, num_members=1000, num_non_members=1000, seed=0
+        ... )
+        >>> split.members.images.shape, split.short_hash
+        ((1000, 28, 28, 1), '...')
+    """
+
+    members: SplitPart
+    non_members: SplitPart
+    reference: SplitPart | None = None
+
+    def __post_init__(self) -> None:
+        for role, part in self.parts().items():
+            shape = None if role == "members" else self.image_shape
+            object.__setattr__(self, role, _checked_part(part, role, shape))
+        self._refuse_shared_indices()
+        self._refuse_shared_images()
+
+    def __repr__(self) -> str:
+        sizes = (f"{role}={len(part.images)}" for role, part in self.parts().items())
+        return (
+            f"MembershipSplit({', '.join(sizes)}, image_shape={self.image_shape}, "
+            f"content_hash={self.short_hash!r})"
+        )
+
+    @classmethod
+    def draw(
+        cls,
+        images: Any,
+        labels: Any = None,
+        *,
+        num_members: int,
+        num_non_members: int,
+        num_reference: int = 0,
+        seed: int = 0,
+        drop_duplicates: bool = False,
+    ) -> Self:
+        """Draws disjoint parts from one permutation of the images.
+
+        Members come from the front of the permutation, non-members and then the
+        reference part from its back: with the same seed, a larger `num_members` adds
+        members and leaves the non-members as they are.
+
+        Args:
+            images: float array `(num_images, height, width, channels)` in `[-1, 1]`, or
+                the `Images` that `load_images` returns.
+            labels: Class labels `(num_images,)`, or `None`.
+            num_members: Number of members, at least 1.
+            num_non_members: Number of non-members, at least 1.
+            num_reference: Number of reference images, 0 for none.
+            seed: Seed of the permutation.
+            drop_duplicates: Draw only from the first copy of each image. By default a
+                draw that puts copies of an image into different parts is refused.
+
+        Returns:
+            The split.
+
+        Raises:
+            ValueError: If there are fewer images than asked for, or if copies of an
+                image fall into different parts.
+        """
+        check_integer(1, num_members=num_members, num_non_members=num_non_members)
+        check_integer(0, num_reference=num_reference, seed=seed)
+        if isinstance(images, Images):
+            images, labels = images.images, images.labels if labels is None else labels
+        images = check_images(images)
+        labels = check_labels(labels, len(images))
+        pool: IntArray = np.arange(len(images))
+        if drop_duplicates:
+            pool = _first_copies(images)
+        num_drawn = num_members + num_non_members + num_reference
+        if num_drawn > len(pool):
+            raise ValueError(
+                f"The split needs {num_drawn} images and there are {len(pool)}"
+                f"{' distinct ones' if drop_duplicates else ''}. Received: num_members="
+                f"{num_members}, num_non_members={num_non_members}, num_reference="
+                f"{num_reference}. Ask for fewer or load more images."
+            )
+        order = np.random.default_rng(seed).permutation(pool)
+        back = order[::-1]
+        chosen = {
+            "members": order[:num_members],
+            "non_members": back[:num_non_members],
+            "reference": back[num_non_members : num_non_members + num_reference],
+        }
+        return cls(
+            **{
+                role: SplitPart(
+                    images[indices],
+                    None if labels is None else labels[indices],
+                    indices,
+                )
+                for role, indices in chosen.items()
+                if len(indices)
+            }
+        )
+
+    @classmethod
+    def from_parts(cls, members: Any, non_members: Any, reference: Any = None) -> Self:
+        """Makes a split of parts that are given, and checks them.
+
+        Args:
+            members: Images `(num_images, height, width, channels)` in `[-1, 1]`, or a
+                pair `(images, labels)`.
+            non_members: The same.
+            reference: The same, or `None`.
+
+        Returns:
+            The split. Its indices number the images through all parts in this order.
+
+        Raises:
+            ValueError: As for the class.
+        """
+        parts: dict[str, SplitPart] = {}
+        start = 0
+        for role, part in zip(_ROLES, (members, non_members, reference), strict=True):
+            if part is None:
+                continue
+            images, labels = part if isinstance(part, tuple) else (part, None)
+            images = check_images(images, role)
+            indices = np.arange(start, start + len(images))
+            parts[role] = SplitPart(images, labels, indices)
+            start += len(images)
+        return cls(**parts)
+
+    def parts(self) -> dict[str, SplitPart]:
+        """The parts by role: members, non_members and, if there is one, reference."""
+        parts = {role: getattr(self, role) for role in _ROLES}
+        return {role: part for role, part in parts.items() if part is not None}
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape `(height, width, channels)` of every image."""
+        height, width, channels = self.members.images.shape[1:]
+        return height, width, channels
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over the roles, shapes, pixels and labels of the parts, in order."""
+        digest = hashlib.sha256()
+        for role, part in self.parts().items():
+            digest.update(f"{role} {part.images.shape}\n".encode())
+            digest.update(b"".join(self._digests[role]))
+            if part.labels is not None:
+                digest.update(b"labels\n" + part.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    @property
+    def short_hash(self) -> str:
+        """The first 12 characters of `content_hash`, for tables."""
+        return self.content_hash[:12]
+
+    @property
+    def num_duplicates(self) -> dict[str, int]:
+        """How many images of each part repeat an earlier one of the same part.
+
+        Copies inside a part are allowed, but count twice in training and in scores.
+        """
+        return {role: len(d) - len(set(d)) for role, d in self._digests.items()}
+
+    @cached_property
+    def _digests(self) -> dict[str, list[bytes]]:
+        """One hash per image, by role."""
+        parts = self.parts().items()
+        return {role: list(_image_digests(part.images)) for role, part in parts}
+
+    def _refuse_shared_indices(self) -> None:
+        counts: Counter[int] = Counter()
+        for part in self.parts().values():
+            counts.update(set(part.indices.tolist()))
+        shared = sorted(index for index, count in counts.items() if count > 1)
+        if shared:
+            raise ValueError(
+                f"The parts of the split overlap in {len(shared)} indices. Expected "
+                f"disjoint parts. Received: {_first_few(shared)} in more than one "
+                "part. Draw the parts with `MembershipSplit.draw`."
+            )
+
+    def _refuse_shared_images(self) -> None:
+        owners: dict[bytes, dict[str, list[int]]] = {}
+        for role, part in self.parts().items():
+            pairs = zip(self._digests[role], part.indices.tolist(), strict=True)
+            for digest, index in pairs:
+                owners.setdefault(digest, {}).setdefault(role, []).append(index)
+        shared = [roles for roles in owners.values() if len(roles) > 1]
+        if not shared:
+            return
+        indices = sorted(
+            i for roles in shared for group in roles.values() for i in group
+        )
+        raise ValueError(
+            f"{len(shared)} images occur in more than one part of the split. Expected "
+            "parts without a common image, or membership is undefined. Received: exact "
+            f"copies at indices {_first_few(indices)}. Draw with `drop_duplicates="
+            "True`, or remove the copies."
+        )
+
+
+def _checked_part(
+    part: SplitPart, role: str, image_shape: tuple[int, int, int] | None
+) -> SplitPart:
+    """A read-only copy of a part with everything about it checked."""
+    images = _read_only(check_images(part.images, role, image_shape))
+    labels = check_labels(part.labels, len(images))
+    indices = np.asarray(part.indices)
+    is_integer = np.issubdtype(indices.dtype, np.integer)
+    if indices.shape != (len(images),) or not is_integer:
+        raise ValueError(
+            f"`{role}.indices` must be one integer per image. Expected shape "
+            f"({len(images)},). Received: dtype={indices.dtype}, shape={indices.shape}."
+        )
+    return SplitPart(
+        images,
+        None if labels is None else _read_only(labels),
+        _read_only(indices.astype("int64")),
+    )
+
+
+def _read_only(array: Any) -> Any:
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def _image_digests(images: FloatArray) -> Iterator[bytes]:
+    """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
+    for image in images:
+        values = np.ascontiguousarray(image + np.float32(0), "<f4")
+        yield hashlib.sha256(values.data).digest()
+
+
+def _first_copies(images: FloatArray) -> IntArray:
+    """Indices of the images that repeat no earlier one."""
+    first: dict[bytes, int] = {}
+    for i, digest in enumerate(_image_digests(images)):
+        first.setdefault(digest, i)
+    return np.array(list(first.values()))
+
+
+def _first_few(indices: list[int]) -> str:
+    shown = ", ".join(map(str, indices[:8]))
+    return shown + (f", ... ({len(indices)} in all)" if len(indices) > 8 else "")

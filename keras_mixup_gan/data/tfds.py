@@ -1,0 +1,176 @@
+"""Reads data sets of TensorFlow Datasets: from disk where they are prepared."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup_gan.data.shapes import Shape, stack_images, unit_range
+from keras_mixup_gan.typing import FloatArray, IntArray
+
+_SOURCE = re.compile(
+    r"tfds:(?P<name>\w+)(?:/(?P<config>[^/:]+))?"
+    r"(?::(?P<version>\d+\.\d+\.\d+))?(?::(?P<split>.+))?"
+)
+_METADATA = ("features.json", "dataset_info.json")
+
+
+def load_tfds(
+    source: str,
+    image_shape: Shape | None,
+    crop_to_aspect_ratio: bool,
+    data_dir: Path | None,
+) -> tuple[FloatArray, IntArray | None]:
+    """Returns the images and, where the data set has them, the labels of a split.
+
+    Args:
+        source: `"tfds:name[/config][:version][:split]"`; the split may be a slice
+            such as `train[:10%]` or a sum such as `train+test`, and is `train` unless
+            given.
+        image_shape: The shape to bring the images to, or `None`.
+        crop_to_aspect_ratio: Whether to crop before resizing.
+        data_dir: Where data sets are kept; `TFDS_DATA_DIR` or
+            `~/tensorflow_datasets` unless given.
+
+    Returns:
+        float32 images in `[-1, 1]`, and int64 labels or `None`.
+
+    Raises:
+        ImportError: Without tensorflow-datasets.
+        ValueError: If the data set, its split or its images cannot be had.
+    """
+    parsed = _SOURCE.fullmatch(source)
+    if parsed is None:
+        raise ValueError(
+            "The source names no data set. Expected 'tfds:name', optionally followed "
+            "by /config, :version and :split, e.g. 'tfds:mnist:train[:5000]'. "
+            f"Received: source={source!r}."
+        )
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"The source {source!r} needs tensorflow-datasets. Install it with "
+            '`pip install "keras-mixup-gan[tfds]"`.'
+        ) from error
+    default = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    root = Path(data_dir or default).expanduser()
+    prepared = _find_prepared(root, parsed["name"], parsed["config"], parsed["version"])
+    if prepared is not None:
+        builder = tfds.builder_from_directory(str(prepared))
+    else:
+        builder = _download(tfds, parsed, root)
+    return _read(
+        tfds, builder, parsed["split"] or "train", image_shape, crop_to_aspect_ratio
+    )
+
+
+def _find_prepared(
+    root: Path, name: str, config: str | None, version: str | None
+) -> Path | None:
+    """The newest prepared copy on disk, found without asking the network."""
+    folder = root / name / config if config else root / name
+    copies = _versions(folder)
+    if not copies and not config and folder.is_dir():
+        configs = [sub for sub in sorted(folder.iterdir()) if _versions(sub)]
+        if len(configs) > 1:
+            raise ValueError(
+                f"The data set {name!r} has several configurations in {root}. Expected "
+                f"one of {', '.join(sub.name for sub in configs)}. Received: none. "
+                f"Write e.g. 'tfds:{name}/{configs[0].name}'."
+            )
+        copies = _versions(configs[0]) if configs else {}
+    if version is not None:
+        return copies.get(tuple(map(int, version.split("."))))
+    return copies[max(copies)] if copies else None
+
+
+def _versions(folder: Path) -> dict[tuple[int, ...], Path]:
+    """The complete versions in a folder: those that tfds can read without code."""
+    if not folder.is_dir():
+        return {}
+    return {
+        tuple(map(int, sub.name.split("."))): sub
+        for sub in folder.iterdir()
+        if re.fullmatch(r"\d+\.\d+\.\d+", sub.name)
+        and all((sub / file).is_file() for file in _METADATA)
+    }
+
+
+def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
+    """Prepares the data set under `root` and returns its builder."""
+    name, config, version = parsed["name"], parsed["config"], parsed["version"]
+    known = tfds.list_builders(with_community_datasets=False)
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+        raise ValueError(
+            f"Unknown data set {name!r}. Expected one that is prepared in {root} or "
+            f"that TensorFlow Datasets can download.{hint} Pass `data_dir=` if it is "
+            "kept elsewhere."
+        )
+    full_name = (
+        name + (f"/{config}" if config else "") + (f":{version}" if version else "")
+    )
+    # tfds reports network, disk and checksum failures with many exception types.
+    try:
+        builder = tfds.builder(full_name, data_dir=str(root))
+        builder.download_and_prepare()
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"The data set {full_name!r} is not prepared in {root} and could not be "
+            f"downloaded ({reason}). Pass `data_dir=` if it is kept elsewhere, or "
+            f"prepare it where there is a network with `tfds build {full_name}`."
+        ) from error
+    return builder
+
+
+def _read(
+    tfds: Any,
+    builder: Any,
+    split: str,
+    image_shape: Shape | None,
+    crop_to_aspect_ratio: bool,
+) -> tuple[FloatArray, IntArray | None]:
+    """Decodes a split of a prepared data set in its stored order."""
+    try:
+        dataset = builder.as_dataset(split=split, shuffle_files=False)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"The data set {builder.name!r} has no images in split {split!r}. Expected "
+            f"one of {', '.join(sorted(builder.info.splits))}, or a slice or sum of "
+            "these such as 'train[:1000]'."
+        ) from error
+    spec = dataset.element_spec
+    if "image" not in spec or spec["image"].dtype.name != "uint8":
+        raise ValueError(
+            f"The data set {builder.name!r} has no 8-bit feature called 'image'. "
+            f"Received: features {sorted(spec)}. Convert it to a folder or an .npz "
+            "file first."
+        )
+    label = spec.get("label")
+    has_labels = label is not None and label.dtype.is_integer and label.shape == ()
+    count = int(dataset.cardinality())
+    labels: list[int] = []
+
+    def named_images() -> Iterator[tuple[str, FloatArray]]:
+        for i, example in enumerate(tfds.as_numpy(dataset)):
+            if has_labels:
+                labels.append(int(example["label"]))
+            yield f"Image {i} of {builder.name!r}", unit_range(example["image"])
+
+    try:
+        images = stack_images(named_images(), count, image_shape, crop_to_aspect_ratio)
+    except tf.errors.OpError as error:
+        raise ValueError(
+            f"The files of {builder.name!r} in {builder.data_dir} could not be read "
+            f"({type(error).__name__}). Expected complete record files. Delete that "
+            "folder and prepare the data set again."
+        ) from error
+    return images, np.array(labels, "int64") if has_labels else None

@@ -1,0 +1,67 @@
+"""Step times as ratios within one process, the models taking turns."""
+
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.typing import FloatArray
+
+
+def step_seconds(
+    models: Mapping[str, Any],
+    images: FloatArray,
+    batch_size: int,
+    rounds: int = 20,
+    warm_up: int = 3,
+) -> dict[str, list[float]]:
+    """Times training steps of several models, one step of each in turn.
+
+    A step includes fetching, mixing or sampling its batch. Taking turns exposes all
+    models to the same disturbances of a shared machine.
+
+    Args:
+        models: Compiled models by name; they are trained by this.
+        images: Training images `(num_images, height, width, channels)` in `[-1, 1]`.
+        batch_size: Images in a batch.
+        rounds: Timed steps of each model.
+        warm_up: Untimed steps before.
+
+    Returns:
+        For each model the seconds of its timed steps.
+    """
+    takers = {name: _stepper(m, images, batch_size) for name, m in models.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    for number in range(warm_up + rounds):
+        for name, take_step in takers.items():
+            start = time.perf_counter()
+            take_step()
+            if number >= warm_up:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median_ratios(
+    seconds: Mapping[str, list[float]], baseline: str
+) -> dict[str, float]:
+    """Median over rounds of each model's time over the baseline's of the same round."""
+    return {
+        name: statistics.median(
+            mine / base for mine, base in zip(times, seconds[baseline], strict=True)
+        )
+        for name, times in seconds.items()
+    }
+
+
+def _stepper(model: Any, images: FloatArray, batch_size: int) -> Any:
+    batches, _ = feeding.training_batches(model, images, None, batch_size)
+    iterator = iter(batches)
+    step = tf.function(model.train_step, reduce_retracing=True)
+
+    def take_step() -> None:
+        tf.nest.map_structure(lambda loss: loss.numpy(), step(next(iterator)))
+
+    return take_step

@@ -1,0 +1,447 @@
+"""The defence: training images are replaced by mixtures of them.
+
+Ji, Hu, Xiang, Zhou, "Mixup Training for Generative Models to Defend Membership
+Inference Attacks", INFOCOM 2023; mixup itself is Zhang et al., ICLR 2018. It is an
+empirical defence and carries no epsilon.
+"""
+
+import dataclasses
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_in_range,
+    check_integer,
+    check_positive,
+)
+
+# Images that a data set's second pass holds in memory to permute them.
+_SHUFFLE_WINDOW = 10_000
+_IMAGE_KEYS, _LABEL_KEYS = ("images", "image"), ("labels", "label")
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+@dataclass(frozen=True)
+class MixUp:
+    """Replaces each image of a batch by a convex combination of several images.
+
+    Each mixture is `sum_j w_j * x_j` over `num_samples` images with weights
+    `w ~ Dirichlet(alpha, ..., alpha)`; for two images that is the usual
+    `lam * x_i + (1 - lam) * x_j` with `lam ~ Beta(alpha, alpha)`.
+
+    Use it as a `tf.data` transform, `ds.apply(MixUp(alpha=1.0))`, or hand it to a
+    model, `keras_mixup_gan.zoo.dcgan(mixup=MixUp(alpha=8.0, noise_stddev=1.0))`,
+    which then mixes inside `fit`. All randomness is a pure function of the seed, the
+    training step and the row, so parallel maps do not change it.
+
+    Args:
+        alpha: Concentration of the Dirichlet weights, above 0. Small values leave
+            nearly raw images, 1 is uniform, large values average evenly.
+        num_samples: How many distinct images are blended into one, at least 2.
+        per: `"sample"` draws weights for every mixed image, `"batch"` once a batch.
+        mix_fakes: Whether a model blends its generated images with the same weights
+            before the discriminator sees them ("two-sided"). The discriminator then
+            compares like with like, and the generator can still learn clean images.
+        same_class: Blend only images of one class; needs labels. An image that has
+            too few partners of its class in the batch is replaced by one that has
+            enough, so nothing enters unmixed.
+        max_weight: No image enters a mixture with more than this weight, in
+            `[1 / num_samples, 1]`. Weights above it are drawn evenly toward
+            `1 / num_samples`; for two images that clips `lam`.
+        noise_stddev: Standard deviation of Gaussian noise added after blending, in
+            units of the `[-1, 1]` pixel scale; to the fakes too where `mix_fakes`.
+        pairing: `"batch"` blends images of the same batch, never one with itself;
+            `"passes"` blends independently shuffled passes over the data set, where
+            an image can by chance meet itself.
+        seed: Integer seed. `None` draws one from the operating system, or takes the
+            model's where a model uses the transform. The seed of
+            `tf.random.set_seed`, if set, enters `ds.apply` too, as it does all of
+            `tf.data`.
+
+    Raises:
+        ValueError: If an argument is outside the ranges above.
+
+    Example:
+    ```python
+    ds = tf.data.Dataset.from_tensor_slices(images).shuffle(1000).batch(64)
+    mixed = ds.apply(keras_mixup_gan.MixUp(alpha=1.0, seed=0))
+    ```
+    """
+
+    alpha: float = 1.0
+    num_samples: int = 2
+    per: str = "sample"
+    mix_fakes: bool = True
+    same_class: bool = False
+    max_weight: float = 1.0
+    noise_stddev: float = 0.0
+    pairing: str = "batch"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(alpha=self.alpha)
+        check_integer(2, num_samples=self.num_samples)
+        check_choice(self.per, ("sample", "batch"), "per")
+        check_choice(self.pairing, ("batch", "passes"), "pairing")
+        check_in_range(1 / self.num_samples, 1, max_weight=self.max_weight)
+        check_in_range(0, float("inf"), noise_stddev=self.noise_stddev)
+        if self.seed is not None:
+            check_integer(0, seed=self.seed)
+        if self.same_class and self.pairing == "passes":
+            raise ValueError(
+                "`same_class` looks for partners in the batch. Expected "
+                "pairing='batch'. Received: pairing='passes'. Drop one of the two."
+            )
+
+    @classmethod
+    def paper(cls, seed: int | None = None) -> "MixUp":
+        """The published rule of Ji et al.
+
+        Two independently shuffled passes over the members, one weight a batch from
+        `Beta(1, 1)`, labels mixed with the same weight, generated images not mixed.
+        """
+        return cls(alpha=1.0, per="batch", mix_fakes=False, pairing="passes", seed=seed)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MixUp":
+        """Builds the transform from `get_config()`."""
+        return cls(**config)
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Mixes a batched data set; the form that `Dataset.apply` takes.
+
+        Args:
+            dataset: Yields images `(batch, height, width, channels)`, pairs
+                `(images, labels)` or dicts with `"images"` and `"labels"`; floating
+                point, labels one-hot or soft `(batch, num_classes)`.
+
+        Returns:
+            A data set of the same structure; every iteration over it draws new
+            mixtures, reproducibly so where `seed` is set.
+
+        Raises:
+            ValueError: If images are not batched or not floating point, labels are
+                integers, or the data set is already mixed.
+        """
+        seed = secrets.randbits(31) if self.seed is None else self.seed
+        epoch = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+        steps = epoch.take(1).flat_map(
+            lambda start: tf.data.Dataset.counter(start % (2**32))
+        )
+        mixed = self.mixed_batches(dataset, steps, seed)
+        spec = dataset.element_spec
+        return _mark(mixed.map(lambda batch: _restore(batch, spec)))
+
+    def mixed_batches(
+        self, dataset: tf.data.Dataset, steps: tf.data.Dataset, seed: int
+    ) -> tf.data.Dataset:
+        """Mixes batch `n` of a data set with the randomness of the `n`-th step.
+
+        Args:
+            dataset: A batched data set, as `__call__` takes it.
+            steps: Data set of int64 counters, one for each batch.
+            seed: Integer seed of the whole stream.
+
+        Returns:
+            A data set of the dicts that `mix_batch` returns.
+        """
+        if is_mixed(dataset):
+            raise ValueError(
+                "The data set is mixed twice. Expected raw images. Received: a data "
+                "set to which MixUp was already applied. Apply it once: in the "
+                "pipeline, or through the model's `mixup=`."
+            )
+        check_batches(dataset.element_spec, self)
+        batches = dataset.map(as_batch)
+        passes = [batches]
+        if self.pairing == "passes":
+            size = _batch_size(batches)
+            passes += [
+                _reshuffled(batches, size, steps, seed + 1 + n)
+                for n in range(self.num_samples - 1)
+            ]
+        return keep_cardinality(
+            tf.data.Dataset.zip(steps, *passes).map(
+                lambda step, *batch: self.mix_batch(batch, (seed, step)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            ),
+            dataset,
+        )
+
+    def mix_batch(
+        self, passes: tuple[dict[str, Tensor], ...], seed: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """Draws the weights of a batch and mixes it.
+
+        Args:
+            passes: One batch as `as_batch` returns it, or, where
+                `pairing="passes"`, `num_samples` of them.
+            seed: Two integers; the draw is a pure function of them.
+
+        Returns:
+            Dict with `images` (mixed, noise added), `weights` `(batch, num_sources)`,
+            by which generated counterparts are to be mixed, and where labels are known
+            `labels` (mixed) and `source_labels` (of the images before mixing). There
+            are `batch` sources, or `num_samples * batch` where `pairing="passes"`.
+        """
+        first = passes[0]
+        batch_size = tf.shape(first["images"])[0]
+        key = tf.stack([tf.cast(part, tf.int64) for part in seed])
+        weight_key, partner_key, noise_key = tf.unstack(tf.random.split(key, 3))
+        if self.pairing == "passes":
+            sources = {
+                name: tf.concat([batch[name] for batch in passes], 0) for name in first
+            }
+            turns = batch_size * tf.range(self.num_samples)[None]
+            partners = tf.range(batch_size)[:, None] + turns
+        else:
+            sources = first
+            partners = self.draw_partners(batch_size, partner_key, first.get("labels"))
+        shares = self.draw_shares(batch_size, weight_key)
+        weights = _scatter(shares, partners, tf.shape(sources["images"])[0])
+        images, labels = self.mix(sources["images"], sources.get("labels"), weights)
+        mixed = {"images": self.add_noise(images, noise_key), "weights": weights}
+        if labels is not None:
+            mixed |= {"labels": labels, "source_labels": sources["labels"]}
+        return mixed
+
+    @staticmethod
+    def mix(
+        images: Tensor, labels: Tensor | None, weights: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Blends images, and labels alike, by given weights.
+
+        Args:
+            images: Float tensor `(num_images, height, width, channels)`.
+            labels: Float tensor `(num_images, num_classes)`, or `None`.
+            weights: Float tensor `(num_mixtures, num_images)` whose rows sum to 1.
+
+        Returns:
+            Mixed images `(num_mixtures, height, width, channels)` and mixed labels
+            `(num_mixtures, num_classes)` or `None`.
+        """
+        return _blend(weights, images), _blend(weights, labels)
+
+    def add_noise(self, images: Tensor, seed: Tensor) -> Tensor:
+        """Adds the defence's Gaussian noise to blended images."""
+        if not self.noise_stddev:
+            return images
+        noise = tf.random.stateless_normal(tf.shape(images), seed, dtype=images.dtype)
+        return images + self.noise_stddev * noise
+
+    def draw_shares(self, batch_size: Tensor, seed: Tensor) -> Tensor:
+        """Dirichlet weights `(batch, num_samples)`, none above `max_weight`."""
+        rows = 1 if self.per == "batch" else batch_size
+        shape = (rows, self.num_samples)
+        gamma_key, uniform_key = tf.unstack(tf.random.split(seed, 2))
+        # Gamma(a) = Gamma(a + 1) * U^(1/a): logarithms keep a tiny alpha exact.
+        gamma = tf.random.stateless_gamma(
+            shape, gamma_key, alpha=self.alpha + 1.0, dtype=tf.float64
+        )
+        uniform = 1 - tf.random.stateless_uniform(shape, uniform_key, dtype=tf.float64)
+        weights = tf.nn.softmax(tf.math.log(gamma) + tf.math.log(uniform) / self.alpha)
+        even = 1 / self.num_samples
+        largest = tf.reduce_max(weights, axis=1, keepdims=True)
+        shrink = tf.where(
+            largest > self.max_weight, (self.max_weight - even) / (largest - even), 1.0
+        )
+        weights = tf.cast(even + shrink * (weights - even), tf.float32)
+        return tf.broadcast_to(weights, (batch_size, self.num_samples))
+
+    def draw_partners(
+        self, batch_size: Tensor, seed: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
+        """Indices `(batch, num_samples)` of distinct rows to blend."""
+        keys = tf.unstack(tf.random.split(seed, 2))
+        order = tf.random.experimental.stateless_shuffle(tf.range(batch_size), keys[0])
+        if not self.same_class:
+            _require(batch_size >= self.num_samples, "the batch", self.num_samples)
+            rolled = [tf.roll(order, -n, axis=0) for n in range(self.num_samples)]
+            return tf.stack(rolled, axis=1)
+        classes = tf.gather(tf.argmax(labels, axis=1), order)
+        by_class = tf.argsort(classes, stable=True)
+        order, classes = tf.gather(order, by_class), tf.gather(classes, by_class)
+        start = tf.searchsorted(classes, classes, side="left")
+        size = tf.searchsorted(classes, classes, side="right") - start
+        offset = tf.range(batch_size) - start
+        turns = offset[:, None] + tf.range(self.num_samples)[None]
+        partners = tf.gather(order, start[:, None] + turns % size[:, None])
+        enough = tf.where(size >= self.num_samples)[:, 0]
+        _require(tf.size(enough) > 0, "any class of the batch", self.num_samples)
+        pick = tf.random.stateless_uniform(
+            (batch_size,), keys[1], 0, tf.size(enough), dtype=tf.int32
+        )
+        own_row = tf.range(batch_size, dtype=tf.int64)
+        row = tf.where(size >= self.num_samples, own_row, tf.gather(enough, pick))
+        return tf.gather(partners, row)
+
+
+def as_batch(*element: Any) -> dict[str, Tensor]:
+    """One element of a data set as a dict with `images` and, if any, `labels`."""
+    images, labels = _split(element[0] if len(element) == 1 else element)
+    return (
+        {"images": images} if labels is None else {"images": images, "labels": labels}
+    )
+
+
+def check_batches(spec: Any, mixup: MixUp | None = None) -> None:
+    """Checks the structure that a data set yields, before anything is run.
+
+    Args:
+        spec: The data set's `element_spec`.
+        mixup: The transform that the elements are for, if any.
+
+    Raises:
+        ValueError: If the elements are not batches of floating-point images, or
+            cannot be mixed as asked.
+    """
+    images, labels = _split(spec)
+    if images.shape.rank != 4:
+        raise ValueError(
+            "The data set must yield batches of images of shape (batch, height, width, "
+            f"channels). Received: elements of shape {images.shape}. Call "
+            "`dataset.batch(batch_size)` first."
+        )
+    if not images.dtype.is_floating:
+        raise ValueError(
+            "The data set's images must be floating point in [-1, 1]. Received: "
+            f"dtype={images.dtype.name}. Convert 8-bit images with "
+            "`dataset.map(lambda x: tf.cast(x, tf.float32) / 127.5 - 1)`."
+        )
+    if mixup is None:
+        return
+    if labels is None and mixup.same_class:
+        raise ValueError(
+            "`same_class` needs labels. Expected (images, labels). Received: images "
+            "alone. Add the labels, or set same_class=False."
+        )
+    if labels is not None and (labels.shape.rank != 2 or not labels.dtype.is_floating):
+        raise ValueError(
+            "Labels must be one-hot or soft floating-point rows of shape (batch, "
+            f"num_classes) to be mixed. Received: shape={labels.shape}, "
+            f"dtype={labels.dtype.name}. Convert them with "
+            "`tf.one_hot(labels, num_classes)`."
+        )
+
+
+def is_mixed(dataset: tf.data.Dataset) -> bool:
+    """Whether a `MixUp` was applied to the data set or to one that it is made from."""
+    if getattr(dataset, "_keras_mixup_gan_mixed", False):
+        return True
+    return any(is_mixed(source) for source in dataset._inputs())
+
+
+def keep_cardinality(
+    dataset: tf.data.Dataset, source: tf.data.Dataset
+) -> tf.data.Dataset:
+    """Tells `dataset` that it is as long as `source`, so `fit` can show progress."""
+    length = int(source.cardinality())
+    if length < 0:
+        return dataset
+    return dataset.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def _split(element: Any) -> tuple[Any, Any]:
+    """The images and the labels (or `None`) of an element or an element spec."""
+    if isinstance(element, dict):
+        image_keys = [key for key in _IMAGE_KEYS if key in element]
+        label_keys = [key for key in _LABEL_KEYS if key in element]
+        if len(image_keys) != 1 or len(element) != 1 + len(label_keys):
+            raise ValueError(
+                "Elements that are dicts must hold 'images' and at most 'labels'. "
+                f"Received: keys {sorted(element)}. Drop the others with `dataset.map`."
+            )
+        return element[image_keys[0]], element[label_keys[0]] if label_keys else None
+    if isinstance(element, (tuple, list)):
+        if not 1 <= len(element) <= 2:
+            raise ValueError(
+                "The data set must yield images or (images, labels). Received: "
+                f"tuples of {len(element)}. Drop the others with `dataset.map`."
+            )
+        return element[0], element[1] if len(element) == 2 else None
+    return element, None
+
+
+def _restore(batch: dict[str, Tensor], spec: Any) -> Any:
+    """A mixed batch in the structure that its data set came in."""
+    if isinstance(spec, dict):
+        return {
+            key: batch["images" if key in _IMAGE_KEYS else "labels"] for key in spec
+        }
+    if isinstance(spec, (tuple, list)):
+        return tuple(batch[key] for key in ("images", "labels")[: len(spec)])
+    return batch["images"]
+
+
+def _blend(weights: Tensor, rows: Tensor | None) -> Tensor | None:
+    if rows is None:
+        return None
+    shape = tf.concat([tf.shape(weights)[:1], tf.shape(rows)[1:]], axis=0)
+    flat = tf.reshape(rows, (tf.shape(rows)[0], -1))
+    blended = tf.matmul(tf.cast(weights, rows.dtype), flat)
+    return tf.ensure_shape(tf.reshape(blended, shape), (None, *rows.shape[1:]))
+
+
+def _scatter(shares: Tensor, columns: Tensor, num_columns: Tensor) -> Tensor:
+    """A matrix with `shares[i, j]` at `(i, columns[i, j])` and zeros elsewhere."""
+    places = tf.one_hot(columns, num_columns, dtype=shares.dtype)
+    return tf.einsum("mk,mkn->mn", shares, places)
+
+
+def _mark(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    dataset._keras_mixup_gan_mixed = True
+    return dataset
+
+
+def _batch_size(batches: tf.data.Dataset) -> int:
+    """The size of the batches, looked up in the first where it is not static."""
+    size = batches.element_spec["images"].shape[0]
+    if size is None:
+        size = len(next(iter(batches.take(1)))["images"])
+    return int(size)
+
+
+def _reshuffled(
+    batches: tf.data.Dataset, size: int, steps: tf.data.Dataset, seed: int
+) -> tf.data.Dataset:
+    """The same images in another order, keyed by the step an epoch starts at.
+
+    `Dataset.shuffle` will not do: it mixes TensorFlow's global seed into its own.
+    """
+
+    def one_pass(start: Tensor) -> tf.data.Dataset:
+        pass_key = tf.stack([tf.constant(seed, tf.int64), start])
+
+        def permuted(number: Tensor, rows: dict[str, Tensor]) -> tf.data.Dataset:
+            key = tf.random.experimental.stateless_fold_in(pass_key, number)
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.shape(rows["images"])[0]), key
+            )
+            return tf.data.Dataset.from_tensor_slices(
+                {name: tf.gather(part, order) for name, part in rows.items()}
+            )
+
+        windows = batches.unbatch().batch(_SHUFFLE_WINDOW).enumerate()
+        return windows.flat_map(permuted).batch(size)
+
+    return steps.take(1).flat_map(one_pass)
+
+
+def _require(condition: Tensor, where: str, num_samples: int) -> None:
+    tf.debugging.Assert(
+        condition,
+        [
+            f"Mixing {num_samples} images needs at least as many in {where}. Use a "
+            "larger batch and batch(..., drop_remainder=True)."
+        ],
+    )

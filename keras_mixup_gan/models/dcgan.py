@@ -1,0 +1,232 @@
+"""DCGAN (Radford, Metz, Chintala, ICLR 2016): networks and training step."""
+
+import secrets
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models.gan import GAN
+from keras_mixup_gan.models.layers import (
+    LabelMaps,
+    normal_initializers,
+    normalization,
+)
+from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_choice, check_integer
+
+L = keras.layers
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+class DCGAN(GAN):
+    """Deep convolutional GAN with the non-saturating loss.
+
+    Args:
+        image_shape: `(height, width, channels)`; both sides at least 8 and divisible
+            by 4.
+        latent_dim: Number of latent dimensions.
+        width: Channels of the discriminator's first block; doubled at each halving.
+        norm: Normalization of the discriminator, `"layer"`, `"group"`, `"batch"` or
+            `None`. The generator uses batch normalization, as in the paper.
+        num_classes: Number of classes, for a conditional model; labels enter the
+            generator beside the latents and the discriminator as constant channels.
+        mixup: A `MixUp`, or `None`.
+        dp: A `DPSGD`, or `None`.
+        ema_momentum: Momentum of the generator's moving average, in `[0, 1)`.
+        seed: Integer seed of weights, batches and latents; `None` draws one.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Radford et al., https://arxiv.org/abs/1511.06434
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 64,
+        width: int = 32,
+        norm: str | None = "layer",
+        *,
+        num_classes: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_choice(norm, ("layer", "group", "batch", None), "norm")
+        check_integer(1, latent_dim=latent_dim, width=width)
+        check_image_shape(image_shape)
+        seed = secrets.randbits(31) if seed is None else seed
+        height, breadth, channels = image_shape
+        image_shape = (height, breadth, channels)
+        super().__init__(
+            build_generator(image_shape, latent_dim, width, num_classes, seed),
+            build_discriminator(image_shape, width, norm, num_classes, seed + 1),
+            build_generator(image_shape, latent_dim, width, num_classes, seed),
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            num_classes=num_classes,
+            seed=seed,
+            **kwargs,
+        )
+        self.width = width
+        self.norm = norm
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the model."""
+        return {**super().get_config(), "width": self.width, "norm": self.norm}
+
+    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """`-log D(x) - log(1 - D(G(z)))` and the non-saturating `-log D(G(z))`."""
+        d_loss = tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
+        return d_loss, tf.reduce_mean(real_loss(fake))
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One discriminator update, then one generator update.
+
+        Args:
+            data: A prepared batch; its images are mixtures where the model mixes.
+
+        Returns:
+            Running means of the losses.
+        """
+        batch = feeding.prepared_batch(self, data)
+        if self.dp is not None:
+            return self.private_train_step(batch)
+        labels = batch.get("labels")
+
+        fakes = self.fakes(batch, draw=0)
+        with tf.GradientTape() as tape:
+            real = self.discriminate(batch["images"], labels)
+            d_loss, _ = self.losses(real, self.discriminate(fakes, labels))
+        self.minimize(tape, d_loss, self.discriminator, self.d_optimizer)
+
+        with tf.GradientTape() as tape:
+            fake = self.discriminate(self.fakes(batch, draw=1), labels)
+            _, g_loss = self.losses(real, fake)
+        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
+        return self.finish_step(d_loss, g_loss)
+
+    def private_train_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same with DP-SGD: real and generated rows clipped alike, noised once.
+
+        Labels of generated images are drawn uniformly, not taken from the batch.
+        """
+        num_fakes = tf.cast(self.expected_batch_size.value, tf.int32)
+        labels = self.random_labels(num_fakes, draw=0)
+        fakes = self.clean_fakes(num_fakes, labels, draw=0)
+        absent = tf.zeros(num_fakes, bool)
+        rows = {
+            "images": tf.concat([batch["images"], fakes], 0),
+            "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
+        }
+        if labels is not None:
+            rows["labels"] = tf.concat([batch["labels"], labels], 0)
+
+        def row_loss(row: dict[str, Tensor]) -> Tensor:
+            single = {name: part[None] for name, part in row.items()}
+            logits = self.discriminate(single["images"], single.get("labels"))
+            return tf.where(row["is_real"], real_loss(logits), fake_loss(logits))[0]
+
+        self.private_update(rows, tf.concat([batch["mask"], ~absent], 0), row_loss)
+
+        with tf.GradientTape() as tape:
+            fakes = self.clean_fakes(num_fakes, labels, draw=1)
+            g_loss = tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
+        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
+        return self.finish_step(None, g_loss)
+
+
+def build_generator(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    width: int,
+    num_classes: int | None,
+    seed: int,
+) -> keras.Model:
+    """Latents, and labels if any, to images through transposed convolutions."""
+    height, breadth, channels = image_shape
+    halvings = num_halvings(height, breadth)
+    initializer = normal_initializers(seed)
+    inputs = latents = keras.Input((latent_dim,), name="latents")
+    if num_classes is not None:
+        labels = keras.Input((num_classes,), name="labels")
+        inputs, latents = [latents, labels], L.Concatenate()([latents, labels])
+
+    base = (height >> halvings, breadth >> halvings, width << (halvings - 1))
+    x = L.Dense(
+        base[0] * base[1] * base[2], use_bias=False, kernel_initializer=initializer()
+    )(latents)
+    x = L.Reshape(base)(x)
+    x = L.ReLU()(L.BatchNormalization(momentum=0.9)(x))
+    for level in reversed(range(halvings - 1)):
+        x = L.Conv2DTranspose(
+            width << level,
+            4,
+            2,
+            "same",
+            use_bias=False,
+            kernel_initializer=initializer(),
+        )(x)
+        x = L.ReLU()(L.BatchNormalization(momentum=0.9)(x))
+    images = L.Conv2DTranspose(
+        channels,
+        4,
+        2,
+        "same",
+        activation="tanh",
+        kernel_initializer=initializer(),
+        dtype="float32",
+        name="images",
+    )(x)
+    return keras.Model(inputs, images, name="generator")
+
+
+def build_discriminator(
+    image_shape: tuple[int, int, int],
+    width: int,
+    norm: str | None,
+    num_classes: int | None,
+    seed: int,
+) -> keras.Model:
+    """Images, and labels if any, to one raw score through strided convolutions."""
+    initializer = normal_initializers(seed)
+    inputs = images = keras.Input(image_shape, name="images")
+    if num_classes is not None:
+        labels = keras.Input((num_classes,), name="labels")
+        inputs, images = [images, labels], LabelMaps()([images, labels])
+
+    x, channels = images, width
+    while min(x.shape[1:3]) > 4:
+        x = L.Conv2D(channels, 4, 2, "same", kernel_initializer=initializer())(x)
+        if channels > width and norm is not None:
+            x = normalization(norm, channels)(x)
+        x = L.LeakyReLU(0.2)(x)
+        channels *= 2
+    x = L.Flatten()(x)
+    scores = L.Dense(
+        1, kernel_initializer=initializer(), dtype="float32", name="scores"
+    )(x)
+    return keras.Model(inputs, scores, name="discriminator")
+
+
+def num_halvings(height: int, breadth: int) -> int:
+    """How often both sides can be halved before one is odd or at most 4."""
+    count = 0
+    while min(height, breadth) > 4 and height % 2 == 0 and breadth % 2 == 0:
+        height, breadth, count = height // 2, breadth // 2, count + 1
+    return count
+
+
+def check_image_shape(image_shape: tuple[int, int, int]) -> None:
+    """Raises a `ValueError` unless the networks can be built for these images."""
+    valid = len(image_shape) == 3 and min(image_shape) > 0
+    if not valid or any(side < 8 or side % 4 for side in image_shape[:2]):
+        raise ValueError(
+            "`image_shape` must be (height, width, channels) with sides of at least 8 "
+            f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "
+            "e.g. `data.load_images(..., image_shape=(32, 32, 3))`."
+        )

@@ -1,0 +1,387 @@
+"""What all GANs of the zoo share: data, randomness, optimizers, averaging."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models.trained import TrainedGAN
+from keras_mixup_gan.privacy import tfp
+from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_in_range, check_integer
+
+# Streams of random numbers: the latents of an update and the noise on its fakes.
+_LATENTS, _FAKE_NOISE, _FAKE_LABELS = 0, 1, 2
+
+
+class GAN(TrainedGAN):
+    """Base class of the zoo's models; a subclass adds networks and `train_step`.
+
+    `fit` mixes the training images where `mixup` is given, and samples them as DP-SGD
+    demands where `dp` is given. The moving average of the generator is what is called,
+    sampled and exported. Every random number is a function of `seed`, the step counter
+    and its purpose, all of which are saved: an interrupted training that is resumed
+    gives the same weights to the bit as one that was not.
+
+    Args:
+        generator: Maps latents `(batch, latent_dim)`, or `[latents, labels]`, to images
+            in `[-1, 1]`.
+        discriminator: Maps images, or `[images, labels]`, to raw scores `(batch, 1)`.
+        ema_generator: A network like `generator` for the moving average.
+        image_shape: `(height, width, channels)`.
+        latent_dim: Number of latent dimensions.
+        num_classes: Number of classes of a conditional model, or `None`.
+        mixup: The `MixUp` that training images go through, or `None`.
+        dp: `DPSGD` settings, or `None`.
+        ema_momentum: Momentum of the moving average, in `[0, 1)`.
+        seed: Integer seed.
+
+    Raises:
+        ValueError: If an argument is out of range, `mixup` meets `dp`, or the
+            discriminator has layers that DP-SGD cannot treat.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        ema_generator: keras.Model,
+        *,
+        image_shape: tuple[int, int, int],
+        latent_dim: int,
+        num_classes: int | None = None,
+        mixup: MixUp | None = None,
+        dp: DPSGD | None = None,
+        seed: int,
+        ema_momentum: float = 0.999,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_in_range(0, 1, ema_momentum=ema_momentum)
+        check_integer(0, seed=seed)
+        if mixup is not None and dp is not None:
+            raise ValueError(
+                "`mixup` and `dp` do not add up: one image enters several mixtures of "
+                "a step, so clipping each mixture does not bound that image's part. "
+                f"Expected one of the two. Received: mixup={mixup}, dp={dp}."
+            )
+        if dp is not None:
+            refuse_batch_norm(discriminator)
+            tfp.load("dp_query.gaussian_query")
+        self.image_shape = image_shape
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        self.mixup = mixup
+        self.dp = dp
+        self.ema_momentum = ema_momentum
+        self.seed = seed
+
+        self.generator = generator
+        self.discriminator = discriminator
+        self.ema_generator = ema_generator
+        self.ema_generator.set_weights(generator.get_weights())
+        self.ema_generator.trainable = False
+        self.steps = self._counter("steps")
+        # What the privacy accountant needs, kept with the weights.
+        self.num_examples = self._counter("num_examples")
+        self.expected_batch_size = self._counter("expected_batch_size")
+        self._private_gradients: PrivateGradients | None = None
+        self._d_loss = keras.metrics.Mean(name="d_loss")
+        self._g_loss = keras.metrics.Mean(name="g_loss")
+        self.built = True
+
+    # === Keras ===
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Running means of the losses; with DP-SGD of the generator's alone.
+
+        The discriminator's loss reads real images without noise.
+        """
+        return [self._g_loss] if self.dp else [self._d_loss, self._g_loss]
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the model, networks left to the subclass."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "num_classes": self.num_classes,
+            "mixup": serialize(self.mixup),
+            "dp": serialize(self.dp),
+            "ema_momentum": self.ema_momentum,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GAN":
+        """Builds the model from `get_config()`."""
+        restored = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("mixup", "dp")
+        }
+        return cls(**{**config, **restored})
+
+    def compile(
+        self,
+        g_optimizer: Any = "adam",
+        d_optimizer: Any = "adam",
+        **kwargs: Any,
+    ) -> None:
+        """Sets the two optimizers and builds their state.
+
+        Args:
+            g_optimizer: Optimizer of the generator: a name or an instance.
+            d_optimizer: Optimizer of the discriminator.
+            **kwargs: Further arguments of `keras.Model.compile`, such as
+                `jit_compile` (off by default on CPU, where it is slower, and with
+                `dp`, where every batch has another size) and `steps_per_execution`.
+        """
+        if self.dp is not None or not tf.config.list_physical_devices("GPU"):
+            kwargs.setdefault("jit_compile", False)
+        super().compile(optimizer=None, **kwargs)
+        self.g_optimizer = _built(g_optimizer, self.generator)
+        self.d_optimizer = _built(d_optimizer, self.discriminator)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Arguments that repeat `compile`."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "g_optimizer": serialize(self.g_optimizer),
+            "d_optimizer": serialize(self.d_optimizer),
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as it was."""
+        self.compile(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if name.endswith("optimizer")
+                else value
+                for name, value in config.items()
+            }
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        """Images of the averaged generator for latents, or `[latents, labels]`."""
+        return self.ema_generator(inputs, training=False)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        steps_per_epoch: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model.
+
+        Args:
+            x: Images in `[-1, 1]`: an array `(num_images, height, width, channels)`,
+                or a batched `tf.data.Dataset` of images, `(images, labels)` or dicts.
+                Arrays are shuffled anew each epoch and a last incomplete batch is
+                left out; a data set keeps its own order, so the exact resumption of a
+                training is only up to it.
+            y: Class labels of an array `x`, integers or one-hot rows; for conditional
+                models.
+            batch_size: Images in a batch of an array, 64 by default. With `dp` it is
+                the expected size.
+            epochs: Number of epochs.
+            steps_per_epoch: Batches in an epoch; by default the data set's length.
+            **kwargs: Further arguments of `keras.Model.fit`, such as `callbacks`,
+                `validation_data`, `initial_epoch` and `verbose`.
+
+        Returns:
+            The history of the epoch's losses.
+
+        Raises:
+            ValueError: If the data have a wrong type, shape or range, hold fewer
+                images than a batch, or are already mixed.
+        """
+        with feeding.plain_data_errors():
+            batches, length = feeding.training_batches(self, x, y, batch_size)
+            if self.dp is not None:
+                kwargs["callbacks"] = self._guarded(kwargs.get("callbacks"))
+            if steps_per_epoch is None and length is not None:
+                batches = batches.take(length)
+                batches = batches.apply(tf.data.experimental.assert_cardinality(length))
+            return super().fit(
+                batches,
+                epochs=epochs,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=False,
+                **kwargs,
+            )
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        """Losses on raw images in inference mode."""
+        batch = feeding.raw_batch(self, data)
+        images, labels = batch["images"], batch.get("labels")
+        latents = self.latents(tf.shape(images)[0])
+        fakes = self.ema_generator(_joined(latents, labels), training=False)
+        real = self.discriminate(images, labels, training=False)
+        fake = self.discriminate(fakes, labels, training=False)
+        d_loss, g_loss = self.losses(real, fake)
+        return self.report(d_loss, g_loss)
+
+    # === What a training step is made of ===
+
+    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Discriminator and generator loss of raw scores, for `evaluate`."""
+        raise NotImplementedError
+
+    def discriminate(
+        self, images: Tensor, labels: Tensor | None, training: bool = True
+    ) -> Tensor:
+        """Raw scores `(batch,)` in float32."""
+        logits = self.discriminator(_joined(images, labels), training=training)
+        return tf.cast(logits[:, 0], tf.float32)
+
+    def fakes(self, batch: dict[str, Tensor], draw: int) -> Tensor:
+        """Generated counterparts of a batch, mixed as its images are.
+
+        Args:
+            batch: A prepared batch.
+            draw: Which of the step's draws of latents to use.
+
+        Returns:
+            Images of the shape of `batch["images"]`.
+        """
+        if self.mixup is None or not self.mixup.mix_fakes:
+            num_images = tf.shape(batch["images"])[0]
+            return self.clean_fakes(num_images, batch.get("labels"), draw)
+        num_sources = tf.shape(batch["weights"])[1]
+        images = self.clean_fakes(num_sources, batch.get("source_labels"), draw)
+        images, _ = self.mixup.mix(images, None, batch["weights"])
+        # One draw of noise a step: independent of the latents, it need not be renewed.
+        return self.mixup.add_noise(images, self.random_key(_FAKE_NOISE, 0))
+
+    def clean_fakes(
+        self, num_images: Tensor, labels: Tensor | None, draw: int
+    ) -> Tensor:
+        """Images of the generator in training mode, not mixed."""
+        latents = self.latents(num_images, draw)
+        return self.generator(_joined(latents, labels), training=True)
+
+    def latents(self, batch_size: Tensor, draw: int = 0) -> Tensor:
+        """Standard normal latents `(batch_size, latent_dim)` of this step."""
+        key = self.random_key(_LATENTS, draw)
+        return tf.random.stateless_normal((batch_size, self.latent_dim), key)
+
+    def random_labels(self, batch_size: Tensor, draw: int) -> Tensor | None:
+        """Uniformly drawn one-hot labels, which say nothing of the training set."""
+        if self.num_classes is None:
+            return None
+        key = self.random_key(_FAKE_LABELS, draw)
+        classes = tf.random.stateless_uniform(
+            (batch_size,), key, 0, self.num_classes, dtype=tf.int32
+        )
+        return tf.one_hot(classes, self.num_classes)
+
+    def random_key(self, stream: int, draw: int) -> Tensor:
+        """A seed for stateless operations, unique to replica, step, stream and draw."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = tf.stack([tf.constant(self.seed, tf.int64), self.steps.value])
+        for part in (replica, stream, draw):
+            key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
+        return key
+
+    def minimize(
+        self,
+        tape: tf.GradientTape,
+        loss: Tensor,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> None:
+        """One update of a network, from a tape whose last loss is `loss`."""
+        variables = network.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    def begin_private_training(self, num_examples: int, batch_size: int) -> None:
+        """Fixes the sampling that the accountant will assume, once for a model.
+
+        Args:
+            num_examples: Size of the training set.
+            batch_size: Expected number of its images in a step.
+
+        Raises:
+            ValueError: If the model was already trained with another sampling.
+        """
+        before = int(self.num_examples), int(self.expected_batch_size)
+        if int(self.steps) > 0 and before != (num_examples, batch_size):
+            raise ValueError(
+                "The accountant composes steps of one sampling rate. Expected "
+                f"{before[0]} images in batches of {before[1]}, as before. Received: "
+                f"{num_examples} in batches of {batch_size}. Train a new model."
+            )
+        self.num_examples.assign(num_examples)
+        self.expected_batch_size.assign(batch_size)
+        if self._private_gradients is None and self.dp is not None:
+            self._private_gradients = PrivateGradients(self.dp, 2 * batch_size)
+
+    def private_update(self, rows: Any, mask: Tensor, row_loss: Any) -> None:
+        """One DP-SGD update of the discriminator; see `PrivateGradients`."""
+        if self._private_gradients is None:
+            raise ValueError(
+                "DP-SGD samples the training set itself. Expected training through "
+                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
+            )
+        variables = self.discriminator.trainable_variables
+        gradients = self._private_gradients(
+            row_loss, rows, mask, variables, self.steps.value
+        )
+        self.d_optimizer.apply(gradients, variables)
+
+    def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
+        """Averages the generator, counts the step and returns the running losses."""
+        done = tf.cast(self.steps.value, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, (1 + done) / (10 + done))
+        for average, weight in zip(
+            self.ema_generator.weights, self.generator.weights, strict=True
+        ):
+            if weight.trainable:
+                average.assign(momentum * average + (1 - momentum) * weight)
+            else:
+                average.assign(weight)
+        # The first pull of an epoch reads the counter: count only once that is done.
+        with tf.control_dependencies([g_loss]):
+            self.steps.assign_add(1)
+        return self.report(d_loss, g_loss)
+
+    def report(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
+        """Updates the metrics with the losses of a step."""
+        if d_loss is not None:
+            self._d_loss.update_state(d_loss)
+        self._g_loss.update_state(g_loss)
+        return self.get_metrics_result()
+
+    def _counter(self, name: str) -> Any:
+        return self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name=name
+        )
+
+    def _guarded(self, callbacks: Any) -> list[Any]:
+        """Callbacks, and one that checks the sampling after they restored a backup."""
+        sampling = int(self.num_examples), int(self.expected_batch_size)
+        guard = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: self.begin_private_training(*sampling)
+        )
+        return [*tf.nest.flatten(callbacks or []), guard]
+
+
+def _joined(inputs: Tensor, labels: Tensor | None) -> Any:
+    """What a network takes: one tensor, or a list with the labels."""
+    return inputs if labels is None else [inputs, labels]
+
+
+def _built(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.get(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer

@@ -1,0 +1,178 @@
+"""What a user asks of a trained model: images, scores, and the epsilon spent."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.privacy import accounting, tfp
+from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
+from keras_mixup_gan.validation import check_choice, check_images, check_integer
+
+_LATENT_BLOCK = 256
+
+
+class TrainedGAN(keras.Model):
+    """The part of `GAN` that no longer trains; see there."""
+
+    def generate(
+        self,
+        num_images: int,
+        labels: IntArray | None = None,
+        seed: int = 0,
+        *,
+        start: int = 0,
+        batch_size: int = 256,
+        dtype: str = "uint8",
+    ) -> np.ndarray[Any, Any]:
+        """Samples images from the averaged generator.
+
+        Args:
+            num_images: How many.
+            labels: Classes `(num_images,)` of a conditional model; drawn uniformly
+                by default.
+            seed: Image `i` is a function of `(seed, start + i)` and its label.
+            start: Index of the first image, so that many can be drawn in portions.
+            batch_size: Images computed at once.
+            dtype: `"uint8"` for 0 to 255, or `"float32"` for `[-1, 1]`.
+
+        Returns:
+            Array `(num_images, height, width, channels)`.
+
+        Raises:
+            ValueError: If labels do not fit the model.
+        """
+        check_integer(0, num_images=num_images, seed=seed, start=start)
+        check_integer(1, batch_size=batch_size)
+        check_choice(dtype, ("uint8", "float32"), "dtype")
+        latents, classes = self._sample_latents(num_images, seed, start)
+        inputs: Any = latents
+        if self.num_classes is not None:
+            chosen = classes if labels is None else labels
+            inputs = [latents, feeding.one_hot(chosen, self.num_classes, num_images)]
+        elif labels is not None:
+            feeding.refuse_labels()
+        images = self._in_batches(self._generate_batch, inputs, batch_size)
+        images = images.reshape(num_images, *self.image_shape)
+        if dtype == "float32":
+            return images
+        return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype("uint8")
+
+    def score(
+        self,
+        images: FloatArray,
+        labels: Any = None,
+        batch_size: int = 256,
+        *,
+        check_range: bool = True,
+    ) -> FloatArray:
+        """The discriminator's raw output on images, unmixed and in inference mode.
+
+        Args:
+            images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+            labels: Classes of a conditional model, integers or (soft) one-hot rows.
+            batch_size: Images computed at once; the scores do not depend on it.
+            check_range: `False` lets noisy mixtures leave `[-1, 1]`.
+
+        Returns:
+            Float64 array `(num_images,)`; higher means "more like a training image".
+
+        Raises:
+            ValueError: If images or labels do not fit the model.
+        """
+        if check_range:
+            images = check_images(images, image_shape=self.image_shape)
+        inputs: Any = np.asarray(images, dtype="float32")
+        if self.num_classes is not None:
+            rows = feeding.one_hot(labels, self.num_classes, len(inputs))
+            inputs = [inputs, rows]
+        elif labels is not None:
+            feeding.refuse_labels()
+        return self._in_batches(self._score_batch, inputs, batch_size).astype("float64")
+
+    def epsilon(self, delta: float, accountant: str = "pld") -> float:
+        """Epsilon spent so far: infinite without `dp`.
+
+        Args:
+            delta: Target delta, e.g. below one over the number of training images.
+            accountant: `"pld"` (tight) or `"rdp"`.
+
+        Returns:
+            Epsilon for adding or removing one training image, from the updates and the
+            sampling rate of the training that really ran.
+        """
+        if self.dp is None:
+            return float("inf")
+        steps = int(self.steps)
+        if steps == 0:
+            return 0.0
+        rate = int(self.expected_batch_size) / int(self.num_examples)
+        return accounting.epsilon(
+            rate, self.dp.noise_multiplier, steps, delta, accountant
+        )
+
+    def privacy_statement(self, delta: float) -> str:
+        """What was guaranteed, in words.
+
+        Args:
+            delta: Target delta.
+
+        Returns:
+            tensorflow-privacy's statement for the training that ran; without `dp` a
+            sentence that says there is no guarantee.
+        """
+        if self.dp is None or int(self.steps) == 0:
+            return (
+                "No differential-privacy guarantee: epsilon is infinite."
+                if (self.dp is None)
+                else "Not trained yet: epsilon is 0."
+            )
+        statement = tfp.privacy_statement(
+            num_examples=int(self.num_examples),
+            batch_size=int(self.expected_batch_size),
+            steps=int(self.steps),
+            noise_multiplier=self.dp.noise_multiplier,
+            delta=delta,
+        )
+        if self.dp.noise_seed is not None:
+            statement += (
+                "\nThe noise was drawn from a declared seed (a benchmark): the "
+                "guarantee holds only while that seed is secret.\n"
+            )
+        return statement
+
+    def _sample_latents(
+        self, num_images: int, seed: int, start: int
+    ) -> tuple[FloatArray, IntArray]:
+        """Latents and classes in fixed blocks, so that portions fit together."""
+        first, last = start // _LATENT_BLOCK, (start + num_images) // _LATENT_BLOCK
+        blocks, classes = [], []
+        for block in range(first, last + 1):
+            random = np.random.default_rng([seed, block])
+            blocks.append(random.standard_normal((_LATENT_BLOCK, self.latent_dim)))
+            classes.append(random.integers(self.num_classes or 1, size=_LATENT_BLOCK))
+        window = slice(start - first * _LATENT_BLOCK, None)
+        latents = np.concatenate(blocks)[window][:num_images].astype("float32")
+        return latents, np.concatenate(classes)[window][:num_images]
+
+    def _in_batches(self, function: Any, inputs: Any, batch_size: int) -> FloatArray:
+        length = len(inputs[0] if isinstance(inputs, list) else inputs)
+        rows = [
+            tf.nest.map_structure(
+                lambda part, at=at: part[at : at + batch_size], inputs
+            )
+            for at in range(0, length, batch_size)
+        ]
+        outputs = [function(part).numpy() for part in rows]
+        return np.concatenate(outputs) if outputs else np.zeros(0, "float32")
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _generate_batch(self, inputs: Any) -> Tensor:
+        return tf.cast(self.ema_generator(inputs, training=False), tf.float32)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _score_batch(self, inputs: Any) -> Tensor:
+        logits = self.discriminator(inputs, training=False)
+        return tf.cast(logits[:, 0], tf.float32)

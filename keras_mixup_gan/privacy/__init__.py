@@ -1,0 +1,4 @@
+"""Differentially private training and its accounting."""
+
+from keras_mixup_gan.privacy.accounting import epsilon as epsilon
+from keras_mixup_gan.privacy.dpsgd import DPSGD as DPSGD

@@ -1,0 +1,46 @@
+"""The epsilon of a DP-SGD training, from the steps that really ran."""
+
+from keras_mixup_gan.privacy import tfp
+from keras_mixup_gan.validation import check_choice, check_in_range, check_positive
+
+
+def epsilon(
+    sampling_rate: float,
+    noise_multiplier: float,
+    steps: int,
+    delta: float,
+    accountant: str = "pld",
+) -> float:
+    """Epsilon of `steps` Poisson-subsampled Gaussian releases, add-or-remove-one.
+
+    Args:
+        sampling_rate: Probability that an example enters a step, in `(0, 1]`.
+        noise_multiplier: Noise standard deviation in units of the clipping norm.
+            0 means no noise: epsilon is infinite once a step was taken.
+        steps: Number of noisy updates.
+        delta: Target delta in `(0, 1)`; a value below one over the number of
+            examples is usual.
+        accountant: `"pld"` (privacy-loss distributions, tight) or `"rdp"` (Renyi,
+            what most papers quote).
+
+    Returns:
+        Epsilon for one training image.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        ImportError: If the `dp` extra is not installed.
+    """
+    check_choice(accountant, ("pld", "rdp"), "accountant")
+    check_positive(sampling_rate=sampling_rate, delta=delta)
+    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
+    check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
+    if steps == 0:
+        return 0.0
+    if noise_multiplier == 0:
+        return float("inf")
+    dp_accounting, ledger = tfp.accountant(accountant)
+    step = dp_accounting.PoissonSampledDpEvent(
+        sampling_rate, dp_accounting.GaussianDpEvent(noise_multiplier)
+    )
+    ledger.compose(dp_accounting.SelfComposedDpEvent(step, int(steps)))
+    return float(ledger.get_epsilon(delta))

@@ -1,0 +1,151 @@
+"""DP-SGD for the discriminator: per-example clipping, one noise draw, own noise source.
+
+Abadi et al., "Deep learning with differential privacy", CCS 2016; for GANs Bie,
+Kamath, Zhang, "Private GANs, revisited", TMLR 2023: only the discriminator reads real
+images, so only its gradients are privatised, and the generator inherits the guarantee.
+"""
+
+import dataclasses
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.privacy import tfp
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+@dataclass(frozen=True)
+class DPSGD:
+    """Settings of differentially private discriminator updates.
+
+    Every row of a batch, real or generated, has its gradient clipped to
+    `l2_norm_clip`; the sum gets Gaussian noise once and is divided by the expected, not
+    the realised, number of rows. Batches are Poisson-sampled.
+
+    Args:
+        l2_norm_clip: Largest L2 norm `C` of one row's gradient, above 0.
+        noise_multiplier: Noise standard deviation in units of `C`, at least 0; with 0
+            the model is clipped but not private.
+        noise_seed: Seed of noise and sampling for a reproducible benchmark; the
+            guarantee then holds only while the seed is secret, and a saved model
+            contains it. `None` takes operating-system entropy, and a resumed
+            training draws fresh noise.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    l2_norm_clip: float = 1.0
+    noise_multiplier: float = 1.0
+    noise_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(l2_norm_clip=self.l2_norm_clip)
+        check_in_range(0, float("inf"), noise_multiplier=self.noise_multiplier)
+        if self.noise_seed is not None:
+            check_integer(0, noise_seed=self.noise_seed)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "DPSGD":
+        """Builds the settings from `get_config()`."""
+        return cls(**config)
+
+
+class PrivateGradients:
+    """Clips, sums and noises per-example gradients through tensorflow-privacy's query.
+
+    A plain object on purpose: the noise generator's state would reproduce all past
+    noise, so nothing that Keras or a checkpoint tracks may hold it.
+
+    Args:
+        settings: Clipping norm and noise.
+        expected_rows: Expected number of rows in a batch, the constant denominator.
+    """
+
+    def __init__(self, settings: DPSGD, expected_rows: float) -> None:
+        self._noise = _NoiseSource(settings.noise_seed)
+        clip = settings.l2_norm_clip
+        stddev = clip * settings.noise_multiplier
+        self._query = tfp.normalized_query(
+            tfp.gaussian_query(clip, stddev, self._noise.add), expected_rows
+        )
+
+    def __call__(
+        self,
+        row_loss: Callable[[Any], Tensor],
+        rows: Any,
+        mask: Tensor,
+        variables: list[Any],
+        step: Tensor,
+    ) -> list[Tensor]:
+        """The private gradient of the summed loss over rows, per expected row.
+
+        Args:
+            row_loss: Maps one row (a structure like `rows` without its first axis) to
+                a scalar loss that depends on no other row.
+            rows: Structure of tensors with a common first axis.
+            mask: Boolean `(num_rows,)`; rows marked `False` count as absent. Rows whose
+                gradient is not finite count as absent too.
+            variables: What to differentiate by.
+            step: Training step, which keys the noise where a seed was given.
+
+        Returns:
+            One gradient for each variable.
+        """
+        state = self._query.initial_global_state()
+        params = self._query.derive_sample_params(state)
+
+        def clipped(row_and_mask: Any) -> list[Tensor]:
+            row, present = row_and_mask
+            with tf.GradientTape() as tape:
+                loss = row_loss(row)
+            gradients = tape.gradient(loss, variables)
+            keep = present & tf.math.is_finite(tf.linalg.global_norm(gradients))
+            record = tfp.clip_record(self._query, params, gradients)
+            return [tf.where(keep, part, tf.zeros_like(part)) for part in record]
+
+        records = tf.vectorized_map(clipped, (rows, mask))
+        total = [tf.reduce_sum(part, axis=0) for part in records]
+        self._noise.begin(step)
+        result, _, _ = self._query.get_noised_result(total, state)
+        return list(result)
+
+
+class _NoiseSource:
+    """Gaussian noise that no other randomness of the process can predict."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+        start = secrets.randbits(63) if seed is None else seed
+        self._generator = tf.random.Generator.from_seed(start, alg="philox")
+
+    def begin(self, step: Tensor) -> None:
+        """Rewinds a seeded source to the step's own noise, so resuming repeats it."""
+        if self._seed is not None:
+            counter = tf.stack([tf.constant(0, tf.int64), tf.cast(step, tf.int64)])
+            self._generator.reset_from_key_counter(self._seed, counter)
+
+    def add(self, total: Tensor, stddev: Tensor) -> Tensor:
+        noise = self._generator.normal(tf.shape(total), stddev=stddev)
+        return total + tf.cast(noise, total.dtype)
+
+
+def refuse_batch_norm(network: keras.Model) -> None:
+    """Raises a `ValueError` if a layer of the network couples the rows of a batch."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise ValueError(
+                "DP-SGD clips each example by itself, but batch normalization makes "
+                "every gradient depend on the whole batch. Expected a discriminator "
+                f"without it. Received: layer {layer.name!r}. Use norm='layer'."
+            )

@@ -1,0 +1,132 @@
+"""The only place that imports tensorflow-privacy.
+
+Release 0.9.0 cannot be imported as a whole beside Keras 3, but its query objects, its
+clipping and its privacy statement work. They are loaded through the hook that the
+package provides for scripts that use only parts of it. As a side effect, a later
+`import tensorflow_privacy` in the same process yields the bare package.
+"""
+
+import contextlib
+import importlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from keras_mixup_gan.typing import Tensor
+
+_LOCK = threading.Lock()
+_HOOK = "skip_tf_privacy_import"
+
+
+def load(module: str) -> Any:
+    """Imports `tensorflow_privacy.privacy.<module>`.
+
+    Args:
+        module: Dotted path below `tensorflow_privacy.privacy`.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: If the `dp` extra is not installed.
+    """
+    try:
+        with _skip_package_init():
+            return importlib.import_module(f"tensorflow_privacy.privacy.{module}")
+    except ImportError as error:
+        raise ImportError(
+            "DP-SGD needs tensorflow-privacy, which is not installed or not usable "
+            f"here ({error}). Install it with `pip install 'keras-mixup-gan[dp]'` "
+            "under Python 3.11."
+        ) from error
+
+
+def gaussian_query(l2_norm_clip: float, stddev: float, add_noise: Any) -> Any:
+    """A `GaussianSumQuery` whose noise comes from `add_noise`.
+
+    The stock query draws from the global generator: constant across processes under
+    XLA on CPU, and reproducible after `keras.utils.set_random_seed`. Either would make
+    the noise public.
+
+    Args:
+        l2_norm_clip: Largest L2 norm of one record.
+        stddev: Standard deviation of the noise on the sum.
+        add_noise: Called as `add_noise(tensor, stddev)`.
+
+    Returns:
+        The query.
+    """
+    base: Any = load("dp_query.gaussian_query").GaussianSumQuery
+
+    class OwnNoise(base):
+        def get_noised_result(self, sample_state: Any, global_state: Any) -> Any:
+            import dp_accounting
+            import tensorflow as tf
+
+            noised = tf.nest.map_structure(
+                lambda total: add_noise(total, global_state.stddev), sample_state
+            )
+            event = dp_accounting.GaussianDpEvent(stddev / l2_norm_clip)
+            return noised, global_state, event
+
+    return OwnNoise(l2_norm_clip, stddev)
+
+
+def normalized_query(query: Any, denominator: float) -> Any:
+    """A query that divides the noised sum by a constant, never the realised size."""
+    return load("dp_query.normalized_query").NormalizedQuery(query, denominator)
+
+
+def clip_record(query: Any, params: Any, record: list[Tensor]) -> Any:
+    """The record clipped as the query demands."""
+    return query.preprocess_record(params, record)
+
+
+def privacy_statement(
+    *,
+    num_examples: int,
+    batch_size: int,
+    steps: int,
+    noise_multiplier: float,
+    delta: float,
+) -> str:
+    """tensorflow-privacy's own statement for a DP-SGD training with these numbers."""
+    library = load("analysis.compute_dp_sgd_privacy_lib")
+    return str(
+        library.compute_dp_sgd_privacy_statement(
+            number_of_examples=num_examples,
+            batch_size=batch_size,
+            num_epochs=steps * batch_size / num_examples,
+            noise_multiplier=noise_multiplier,
+            delta=delta,
+            used_microbatching=False,
+            accountant_type=library.AccountantType.PLD,
+        )
+    )
+
+
+def accountant(name: str) -> tuple[Any, Any]:
+    """The dp-accounting module and a fresh `"pld"` or `"rdp"` accountant."""
+    load("dp_query.dp_query")  # one clear sentence where the extra is missing
+    import dp_accounting
+    from dp_accounting import pld, rdp
+
+    if name == "rdp":
+        return dp_accounting, rdp.RdpAccountant()
+    return dp_accounting, pld.PLDAccountant()
+
+
+@contextlib.contextmanager
+def _skip_package_init() -> Iterator[None]:
+    with _LOCK:
+        missing = object()
+        before = getattr(sys, _HOOK, missing)
+        setattr(sys, _HOOK, True)
+        try:
+            yield
+        finally:
+            if before is missing:
+                delattr(sys, _HOOK)
+            else:
+                setattr(sys, _HOOK, before)

@@ -1,0 +1,1 @@
+"""Reports as plain text, Markdown and self-contained HTML pages."""

@@ -1,0 +1,312 @@
+"""What the numbers of a comparison mean, in words."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from keras_mixup_gan.attacks import ATTACKS
+from keras_mixup_gan.experiments.comparison import Comparison
+from keras_mixup_gan.experiments.frontier import fid_of
+from keras_mixup_gan.reports import render
+
+Point: TypeAlias = Mapping[str, Any]
+
+ARM_TITLES = {
+    "undefended": "Undefended",
+    "mixup-paper": "Mixup as published",
+    "mixup-noise": "Mixup with noise",
+    "dp-sgd": "DP-SGD",
+}
+MODEL_TITLES = {"dcgan": "DCGAN"}
+DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
+
+LESS, SAME, MORE = "less than", "not distinguishable from", "more than"
+VERDICTS = {
+    LESS: "leaks less than early stopping",
+    SAME: "not distinguishable from early stopping",
+    MORE: "leaks more than early stopping",
+}
+_REVERSED = {SAME: SAME, MORE: LESS}
+NO_MATCH = "reaches a quality that the undefended model never had"
+UNKNOWN = "cannot be judged"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a comparison says about one defence.
+
+    Attributes:
+        cell: The defence's entry of the results.
+        title: The defence's name to show.
+        verdict: Whether it beats stopping the undefended model early, in few words.
+        sentences: The numbers behind the verdict.
+        attack: Its strongest attack at the last checkpoint, if any ran.
+        early: The undefended model's strongest attack at the same quality, if any.
+    """
+
+    cell: Mapping[str, Any]
+    title: str
+    verdict: str
+    sentences: tuple[str, ...]
+    attack: Mapping[str, Any] | None
+    early: Mapping[str, Any] | None
+
+
+def arm_title(cell: Point) -> str:
+    """The arm's name to show."""
+    return ARM_TITLES.get(cell["name"], str(cell["name"]))
+
+
+def model_title(cell: Point) -> str:
+    """The model's name to show."""
+    return MODEL_TITLES.get(cell["model"], str(cell["model"]))
+
+
+def data_title(name: str) -> str:
+    """The data set's name to show."""
+    return DATA_TITLES.get(name, name)
+
+
+def attack_titles(cells: Sequence[Point]) -> dict[str, str]:
+    """Titles of all attacks of a comparison by name, in the library's order."""
+    titles = {
+        name: str(attack["title"])
+        for cell in cells
+        for name, attack in cell["attacks"].items()
+    }
+    known = [name for name in ATTACKS if name in titles]
+    return {name: titles[name] for name in [*known, *sorted(titles.keys() - known)]}
+
+
+def strongest(point: Point) -> Mapping[str, Any] | None:
+    """The attack with the largest AUC at a checkpoint, or `None` if none ran."""
+    done = [attack for attack in point["attacks"].values() if attack["auc"] is not None]
+    return max(done, key=lambda attack: attack["auc"], default=None)
+
+
+def short_title(attack: Mapping[str, Any]) -> str:
+    """An attack's title without what it adds in parentheses."""
+    return str(attack["title"]).split(" (")[0]
+
+
+def relation(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """How the AUC of one attack stands to that of another.
+
+    Args:
+        one: An attack that ran, with `auc_ci`.
+        other: Another.
+
+    Returns:
+        `LESS` or `MORE` where the two intervals are disjoint, else `SAME`.
+    """
+    (low, high), (other_low, other_high) = one["auc_ci"], other["auc_ci"]
+    if high < other_low:
+        return LESS
+    return MORE if low > other_high else SAME
+
+
+def setting(results: Mapping[str, Any]) -> str:
+    """What was done, in one paragraph."""
+    cells, settings = results["cells"], results["settings"]
+    first = cells[0]
+    defences = ", ".join(f"{arm_title(cell)}" for cell in cells[1:])
+    non_members = results["split"]["non_members"]
+    num_attacks = len(attack_titles(cells))
+    return (
+        f"A {model_title(first)} was trained {len(cells)} times on the same "
+        f"{first['members']:,} images ({data_title(settings['data'])}), each time for "
+        f"{first['d_steps']:,} discriminator steps of {first['batch_size']} images: "
+        f"once undefended, and with each of these defences: {defences}. Every model "
+        f"then faced the same {num_attacks} attacks, which try to tell those members "
+        f"from {non_members:,} non-members (AUC .5 is guessing, 1 is certainty). Image "
+        f"quality is measured against {results['split']['reference']:,} held-out "
+        f"images. Seed {first['seed']}, split sha256 {first['split_hash'][:12]}. One "
+        "seed: the intervals cover which images are queried, not what another "
+        "training run would give."
+    )
+
+
+def headline(results: Mapping[str, Any]) -> str:
+    """The outcome in two sentences: is there a leak, and who beats early stopping."""
+    baseline = results["cells"][0]
+    found = findings(results)
+    attack = strongest(baseline)
+    name = model_title(baseline)
+    steps = f"{baseline['d_steps']:,} steps"
+    if attack is None:
+        return f"No attack could be run on the undefended {name}: nothing is compared."
+    reached = f"the strongest attack reaches AUC {_with_interval(attack)}"
+    if attack["auc_ci"][0] > 0.5:
+        first = f"After {steps} the undefended {name} leaks: {reached}."
+    else:
+        first = (
+            f"After {steps} the undefended {name} shows no leak to defend against: "
+            f"{reached}, not distinguishable from chance."
+        )
+    groups = {
+        verdict: [finding.title for finding in found if finding.verdict == verdict]
+        for verdict in (*VERDICTS.values(), NO_MATCH)
+    }
+    parts = [
+        f"{_listed(titles)} {_plural(verdict, len(titles))}"
+        for verdict, titles in groups.items()
+        if titles
+    ]
+    return f"{first} At the same image quality: {'; '.join(parts)}." if parts else first
+
+
+def findings(results: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What can be said of each defence, in the order of the results.
+
+    Two AUCs count as different if their DeLong intervals are disjoint.
+
+    Args:
+        results: Content of `results.json`; the first cell is the undefended arm.
+
+    Returns:
+        One finding for each of the other cells.
+    """
+    baseline, *defended = results["cells"]
+    return tuple(_finding(cell, baseline) for cell in defended)
+
+
+def command(settings: Mapping[str, Any]) -> str:
+    """What to type to repeat a comparison: only what differs from the defaults.
+
+    Args:
+        settings: The `settings` of the results.
+
+    Returns:
+        A shell command, which is a line of Python where no option sets what differs.
+    """
+    wanted = {name: _plain(value) for name, value in settings.items()}
+    candidates = [
+        _options(wanted, base, flag)
+        for base, flag in ((Comparison(), ""), (Comparison.quick(), "--quick"))
+    ]
+    found = [words for words in candidates if words is not None]
+    if found:
+        return shlex.join(["python", "-m", "benchmarks.compare", *min(found, key=len)])
+    defaults = dataclasses.asdict(Comparison())
+    changed = ", ".join(
+        f"{name}={value!r}"
+        for name, value in wanted.items()
+        if name not in defaults or value != defaults[name]
+    )
+    code = (
+        "from pathlib import Path; "
+        "from keras_mixup_gan.experiments import Comparison, run_comparison; "
+        f'run_comparison(Comparison({changed}), Path("runs/compare"))'
+    )
+    return shlex.join(["python", "-c", code])
+
+
+def _finding(cell: Point, baseline: Point) -> Finding:
+    attack, undefended = strongest(cell), strongest(baseline)
+    title, match = arm_title(cell), cell["undefended_at_same_quality"]
+    early = None if match is None else strongest(match)
+    if attack is None or undefended is None or (match is not None and early is None):
+        reason = "No attack ran on one of the models to be compared."
+        return Finding(cell, title, UNKNOWN, (reason,), attack, early)
+    sentences = [
+        f"After {cell['d_steps']:,} steps its strongest attack, "
+        f"{short_title(attack)}, reaches AUC {_with_interval(attack)}, "
+        f"{relation(attack, undefended)} the undefended model's "
+        f"{_with_interval(undefended)} ({short_title(undefended)})."
+    ]
+    if match is None or early is None:
+        verdict = NO_MATCH
+        sentences.append(
+            f"No checkpoint of the undefended model was as good (FID {fid_of(cell):.1f}"
+            "), so there is nothing to stop early at."
+        )
+    else:
+        verdict = VERDICTS[relation(attack, early)]
+        sentences.append(_against_early_stopping(cell, match, attack, early))
+        sentences += _bracket(match, baseline["curve"], attack, early)
+    if cell["epsilon"] is not None:
+        sentences.append(
+            f"Unlike the other arms it has a guarantee: epsilon "
+            f"{cell['epsilon']:.1f} at delta {cell['delta']:g}, on the terms below."
+        )
+    return Finding(cell, title, verdict, tuple(sentences), attack, early)
+
+
+def _against_early_stopping(
+    cell: Point, match: Point, attack: Mapping[str, Any], early: Mapping[str, Any]
+) -> str:
+    outcome = {
+        LESS: "the intervals are disjoint, the defence beats early stopping",
+        SAME: "the intervals overlap, so the defence is not distinguishable from "
+        "early stopping",
+        MORE: "the intervals are disjoint, early stopping beats the defence",
+    }[relation(attack, early)]
+    return (
+        f"The undefended model, stopped as soon as its images were as good (step "
+        f"{match['d_steps']:,}, FID {fid_of(match):.1f} against {fid_of(cell):.1f}), "
+        f"is at AUC {_with_interval(early)}: {outcome}."
+    )
+
+
+def _bracket(
+    match: Point,
+    curve: Sequence[Point],
+    attack: Mapping[str, Any],
+    early: Mapping[str, Any],
+) -> list[str]:
+    """Tempers a win over a checkpoint that may have been trained too long."""
+    before = [point for point in curve if point["d_steps"] < match["d_steps"]]
+    if not before or relation(attack, early) != LESS:
+        return []
+    previous = strongest(before[-1])
+    if previous is None or relation(attack, previous) == LESS:
+        return []
+    return [
+        f"One checkpoint earlier (step {before[-1]['d_steps']:,}, FID "
+        f"{fid_of(before[-1]):.1f}) the undefended model was at AUC "
+        f"{_with_interval(previous)}, {_REVERSED[relation(attack, previous)]} the "
+        "defence; the gap at exactly equal quality lies between the two."
+    ]
+
+
+def _options(
+    wanted: Mapping[str, Any], base: Comparison, flag: str
+) -> list[str] | None:
+    """Options that turn `base` into what is wanted, `None` if there are none."""
+    options = [flag] if flag else []
+    given = {name: _plain(value) for name, value in dataclasses.asdict(base).items()}
+    for name, value in wanted.items():
+        if name in given and value == given[name]:
+            continue
+        if name in ("data", "members", "noise_multiplier", "seed"):
+            options += [f"--{name.replace('_', '-')}", f"{value}"]
+        elif name == "checkpoints" and base.stopped_at(value[-1]).checkpoints == value:
+            options += ["--steps", f"{value[-1]}"]
+        else:
+            return None
+    return options
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _with_interval(attack: Mapping[str, Any]) -> str:
+    return render.with_interval(attack["auc"], attack["auc_ci"])
+
+
+def _listed(titles: Sequence[str]) -> str:
+    if len(titles) < 3:
+        return " and ".join(titles)
+    return f"{', '.join(titles[:-1])} and {titles[-1]}"
+
+
+def _plural(verdict: str, number: int) -> str:
+    """The verdict as the end of a sentence about so many defences."""
+    if verdict == VERDICTS[SAME]:
+        return f"{'is' if number == 1 else 'are'} {verdict}"
+    if number == 1:
+        return verdict
+    return verdict.replace("leaks", "leak", 1).replace("reaches", "reach", 1)

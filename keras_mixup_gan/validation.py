@@ -1,0 +1,117 @@
+"""Checks of what users pass in: each failure says in one sentence how to mend it."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.typing import FloatArray
+
+
+def check_images(
+    images: Any,
+    name: str = "images",
+    image_shape: tuple[int, int, int] | None = None,
+) -> FloatArray:
+    """Returns a batch of images as float32 after checking everything about it.
+
+    Args:
+        images: Array `(num_images, height, width, channels)` with floating-point
+            values in `[-1, 1]`.
+        name: How the message calls the argument.
+        image_shape: Expected `(height, width, channels)`, if any.
+
+    Returns:
+        The same images as a float32 array (not copied where they already are).
+
+    Raises:
+        ValueError: If the images are not floating point, not a batch of
+            `(height, width, channels)` images, empty, not finite, outside
+            `[-1, 1]`, or not of `image_shape`.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(
+            f"`{name}` must be a batch of images of shape (num_images, height, "
+            f"width, channels). Received: shape={images.shape}. Add the missing "
+            "axes, e.g. `images[..., None]` for gray images without a channel axis."
+        )
+    if image_shape is not None and images.shape[1:] != tuple(image_shape):
+        raise ValueError(
+            f"`{name}` must hold images of shape {tuple(image_shape)}. Received: "
+            f"{images.shape[1:]}. Resize the images, or build the model with "
+            "`image_shape=` of the data."
+        )
+    if len(images) == 0:
+        raise ValueError(
+            f"`{name}` must hold at least one image. Received: an empty array of "
+            f"shape {images.shape}. Check the folder or the filter it came from."
+        )
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            f"`{name}` must be floating point in [-1, 1]. Received: "
+            f"dtype={images.dtype}. Convert 8-bit images with `images / 127.5 - 1`."
+        )
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite(low + high):
+        raise ValueError(
+            f"`{name}` must be finite. Received: {int((~np.isfinite(images)).sum())} "
+            "values that are NaN or infinite. Remove or repair those images."
+        )
+    if low < -1 or high > 1:
+        raise ValueError(
+            f"`{name}` must lie in [-1, 1]. Received: values in [{low:g}, {high:g}]. "
+            "Rescale them, e.g. `images / 127.5 - 1` for a 0-255 range."
+        )
+    return images.astype("float32", copy=False)
+
+
+def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
+    """Raises a `ValueError` naming the nearest choices unless `value` is one."""
+    choices = list(choices)
+    if value in choices:
+        return
+    names = [choice for choice in choices if choice is not None]
+    nearest = difflib.get_close_matches(str(value), names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    raise ValueError(
+        f"Unknown `{name}`. Expected one of {', '.join(map(repr, choices))}. "
+        f"Received: {name}={value!r}.{hint}"
+    )
+
+
+def check_positive(**named: float) -> None:
+    """Raises a `ValueError` unless every named value is finite and above zero."""
+    for name, value in named.items():
+        if not (_is_number(value) and np.isfinite(value) and value > 0):
+            raise ValueError(
+                f"`{name}` must be a finite number above 0. Received: {name}={value!r}."
+            )
+
+
+def check_in_range(low: float, high: float, **named: float) -> None:
+    """Raises a `ValueError` unless every named value is a number in `[low, high]`."""
+    for name, value in named.items():
+        if not (_is_number(value) and low <= value <= high):
+            raise ValueError(
+                f"`{name}` must be a number in [{low:g}, {high:g}]. "
+                f"Received: {name}={value!r}."
+            )
+
+
+def check_integer(minimum: int, **named: int) -> None:
+    """Raises a `ValueError` unless every named value is an integer >= `minimum`."""
+    for name, value in named.items():
+        is_integer = isinstance(value, (int, np.integer)) and not isinstance(
+            value, bool
+        )
+        if not (is_integer and value >= minimum):
+            raise ValueError(
+                f"`{name}` must be an integer of at least {minimum}. "
+                f"Received: {name}={value!r}."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)

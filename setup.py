@@ -1,0 +1,67 @@
+"""Package metadata; `pyproject.toml` only configures tools."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+EXTRAS = {
+    "dp": ["tensorflow-privacy==0.9.0; python_version < '3.12'"],
+    "report": ["matplotlib>=3.8", "jinja2>=3.1"],
+    "patches": ["scikit-image>=0.22"],
+    # tensorflow-datasets 4.9.10 imports importlib_resources without asking for it.
+    "tfds": ["importlib_resources>=6.0", "tensorflow-datasets>=4.9"],
+}
+EXTRAS["all"] = sorted({need for needs in EXTRAS.values() for need in needs})
+EXTRAS["dev"] = [
+    "build>=1.2",
+    "hypothesis>=6.100",
+    "mypy>=1.11",
+    "pytest>=8.2",
+    "ruff>=0.8",
+    *EXTRAS["tfds"],
+]
+
+setup(
+    name="keras-mixup-gan",
+    version="0.1.0",
+    description="GANs trained on mixtures of images, and an audit of what they leak",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[
+        *find_packages(include=["keras_mixup_gan*"]),
+        "keras_mixup_gan.zoo.recipes",
+    ],
+    package_dir={"keras_mixup_gan.zoo.recipes": "zoo"},
+    package_data={
+        "keras_mixup_gan": ["py.typed", "metrics/*.npz", "reports/templates/*"],
+        "keras_mixup_gan.zoo.recipes": ["*/recipe.toml", "*/card.md"],
+    },
+    install_requires=[
+        "joblib>=1.3",
+        "keras>=3.12",
+        "mlxtend>=0.23",
+        "numpy>=1.26",
+        "pillow>=10.0",
+        "rich>=13.0",
+        "scikit-learn>=1.4",
+        "scipy>=1.11",
+        "tensorflow>=2.20",
+        "typer>=0.12",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["keras-mixup-gan=keras_mixup_gan.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Security",
+        "Typing :: Typed",
+    ],
+)

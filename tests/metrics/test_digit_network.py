@@ -1,0 +1,215 @@
+import hashlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from keras_mixup_gan.data import load_images
+from keras_mixup_gan.metrics import digit_features, digit_network, frechet_distance
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return digit_features()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("digits")
+
+
+@pytest.fixture(scope="module")
+def halves(digits):
+    """Two random halves of the digits, and the features of the second."""
+    order = np.random.default_rng(0).permutation(5000)
+    return digits.images[order[:2500]], digits.images[order[2500:]]
+
+
+def test_features_are_standardized_over_the_digits(extractor, digits):
+    features = extractor(digits.images)
+    assert features.shape == (5000, 64)
+    assert features.dtype == np.float64
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(features.std(axis=0), 1, atol=1e-3)
+
+
+def test_features_do_not_depend_on_batch_mates(extractor, digits):
+    images = digits.images[::17]
+    features = extractor(images)
+    np.testing.assert_allclose(extractor(images[::-1])[::-1], features, atol=1e-5)
+    for count in (1, 3, 257):
+        np.testing.assert_allclose(
+            extractor(images[:count]), features[:count], atol=1e-5
+        )
+    direct = digit_network.embedding(digit_network.load_weights())(images)
+    np.testing.assert_allclose(direct, features, atol=1e-5)
+
+
+def test_features_are_reproducible(extractor, digits):
+    images = digits.images[:300]
+    np.testing.assert_array_equal(extractor(images), digit_features()(images))
+
+
+def test_features_ignore_a_global_precision_policy(extractor, digits):
+    images = digits.images[:20]
+    expected = extractor(images)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        np.testing.assert_array_equal(digit_features()(images), expected)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_features_tell_classes_apart(extractor, digits):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    features = extractor(digits.images)
+    classifier = KNeighborsClassifier(5).fit(features[::2], digits.labels[::2])
+    assert classifier.score(features[1::2], digits.labels[1::2]) > 0.97
+
+
+def test_two_halves_of_real_digits_are_close(extractor, halves):
+    first, second = map(extractor, halves)
+    assert frechet_distance(first, second) < 0.3
+
+
+def noisy(images, amount):
+    noise = np.random.default_rng(1).normal(size=images.shape)
+    return np.clip(images + amount * noise, -1, 1)
+
+
+def blurred(images, amount):
+    return gaussian_filter(images, (0, amount, amount, 0))
+
+
+def blended(images, amount):
+    return (1 - amount) * images + amount * np.roll(images, 1, axis=0)
+
+
+def repeated(images, amount):
+    return np.repeat(images[: int(1 / amount)], int(amount * len(images)), axis=0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "amounts"),
+    [
+        (noisy, (0.1, 0.3, 1.0)),
+        (blurred, (0.5, 1.0, 2.0)),
+        (blended, (0.1, 0.2, 0.5)),
+        (repeated, (0.002, 0.01, 0.05)),
+    ],
+)
+def test_distance_grows_with_damage(extractor, halves, damage, amounts):
+    real = extractor(halves[1])
+    distances = [frechet_distance(real, extractor(halves[0]))]
+    distances += [
+        frechet_distance(real, extractor(damage(halves[0], amount)))
+        for amount in amounts
+    ]
+    assert distances == sorted(distances)
+    assert distances[-1] > 10 * distances[0]
+
+
+def test_a_missing_class_is_seen(extractor, halves, digits):
+    real = extractor(halves[1])
+    without = extractor(digits.images[digits.labels != 9])
+    assert frechet_distance(real, without) > 4 * frechet_distance(
+        real, extractor(halves[0])
+    )
+
+
+@pytest.mark.parametrize("where", [0, 1000, -1])
+def test_altered_weights_are_refused_before_they_are_read(tmp_path, monkeypatch, where):
+    content = bytearray(digit_network.WEIGHTS_PATH.read_bytes())
+    content[where] ^= 1
+    (tmp_path / "w.npz").write_bytes(content)
+
+    def parsed(*args, **kwargs):
+        raise AssertionError("the file was parsed")
+
+    monkeypatch.setattr(np, "load", parsed)
+    with pytest.raises(ValueError, match=r"w\.npz were altered.*Reinstall the package"):
+        digit_network.load_weights(tmp_path / "w.npz")
+
+
+def test_truncated_and_missing_weights_are_refused(tmp_path):
+    content = digit_network.WEIGHTS_PATH.read_bytes()
+    (tmp_path / "w.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="were altered"):
+        digit_network.load_weights(tmp_path / "w.npz")
+    with pytest.raises(ValueError, match=r"could not be read from .*No such file"):
+        digit_network.load_weights(tmp_path / "missing.npz")
+
+
+def test_the_weight_file_is_small_and_plain():
+    weights = digit_network.load_weights()
+    assert sum(array.size for array in weights.values()) < 60_000
+    assert all(array.dtype == np.float32 for array in weights.values())
+    assert digit_network.WEIGHTS_PATH.stat().st_size < 250_000
+
+
+def test_training_learns_and_exports_what_the_network_computes(digits):
+    images, labels = digits.images[::10], digits.labels[::10]
+    network = digit_network.train(images, labels, num_epochs=8)
+    accuracy = (network.predict(images, verbose=0).argmax(axis=1) == labels).mean()
+    assert accuracy > 0.7
+    weights = digit_network.export_weights(network, images)
+    layer = keras.Model(network.inputs, network.get_layer("features").output)
+    expected = layer.predict(images, verbose=0).astype("float64")
+    expected = (expected - expected.mean(axis=0)) / expected.std(axis=0)
+    np.testing.assert_allclose(
+        digit_network.embedding(weights)(images), expected, atol=1e-4
+    )
+
+
+def test_training_is_seeded(digits):
+    images, labels = digits.images[::39], digits.labels[::39]
+    first, again = (digit_network.train(images, labels, num_epochs=1) for _ in "ab")
+    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    starts = [digit_network.build_network(seed).get_weights()[0] for seed in (0, 1)]
+    assert np.abs(starts[0] - starts[1]).max() > 0.01
+
+
+def test_shifts_move_by_up_to_two_pixels_and_lose_nothing():
+    image = np.full((200, 28, 28, 1), -1.0, "float32")
+    image[:, 14, 14] = 1.0
+    shifted = digit_network._shift(image, np.random.default_rng(0))
+    _, rows, columns, _ = np.nonzero(shifted > 0)
+    assert len(rows) == 200
+    assert set(rows) == set(columns) == {12, 13, 14, 15, 16}
+    assert shifted.min() == -1.0
+
+
+def test_too_few_images_to_train_on_are_refused(digits):
+    with pytest.raises(
+        ValueError, match="`num_images` must be an integer of at least 64"
+    ):
+        digit_network.train(digits.images[:63], digits.labels[:63])
+
+
+def test_the_script_writes_weights(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "w.npz"
+    digit_network.main(["--out", str(path), "--epochs", "1"])
+    assert set(np.load(path)) == set(digit_network.load_weights())
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in caplog.text
+    with pytest.raises(ValueError, match="were altered"):
+        digit_network.load_weights(path)
+
+
+def test_the_script_measures_accuracy(caplog):
+    caplog.set_level("INFO")
+    digit_network.main(["--held-out", "4800", "--epochs", "1"])
+    assert "accuracy on 4800 held-out digits: 0." in caplog.text
+
+
+def test_the_script_is_not_imported_before_it_runs():
+    command = [sys.executable, "-W", "error::RuntimeWarning", "-m"]
+    command += ["keras_mixup_gan.metrics.digit_network", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--held-out" in done.stdout

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from keras_mixup_gan.metrics import (
+    frechet_distance,
+    kernel_distance,
+    pixel_features,
+    quality,
+)
+
+EXTRACTOR = pixel_features((3, 3, 1))
+
+
+def images_of(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (count, 3, 3, 1)).astype("float32")
+
+
+def test_every_figure_is_named_after_extractor_and_counts():
+    figures = quality(images_of(30), images_of(20, seed=1), EXTRACTOR)
+    assert set(figures) == {
+        "FID[pixels-3x3x1, 30 vs 20]",
+        "KID[pixels-3x3x1, 30 vs 20]",
+        "KID standard error[pixels-3x3x1, 30 vs 20]",
+    }
+    assert all(type(value) is float for value in figures.values())
+
+
+def test_figures_are_the_distances_of_the_features():
+    generated, real = images_of(30), images_of(20, seed=1)
+    fid, kid, error = quality(generated, real, EXTRACTOR).values()
+    fake_features, real_features = EXTRACTOR(generated), EXTRACTOR(real)
+    assert fid == frechet_distance(real_features, fake_features)
+    assert (kid, error) == kernel_distance(real_features, fake_features)
+
+
+def test_features_stand_in_for_images():
+    generated, real = images_of(30), images_of(20, seed=1)
+    expected = quality(generated, real, EXTRACTOR)
+    assert quality(generated, EXTRACTOR(real), EXTRACTOR) == expected
+    assert quality(EXTRACTOR(generated), EXTRACTOR(real), EXTRACTOR) == expected
+
+
+def test_the_first_generated_images_are_used():
+    generated, real = images_of(30), images_of(20, seed=1)
+    figures = quality(generated, real, EXTRACTOR, num_generated=12)
+    assert figures == quality(generated[:12], real, EXTRACTOR)
+    assert "FID[pixels-3x3x1, 12 vs 20]" in figures
+
+
+def test_too_few_generated_images_are_refused():
+    with pytest.raises(ValueError, match=r"at least 31 images\. Received: 30"):
+        quality(images_of(30), images_of(20), EXTRACTOR, num_generated=31)
+    with pytest.raises(ValueError, match="`num_generated` must be an integer"):
+        quality(images_of(30), images_of(20), EXTRACTOR, num_generated=0)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        (np.zeros((20, 8)), "`held_out` must have 9 features"),
+        (np.zeros((20, 3, 3)), "`held_out` must be features"),
+        (np.zeros((20, 3, 2, 1)), r"images of shape \(3, 3, 1\)"),
+        (np.full((20, 3, 3, 1), 2.0), r"must lie in \[-1, 1\]"),
+    ],
+)
+def test_unfit_held_out_images_are_refused(held_out, message):
+    with pytest.raises(ValueError, match=message):
+        quality(images_of(30), held_out, EXTRACTOR)

@@ -1,0 +1,149 @@
+"""A training is a function of its seed: rerun, killed and resumed, saved and loaded."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.models.tiny import (
+    DEFENCES,
+    NUM_CLASSES,
+    assert_same_state,
+    differs,
+    make,
+    random_images,
+    random_labels,
+)
+
+CASES = [
+    pytest.param(defence, conditional, id=f"{defence}-{kind}")
+    for defence in DEFENCES
+    for conditional, kind in ((False, "unconditional"), (True, "conditional"))
+]
+
+
+def build(defence, conditional, **arguments):
+    classes = NUM_CLASSES if conditional else None
+    return make(num_classes=classes, **{**DEFENCES[defence], **arguments})
+
+
+def train(model, epochs, initial_epoch=0, callbacks=(), **arguments):
+    labels = None if model.num_classes is None else random_labels(14)
+    # 14 images in batches of 4: three steps an epoch, two images left over.
+    return model.fit(
+        random_images(14),
+        labels,
+        batch_size=4,
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        callbacks=list(callbacks),
+        verbose=0,
+        **arguments,
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+class KillInEpoch(keras.callbacks.Callback):
+    """Stops the training in the middle of an epoch."""
+
+    def __init__(self, fatal_epoch):
+        super().__init__()
+        self.fatal_epoch = fatal_epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == self.fatal_epoch and batch == 1:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Trained models by case, each made once."""
+    made = {}
+
+    def get(defence, conditional):
+        if (defence, conditional) not in made:
+            model = build(defence, conditional)
+            train(model, epochs=3)
+            made[defence, conditional] = model
+        return made[defence, conditional]
+
+    return get
+
+
+@pytest.mark.parametrize(("defence", "conditional"), CASES)
+def test_killed_and_resumed_equals_uninterrupted(
+    defence, conditional, reference, tmp_path
+):
+    with pytest.raises(Killed):
+        train(
+            build(defence, conditional),
+            epochs=3,
+            callbacks=[keras.callbacks.BackupAndRestore(tmp_path), KillInEpoch(1)],
+        )
+    resumed = build(defence, conditional)
+    history = train(
+        resumed, epochs=3, callbacks=[keras.callbacks.BackupAndRestore(tmp_path)]
+    )
+    assert history.epoch == [1, 2]
+    assert_same_state(resumed, reference(defence, conditional))
+
+
+@pytest.mark.parametrize(("defence", "conditional"), CASES)
+def test_saved_loaded_and_continued_equals_uninterrupted(
+    defence, conditional, reference, tmp_path
+):
+    path = tmp_path / "model.keras"
+    model = build(defence, conditional)
+    train(model, epochs=1)
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert_same_state(loaded, model)
+    assert int(loaded.d_optimizer.iterations) == int(loaded.steps) == 3
+    assert loaded.get_config() == model.get_config()
+    assert loaded.get_compile_config() == model.get_compile_config()
+    train(loaded, epochs=3, initial_epoch=1)
+    assert_same_state(loaded, reference(defence, conditional))
+
+
+def test_another_seed_trains_another_model(reference):
+    other = build("none", False, seed=1)
+    train(other, epochs=3)
+    assert differs(other, reference("none", False))
+
+
+def test_the_global_seed_does_not_matter(reference):
+    keras.utils.set_random_seed(99)
+    model = build("mixup", True)
+    train(model, epochs=3)
+    assert_same_state(model, reference("mixup", True))
+
+
+@pytest.mark.parametrize("defence", ["none", "mixup"])
+def test_steps_per_execution_change_nothing(defence, reference):
+    model = build(defence, False, compile=False)
+    twin = build(defence, False)
+    model.compile(twin.g_optimizer, twin.d_optimizer, steps_per_execution=3)
+    train(model, epochs=3)
+    assert_same_state(model, reference(defence, False))
+
+
+def test_settings_of_the_defence_survive_saving(tmp_path):
+    for number, defence in enumerate(("mixup", "paper", "dp")):
+        model = build(defence, False)
+        model.save(tmp_path / f"{number}.keras")
+        loaded = keras.saving.load_model(tmp_path / f"{number}.keras")
+        assert (loaded.mixup, loaded.dp) == (model.mixup, model.dp)
+
+
+def test_weights_alone_carry_the_step_counter(reference, tmp_path):
+    trained = reference("none", False)
+    trained.save_weights(tmp_path / "model.weights.h5")
+    fresh = build("none", False)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    assert int(fresh.steps) == 9
+    np.testing.assert_array_equal(fresh.generate(4), trained.generate(4))

@@ -1,0 +1,215 @@
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks, audit
+from tests.attacks.fakes import SHAPE, FakeGAN, images
+
+HOSTILE = '<script>alert("x")</script> & | `'
+
+
+class Hostile(Attack):
+    name, requires, paper = "hostile", frozenset(), HOSTILE
+    title = HOSTILE
+
+    @property
+    def settings(self):
+        return {"note": HOSTILE}
+
+    def _score(self, images, labels):
+        return images.mean(axis=(1, 2, 3))
+
+
+class Broken(Hostile):
+    name, title = "broken", "Broken"
+
+    def _score(self, images, labels):
+        raise RuntimeError(HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def report():
+    members = images(60, 1)
+    target = AttackTarget.from_model(FakeGAN(members), images(40, 3))
+    attacks = ["logan", GANLeaks(100), Hostile(), Broken()]
+    return audit(target, members, images(50, 2), attacks=attacks)
+
+
+@pytest.fixture(scope="module")
+def page(report, tmp_path_factory):
+    path = report.save(tmp_path_factory.mktemp("report") / "audit.html")
+    return path.read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Elements, open elements and addresses of a page."""
+
+    VOID = frozenset({"meta", "br", "link", "img", "input", "hr"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.addresses, self.words = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "action"):
+                self.addresses.append(value)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def outline_of(page):
+    outline = Outline()
+    outline.feed(page)
+    outline.close()
+    return outline
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    outline = outline_of(page)
+    assert outline.open == []
+    assert all(address.startswith("#") for address in outline.addresses)
+    assert not {"script", "link", "img", "iframe"} & set(outline.tags)
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_the_page_shows_every_result(page, report):
+    words = flat(" ".join(outline_of(page).words))
+    assert flat(report.verdict) in words
+    for text in (*report.warnings, *report.caveats, report.split_hash):
+        assert flat(text) in words
+    for result in report.attacks:
+        assert flat(result.title) in words
+        assert flat(result.paper) in words
+    logan = report["logan"]
+    assert f"{logan.auc:.3f}" in words
+    assert f"{logan.operating_point.true_positives} of 60" in words
+    assert "Failed. RuntimeError" in words
+    assert page.count("<figure") == 1 + len(report.done)
+
+
+def test_everything_shown_is_escaped(page, report):
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    markdown = report_as(report, "md")
+    assert "<script" not in markdown
+    assert "&lt;script&gt;" in markdown
+
+
+def report_as(report, suffix):
+    from keras_mixup_gan.reports import audit_report
+
+    return {"md": audit_report.to_markdown, "txt": audit_report.to_text}[suffix](report)
+
+
+def test_the_markdown_twin_has_one_row_per_attack(report):
+    lines = report_as(report, "md").splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 2 + len(report.attacks)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    assert "\n\n\n" not in "\n".join(lines)
+
+
+def test_printing_shows_a_readable_table(report):
+    text = str(report)
+    lines = text.splitlines()
+    assert "60 members, 50 non-members" in lines[0]
+    row = next(line for line in lines if line.startswith("LOGAN"))
+    assert f"{report['logan'].auc:.3f} [" in row
+    assert "Broken: failed. RuntimeError" in text
+    assert report.verdict in text
+    assert all(f"Warning: {warning}" in text for warning in report.warnings)
+    assert len(repr(report)) < 100
+
+
+def test_json_is_the_dictionary(report, tmp_path):
+    path = report.save(str(tmp_path / "deep" / "audit.json"))
+    assert json.loads(path.read_text(encoding="utf-8")) == report.to_dict()
+
+
+def test_scores_are_kept_in_the_order_of_the_images(report, tmp_path):
+    path = report.save_scores(tmp_path / "scores.npz")
+    with np.load(path, allow_pickle=False) as scores:
+        assert set(scores) == {
+            "split_hash",
+            *(
+                f"{name}/{part}"
+                for name in ("logan", "gan_leaks", "hostile")
+                for part in ("members", "non_members")
+            ),
+        }
+        expected = images(60, 1).mean(axis=(1, 2, 3))
+        np.testing.assert_array_equal(scores["hostile/members"], expected)
+        assert scores["split_hash"] == report.split_hash
+
+
+@pytest.mark.parametrize("name", ["audit", "audit.pdf", "audit.HTM"])
+def test_an_unknown_suffix_is_refused(report, tmp_path, name):
+    with pytest.raises(ValueError, match=r"one of \.html, \.md, \.json, \.npz"):
+        report.save(tmp_path / name)
+    with pytest.raises(ValueError, match=r"one of \.npz"):
+        report.save_scores(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_refused(report, tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("audit.html", "audit.md", "audit.json", "audit.npz"):
+        with pytest.raises(ValueError, match="cannot be written"):
+            report.save(tmp_path / "file" / name)
+
+
+def test_the_same_report_gives_the_same_page(report, page, tmp_path):
+    again = report.save(tmp_path / "again.html").read_text(encoding="utf-8")
+    assert again == page
+
+
+@pytest.mark.parametrize(
+    "scores", [lambda x: np.zeros(len(x)), lambda x: x.mean(axis=(1, 2, 3)) > 0]
+)
+def test_scores_without_spread_and_audits_without_result_make_pages(scores, tmp_path):
+    target = AttackTarget(image_shape=SHAPE, discriminator=lambda x, labels: scores(x))
+    for attack in ("logan", Broken()):
+        report = audit(target, images(60, 1), images(50, 2), attacks=attack)
+        page = report.save(tmp_path / "audit.html").read_text(encoding="utf-8")
+        assert outline_of(page).open == []
+
+
+def test_audits_are_run_and_printed_without_matplotlib_and_jinja2():
+    code = """
+import sys
+sys.modules.update(matplotlib=None, jinja2=None)
+import numpy as np
+from keras_mixup_gan.attacks import audit
+parts = np.random.default_rng(0).uniform(-1, 1, (3, 20, 2, 2, 1))
+report = audit(parts[0], parts[1], parts[2])
+print(report)
+report.to_dict()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "GAN-Leaks" in done.stdout

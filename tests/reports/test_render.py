@@ -1,0 +1,93 @@
+import sys
+
+import numpy as np
+import pytest
+
+from keras_mixup_gan.reports import render
+
+
+def test_numbers_read_well():
+    assert render.decimal(0.83172) == "0.832"
+    assert render.percent(0.1234) == "12.3 %"
+    assert render.with_interval(0.832, (0.815, 0.8494)) == "0.832 [0.815, 0.849]"
+    assert (
+        render.percent_with_interval(0.1234, (0.1042, 0.145)) == "12.3 % [10.4, 14.5]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01, "< 0.1 s"),
+        (0.42, "0.4 s"),
+        (9.97, "10 s"),
+        (59.7, "1 min 00 s"),
+        (185, "3 min 05 s"),
+    ],
+)
+def test_times_read_well(value, text):
+    assert render.seconds(value) == text
+
+
+def test_settings_read_well():
+    settings = {"num_blends": 16, "weights": [0.5, 0.7], "same_class": False}
+    text = "num_blends = 16; weights = 0.5, 0.7; same_class = False"
+    assert render.settings_in_words(settings) == text
+
+
+def test_markdown_shows_any_text_as_it_is():
+    assert render.escape_markdown("a|b\n<i>*c*_d_`e`") == (
+        r"a\|b &lt;i&gt;\*c\*\_d\_\`e\`"
+    )
+
+
+def test_files_are_written_whole_with_their_folders(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    assert render.write_file(path, b"text") == path
+    assert path.read_bytes() == b"text"
+    assert [file.name for file in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_an_unwritable_place_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ValueError, match=r"cannot be written: .* Choose a folder"):
+        render.write_file(tmp_path / "file" / "report.md", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="cannot be written"):
+        render.write_file(tmp_path / "folder", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_arrays_come_back(tmp_path):
+    path = render.write_arrays(tmp_path / "a.npz", {"x/y": np.arange(3.0)})
+    with np.load(path, allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["x/y"], np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        ("jinja2", lambda: render.render_template("audit.md.j2")),
+        ("matplotlib", lambda: render.figure_style().__enter__()),
+    ],
+)
+def test_a_missing_extra_is_named(monkeypatch, module, use):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"keras-mixup-gan\[report\]"):
+        use()
+
+
+def test_figures_scale_carry_a_label_and_are_repeatable():
+    from matplotlib.figure import Figure
+
+    def draw():
+        with render.figure_style():
+            figure = Figure()
+            figure.add_subplot().plot([0, 1], [1, 0])
+        return str(render.figure_to_svg(figure, 'falls & "ends" <here>'))
+
+    svg = draw()
+    assert svg.startswith('<svg role="img" aria-label="falls &amp; &#34;ends&#34;')
+    assert 'width="100%"' in svg
+    assert "viewBox" in svg
+    assert svg == draw()
