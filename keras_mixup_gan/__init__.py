@@ -5,6 +5,7 @@ from keras_mixup_gan import metrics as metrics
 from keras_mixup_gan import models as models
 from keras_mixup_gan import privacy as privacy
 from keras_mixup_gan import zoo as zoo
+from keras_mixup_gan.attacks import AttackTarget as AttackTarget
 from keras_mixup_gan.attacks import AuditReport as AuditReport
 from keras_mixup_gan.attacks import audit as audit
 from keras_mixup_gan.mixup import MixUp as MixUp

@@ -180,7 +180,8 @@ def test_noise_is_gaussian_of_the_given_size_and_fresh_each_time():
     zeros = {"images": np.zeros((50, 20, 20, 1), "float32")}
     mixup = MixUp(noise_stddev=0.5)
     noise = [
-        mixup.mix_batch((zeros,), (0, step))["images"].numpy().ravel() for step in (0, 1)
+        mixup.mix_batch((zeros,), (0, step))["images"].numpy().ravel()
+        for step in (0, 1)
     ]
     for draw in noise:
         assert scipy.stats.kstest(draw, scipy.stats.norm(0, 0.5).cdf).pvalue > 1e-4
@@ -193,7 +194,10 @@ def test_noise_is_gaussian_of_the_given_size_and_fresh_each_time():
 def test_mixtures_keep_the_mean_and_shrink_the_covariance(alpha):
     # E[l^2 + (1 - l)^2] = (alpha + 1) / (2 alpha + 1) for l ~ Beta(alpha, alpha).
     random = np.random.default_rng(2)
-    mean, root = np.array([0.3, -0.2, 0.1]), np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 2]])
+    mean, root = (
+        np.array([0.3, -0.2, 0.1]),
+        np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 2]]),
+    )
     images = mean + random.standard_normal((40_000, 3)) @ root.T
     images = images.astype("float32")[:, None, None]
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(500)
@@ -210,7 +214,9 @@ def twelve(batch_size=4):
     return tf.data.Dataset.from_tensor_slices(identity_images(12)).batch(batch_size)
 
 
-@pytest.mark.parametrize("mixup", [MixUp(seed=3, noise_stddev=0.1), MixUp.paper(seed=3)])
+@pytest.mark.parametrize(
+    "mixup", [MixUp(seed=3, noise_stddev=0.1), MixUp.paper(seed=3)]
+)
 def test_new_mixtures_every_epoch_yet_reproducible(mixup):
     first = epochs(twelve().apply(mixup), 3)
     again = epochs(twelve().apply(mixup), 3)

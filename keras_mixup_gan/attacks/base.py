@@ -62,6 +62,7 @@ class Attack(abc.ABC):
                 f"Received: a target that grants {granted}. "
                 "Grant it in `AttackTarget`, or leave this attack out."
             )
+        self._target = None  # a refit that fails must not leave the old target
         self._fit(target)
         self._target = target
         return self

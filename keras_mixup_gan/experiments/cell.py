@@ -263,11 +263,13 @@ class _Store:
                 old.unlink()
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON at once: a reader sees the old file or the new one."""
+def write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Writes JSON at once, the old file or the new one, and returns what it holds."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    part.write_text(text, "utf-8")
     part.replace(path)
+    return dict(json.loads(text))
 
 
 def _sha256(path: Path) -> str:

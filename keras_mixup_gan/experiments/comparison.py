@@ -49,12 +49,12 @@ class Comparison:
     members: int = 500
     non_members: int = 1_000
     reference: int = 2_500
-    checkpoints: tuple[int, ...] = (200, 400, 600, 800, 1_000, 1_500, 2_000, 3_000)
+    checkpoints: tuple[int, ...] = (200, 400, 600, 800, 1_000, 1_500, 2_000, 2_500)
     noise_multiplier: float = 3.0
     seed: int = 0
     batch_size: int = 64
     num_samples: int = 10_000
-    num_blends: int = 16
+    num_blends: int = 8
     num_generated: int = 5_000
     timed_rounds: int = 30
 
@@ -168,8 +168,7 @@ def run_comparison(
         "versions": software_versions(),
         "cells": entries,
     }
-    write_json(folder / "results.json", results)
-    return results
+    return write_json(folder / "results.json", results)
 
 
 def choose_extractor(split: MembershipSplit) -> FeatureExtractor:

@@ -59,9 +59,9 @@ def median_ratios(
 def _stepper(model: Any, images: FloatArray, batch_size: int) -> Any:
     batches, _ = feeding.training_batches(model, images, None, batch_size)
     iterator = iter(batches)
-    step = tf.function(model.train_step, reduce_retracing=True)
+    model.make_train_function()
 
     def take_step() -> None:
-        tf.nest.map_structure(lambda loss: loss.numpy(), step(next(iterator)))
+        tf.nest.map_structure(lambda loss: loss.numpy(), model.train_function(iterator))
 
     return take_step

@@ -68,6 +68,12 @@ class GAN(TrainedGAN):
                 "a step, so clipping each mixture does not bound that image's part. "
                 f"Expected one of the two. Received: mixup={mixup}, dp={dp}."
             )
+        if mixup is not None and mixup.same_class and num_classes is None:
+            raise ValueError(
+                "`same_class` mixes by labels, which an unconditional model does not "
+                "take. Expected `num_classes`. Received: num_classes=None. Set it, or "
+                "mix in the pipeline, `dataset.apply(MixUp(same_class=True))`."
+            )
         if dp is not None:
             refuse_batch_norm(discriminator)
             tfp.load("dp_query.gaussian_query")

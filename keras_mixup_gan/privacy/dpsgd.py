@@ -5,13 +5,16 @@ Kamath, Zhang, "Private GANs, revisited", TMLR 2023: only the discriminator read
 images, so only its gradients are privatised, and the generator inherits the guarantee.
 """
 
+import contextlib
 import dataclasses
+import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.privacy import tfp
@@ -105,20 +108,48 @@ class PrivateGradients:
         state = self._query.initial_global_state()
         params = self._query.derive_sample_params(state)
 
-        def clipped(row_and_mask: Any) -> list[Tensor]:
+        def clipped(row_and_mask: Any) -> Tensor:
             row, present = row_and_mask
             with tf.GradientTape() as tape:
                 loss = row_loss(row)
-            gradients = tape.gradient(loss, variables)
-            keep = present & tf.math.is_finite(tf.linalg.global_norm(gradients))
-            record = tfp.clip_record(self._query, params, gradients)
-            return [tf.where(keep, part, tf.zeros_like(part)) for part in record]
+            record = _flat(tape.gradient(loss, variables))
+            keep = present & tf.math.is_finite(tf.reduce_sum(tf.square(record)))
+            record = tfp.clip_record(self._query, params, record)
+            return tf.where(keep, record, tf.zeros_like(record))
 
-        records = tf.vectorized_map(clipped, (rows, mask))
-        total = [tf.reduce_sum(part, axis=0) for part in records]
+        # One vector a row: the norm of a list has no vectorized form and would loop.
+        with _quiet_tracing():
+            records = tf.vectorized_map(clipped, (rows, mask), warn=False)
         self._noise.begin(step)
+        total = tf.reduce_sum(records, axis=0)
         result, _, _ = self._query.get_noised_result(total, state)
-        return list(result)
+        return _like(result, variables)
+
+
+@contextlib.contextmanager
+def _quiet_tracing() -> Iterator[None]:
+    """Keeps back TensorFlow's remarks on operations that it vectorizes by a loop."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _flat(gradients: list[Tensor]) -> Tensor:
+    return tf.concat([tf.reshape(part, (-1,)) for part in gradients], axis=0)
+
+
+def _like(vector: Tensor, variables: list[Any]) -> list[Tensor]:
+    """A flat vector cut into tensors of the variables' shapes."""
+    sizes = [int(np.prod(variable.shape)) for variable in variables]
+    parts = tf.split(vector, sizes)
+    return [
+        tf.reshape(part, variable.shape)
+        for part, variable in zip(parts, variables, strict=True)
+    ]
 
 
 class _NoiseSource:

@@ -78,7 +78,7 @@ def normalized_query(query: Any, denominator: float) -> Any:
     return load("dp_query.normalized_query").NormalizedQuery(query, denominator)
 
 
-def clip_record(query: Any, params: Any, record: list[Tensor]) -> Any:
+def clip_record(query: Any, params: Any, record: Tensor) -> Tensor:
     """The record clipped as the query demands."""
     return query.preprocess_record(params, record)
 

@@ -70,9 +70,9 @@ def frontier_figure(cells: Sequence[Mapping[str, Any]], legend: bool = True) -> 
                 fids, attacks, steps = zip(*drawn, strict=True)
                 _line(axes, fids, attacks, style, words.arm_title(cell))
                 _label_steps(axes, fids, attacks, steps, style)
-        _log_scale(axes.xaxis)
-        axes.set(xlabel="FID (log scale)", ylabel="AUC of the strongest attack")
         axes.margins(0.09, 0.1)
+        _log_scale(axes, "x")
+        axes.set(xlabel="FID (log scale)", ylabel="AUC of the strongest attack")
         axes.annotate(
             "better",
             xy=(0.015, 0.02),
@@ -116,7 +116,7 @@ def fid_figure(cells: Sequence[Mapping[str, Any]]) -> Figure:
             steps = [point["d_steps"] for point in cell["curve"]]
             fids = [fid_of(point) for point in cell["curve"]]
             axes.plot(steps, fids, **_look(style))
-        _log_scale(axes.yaxis)
+        _log_scale(axes, "y")
         axes.set(xlabel="discriminator steps", ylabel="FID (log scale)")
         axes.locator_params(axis="x", nbins=5)
     return figure
@@ -144,7 +144,7 @@ def roc_figure(
         )
         floor = 10.0 ** np.floor(np.log10(1 / max(non_members, 100)))
         axes.plot([floor, 1], [floor, 1], color=GRAY, linewidth=1)
-        axes.annotate("chance", (floor * 1.4, floor * 1.3), color=SOFT, va="top")
+        axes.annotate("chance", (0.25, 0.19), color=SOFT, va="top")
         axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
         for cell, style in _styled(cells):
             arrays = scores[cell["name"]]
@@ -235,15 +235,11 @@ def sample_pngs(samples: Mapping[str, Any]) -> tuple[dict[str, bytes], int]:
         The files by arm, and the number of images that each of them shows.
     """
     small = {name: _shrunk(images) for name, images in samples.items()}
-    for rows in (8, 4, 2, 1):
-        for side in (448, 1):
-            files = {name: _png(tile(images, rows), side) for name, images in small.items()}
-            if sum(map(len, files.values())) <= MAX_GRID_BYTES:
-                break
-        else:
-            continue
-        break
-    return files, min(rows * COLUMNS, *(len(images) for images in small.values()))
+    for rows, side in ((8, 448), (8, 1), (4, 1), (2, 1), (1, 1)):
+        files = {name: _png(tile(some, rows), side) for name, some in small.items()}
+        if sum(map(len, files.values())) <= MAX_GRID_BYTES:
+            break
+    return files, min([rows * COLUMNS, *map(len, small.values())])
 
 
 def _panel(size: tuple[float, float]) -> tuple[Any, Any]:
@@ -301,23 +297,31 @@ def _label_steps(
             textcoords="offset points",
             color=style.color,
             fontsize=8,
+            bbox={"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0},
         )
 
 
-def _log_scale(axis: Any) -> None:
+def _log_scale(axes: Any, name: str) -> None:
     """A logarithmic axis with plain numbers, however little it spans."""
     from matplotlib import ticker
 
-    axis._set_axes_scale("log")
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5, 7)))
+    axes.set(**{f"{name}scale": "log"})
+    axis = getattr(axes, f"{name}axis")
+    low, high = axis.get_view_interval()
+    if high > 1.6 * low:
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5, 7)))
+    else:
+        axis.set_major_locator(ticker.MaxNLocator(4))
     axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.set_minor_locator(ticker.NullLocator())
 
 
 def _thinned(fpr: FloatArray, tpr: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The corners of the steps only, which look the same."""
+    still = [np.diff(rates) == 0 for rates in (fpr, tpr)]
+    straight = [flat[1:] & flat[:-1] for flat in still]
     keep = np.ones(len(fpr), dtype=bool)
-    keep[1:-1] = (np.diff(fpr)[1:] > 0) | (np.diff(fpr)[:-1] > 0)
+    keep[1:-1] = ~(straight[0] | straight[1])
     return fpr[keep], tpr[keep]
 
 

@@ -24,13 +24,29 @@ DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
 
 LESS, SAME, MORE = "less than", "not distinguishable from", "more than"
 VERDICTS = {
-    LESS: "leaks less than early stopping",
-    SAME: "not distinguishable from early stopping",
-    MORE: "leaks more than early stopping",
+    LESS: "beats early stopping",
+    SAME: "is not distinguishable from early stopping",
+    MORE: "is beaten by early stopping",
 }
-_REVERSED = {SAME: SAME, MORE: LESS}
-NO_MATCH = "reaches a quality that the undefended model never had"
+NO_MATCH = "makes better images than the undefended model ever did"
 UNKNOWN = "cannot be judged"
+
+
+_COMPARED = {
+    VERDICTS[LESS]: ("leaks less", "leak less"),
+    VERDICTS[SAME]: ("is not distinguishable", "are not distinguishable"),
+    VERDICTS[MORE]: ("leaks more", "leak more"),
+}
+_AT_EQUAL_STEPS = {
+    LESS: "leaks less than the undefended model",
+    SAME: "is not distinguishable from the undefended model",
+    MORE: "leaks more than the undefended model",
+}
+_OUTCOMES = {
+    LESS: "are disjoint, the defence leaks less",
+    SAME: "overlap, the two are not distinguishable",
+    MORE: "are disjoint, the defence leaks more",
+}
 
 
 @dataclass(frozen=True)
@@ -41,17 +57,22 @@ class Finding:
         cell: The defence's entry of the results.
         title: The defence's name to show.
         verdict: Whether it beats stopping the undefended model early, in few words.
-        sentences: The numbers behind the verdict.
-        attack: Its strongest attack at the last checkpoint, if any ran.
-        early: The undefended model's strongest attack at the same quality, if any.
+        brief: The verdict's two comparisons, without numbers.
+        sentences: The same with numbers.
+        remarks: What else a reader must know of them.
     """
 
     cell: Mapping[str, Any]
     title: str
     verdict: str
+    brief: str
     sentences: tuple[str, ...]
-    attack: Mapping[str, Any] | None
-    early: Mapping[str, Any] | None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The numbers and the remarks."""
+        return " ".join((*self.sentences, *self.remarks))
 
 
 def arm_title(cell: Point) -> str:
@@ -107,6 +128,18 @@ def relation(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return MORE if low > other_high else SAME
 
 
+def quality_figure(point: Point, name: str) -> float | None:
+    """The figure of image quality that is called `name`, if there is one."""
+    values = point["quality"].items()
+    return next((value for key, value in values if key.startswith(f"{name}[")), None)
+
+
+def quality_label(point: Point) -> str:
+    """Extractor and sample counts of the image quality, as its figures name them."""
+    key = next((key for key in point["quality"] if key.startswith("FID[")), "FID[]")
+    return str(key[len("FID[") : -1])
+
+
 def setting(results: Mapping[str, Any]) -> str:
     """What was done, in one paragraph."""
     cells, settings = results["cells"], results["settings"]
@@ -145,16 +178,18 @@ def headline(results: Mapping[str, Any]) -> str:
             f"After {steps} the undefended {name} shows no leak to defend against: "
             f"{reached}, not distinguishable from chance."
         )
-    groups = {
-        verdict: [finding.title for finding in found if finding.verdict == verdict]
-        for verdict in (*VERDICTS.values(), NO_MATCH)
-    }
     parts = [
-        f"{_listed(titles)} {_plural(verdict, len(titles))}"
-        for verdict, titles in groups.items()
-        if titles
+        f"{_listed(titles)} {_COMPARED[verdict][len(titles) > 1]}"
+        for verdict in VERDICTS.values()
+        if (titles := [f.title for f in found if f.verdict == verdict])
     ]
-    return f"{first} At the same image quality: {'; '.join(parts)}." if parts else first
+    second = (
+        " Against the undefended model stopped early, at the same image quality: "
+        f"{'; '.join(parts)}."
+    )
+    better = [f.title for f in found if f.verdict == NO_MATCH]
+    third = f" {_listed(better)} made better images than it ever did."
+    return first + (second if parts else "") + (third if better else "")
 
 
 def findings(results: Mapping[str, Any]) -> tuple[Finding, ...]:
@@ -209,44 +244,44 @@ def _finding(cell: Point, baseline: Point) -> Finding:
     early = None if match is None else strongest(match)
     if attack is None or undefended is None or (match is not None and early is None):
         reason = "No attack ran on one of the models to be compared."
-        return Finding(cell, title, UNKNOWN, (reason,), attack, early)
-    sentences = [
+        return Finding(cell, title, UNKNOWN, reason, (reason,))
+    equal_steps = (
         f"After {cell['d_steps']:,} steps its strongest attack, "
         f"{short_title(attack)}, reaches AUC {_with_interval(attack)}, "
         f"{relation(attack, undefended)} the undefended model's "
         f"{_with_interval(undefended)} ({short_title(undefended)})."
-    ]
+    )
+    brief = f"At equal steps it {_AT_EQUAL_STEPS[relation(attack, undefended)]}; "
+    remarks = []
     if match is None or early is None:
         verdict = NO_MATCH
-        sentences.append(
+        brief += "at equal quality there is nothing to compare it with."
+        equal_quality = (
             f"No checkpoint of the undefended model was as good (FID {fid_of(cell):.1f}"
             "), so there is nothing to stop early at."
         )
     else:
         verdict = VERDICTS[relation(attack, early)]
-        sentences.append(_against_early_stopping(cell, match, attack, early))
-        sentences += _bracket(match, baseline["curve"], attack, early)
+        brief += f"at equal quality the intervals {_OUTCOMES[relation(attack, early)]}."
+        equal_quality = _against_early_stopping(cell, match, attack, early)
+        remarks += _bracket(match, baseline["curve"], attack, early)
     if cell["epsilon"] is not None:
-        sentences.append(
-            f"Unlike the other arms it has a guarantee: epsilon "
-            f"{cell['epsilon']:.1f} at delta {cell['delta']:g}, on the terms below."
+        remarks.append(
+            f"It also carries a guarantee: epsilon {cell['epsilon']:.1f} at delta "
+            f"{cell['delta']:g}, on the terms below."
         )
-    return Finding(cell, title, verdict, tuple(sentences), attack, early)
+    sentences = (equal_steps, equal_quality)
+    return Finding(cell, title, verdict, brief, sentences, tuple(remarks))
 
 
 def _against_early_stopping(
     cell: Point, match: Point, attack: Mapping[str, Any], early: Mapping[str, Any]
 ) -> str:
-    outcome = {
-        LESS: "the intervals are disjoint, the defence beats early stopping",
-        SAME: "the intervals overlap, so the defence is not distinguishable from "
-        "early stopping",
-        MORE: "the intervals are disjoint, early stopping beats the defence",
-    }[relation(attack, early)]
     return (
         f"The undefended model, stopped as soon as its images were as good (step "
         f"{match['d_steps']:,}, FID {fid_of(match):.1f} against {fid_of(cell):.1f}), "
-        f"is at AUC {_with_interval(early)}: {outcome}."
+        f"is at AUC {_with_interval(early)} ({short_title(early)}): the intervals "
+        f"{_OUTCOMES[relation(attack, early)]}."
     )
 
 
@@ -263,11 +298,12 @@ def _bracket(
     previous = strongest(before[-1])
     if previous is None or relation(attack, previous) == LESS:
         return []
+    how = SAME if relation(attack, previous) == SAME else LESS
     return [
-        f"One checkpoint earlier (step {before[-1]['d_steps']:,}, FID "
-        f"{fid_of(before[-1]):.1f}) the undefended model was at AUC "
-        f"{_with_interval(previous)}, {_REVERSED[relation(attack, previous)]} the "
-        "defence; the gap at exactly equal quality lies between the two."
+        f"One checkpoint before, at step {before[-1]['d_steps']:,} and FID "
+        f"{fid_of(before[-1]):.1f}, the undefended model was at AUC "
+        f"{_with_interval(previous)}, {how} the defence: the gap at exactly the same "
+        "quality lies in between."
     ]
 
 
@@ -301,12 +337,3 @@ def _listed(titles: Sequence[str]) -> str:
     if len(titles) < 3:
         return " and ".join(titles)
     return f"{', '.join(titles[:-1])} and {titles[-1]}"
-
-
-def _plural(verdict: str, number: int) -> str:
-    """The verdict as the end of a sentence about so many defences."""
-    if verdict == VERDICTS[SAME]:
-        return f"{'is' if number == 1 else 'are'} {verdict}"
-    if number == 1:
-        return verdict
-    return verdict.replace("leaks", "leak", 1).replace("reaches", "reach", 1)

@@ -250,6 +250,35 @@ def test_same_class_defences_are_attacked_with_partners_of_the_class():
         np.testing.assert_allclose(rows, [[1, 0, 0], [0, 0, 1]], atol=1e-6)
 
 
+def rated(model, batches):
+    return np.array([model.score(batch, check_range=False) for batch in batches])
+
+
+def test_the_score_is_the_mean_over_all_blends_in_units_of_reference_blends():
+    model = FakeGAN(MEMBERS, mixup=defence(noise_stddev=0.2))
+    attack = MixupLOGAN(num_blends=3, weights=(0.4, 0.8))
+    attack.fit(AttackTarget.from_model(model, OUTSIDE))
+    on_reference = rated(model, model.seen[:6])
+    model.seen.clear()
+    scores = attack.score(NON_MEMBERS)
+    on_queries = rated(model, model.seen[:6])
+    expected = np.zeros(len(NON_MEMBERS))
+    for at in (slice(0, 3), slice(3, 6)):
+        yardstick = on_reference[at].mean(axis=0)
+        mean = on_queries[at].mean(axis=0)
+        expected += (mean - yardstick.mean()) / yardstick.std() / 2
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
+
+
+def test_reference_images_are_never_blended_with_themselves():
+    model = FakeGAN()
+    few = OUTSIDE[:8]
+    MixupLOGAN(weights=(0.6,)).fit(AttackTarget.from_model(model, few))
+    blends = np.concatenate(model.seen)
+    distances = np.abs(blends[:, None] - few[None]).max(axis=(2, 3, 4))
+    assert distances.min() > 1e-3
+
+
 def test_no_weight_outweighs_the_others():
     # At weight .9 this score is 1,000 times larger, and it points the wrong way.
     query = images(30, 7)
@@ -322,6 +351,14 @@ def test_too_few_reference_images_are_refused():
     target = AttackTarget.from_model(FakeGAN(), OUTSIDE[:3])
     with pytest.raises(ValueError, match="at least 4 reference images"):
         MixupLOGAN().fit(target)
+
+
+def test_a_refit_that_fails_does_not_score_the_old_target():
+    attack = fitted("logan_mixup")
+    with pytest.raises(ValueError, match="reference images"):
+        attack.fit(AttackTarget.from_model(FakeGAN(), OUTSIDE[:3]))
+    with pytest.raises(ValueError, match="before fit"):
+        attack.score(MEMBERS)
 
 
 @pytest.mark.parametrize("weights", [(), (0.0,), (0.5, 1.2)])

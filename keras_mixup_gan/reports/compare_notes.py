@@ -1,0 +1,165 @@
+"""What a reader must know to judge a comparison: arms, attacks, quality, guarantees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keras_mixup_gan.attacks import ATTACKS
+from keras_mixup_gan.reports import compare_words as words
+
+ARM_NOTES = {
+    "undefended": "Trained on the images as they are.",
+    "mixup-paper": (
+        "The rule of the published code, without labels: every training image is "
+        "blended with a second one, all images of a batch with the same weight; "
+        "generated images are not blended. Ji, Hu, Xiang, Zhou: Mixup Training for "
+        "Generative Models to Defend Membership Inference Attacks. INFOCOM 2023."
+    ),
+    "mixup-noise": (
+        "The library's own recipe: real and generated images are "
+        "blended with the same weights and both get Gaussian noise, so that the "
+        "generator can still learn what unblended images look like."
+    ),
+    "dp-sgd": (
+        "Only the discriminator sees training images, so only its gradients are "
+        "clipped, image by image, and noised, through tensorflow-privacy. Abadi et "
+        "al.: Deep Learning with Differential Privacy. CCS 2016, arXiv:1607.00133. "
+        "Batch size, clipping norm, noise and number of steps were not tuned for it, "
+        "and DP-SGD profits from larger batches and longer training: this is a "
+        "baseline at equal steps, not the best that DP-SGD can do."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph with a title and, where it has one, the key it goes by in files."""
+
+    title: str
+    text: str
+    key: str = ""
+
+
+def arms(results: Mapping[str, Any]) -> list[Note]:
+    """What each arm is."""
+    return [
+        Note(
+            words.arm_title(cell),
+            f"{_upper(cell['defence'])}. {ARM_NOTES.get(cell['name'], '')}".strip()
+            if cell["defence"] != "none"
+            else ARM_NOTES["undefended"],
+            cell["name"],
+        )
+        for cell in results["cells"]
+    ]
+
+
+def attacks(results: Mapping[str, Any]) -> list[Note]:
+    """What each attack knows and where it comes from."""
+    notes = []
+    for name, title in words.attack_titles(results["cells"]).items():
+        text = ""
+        if name in ATTACKS:
+            needs = [
+                what for need, what in _ACCESS.items() if need in ATTACKS[name].requires
+            ]
+            text = f"Knows {' and '.join(needs)}. {ATTACKS[name].paper}"
+        notes.append(Note(title, text, name))
+    return notes
+
+
+def method(results: Mapping[str, Any]) -> list[Note]:
+    """How leakage, quality, guarantees and time were measured."""
+    return [
+        Note("Members and non-members", _data(results)),
+        Note("Leakage", LEAKAGE),
+        Note("Stopped at the same quality", _early_stopping(results)),
+        Note("Image quality", _quality(results)),
+        Note("Guarantees", _guarantees(results)),
+        Note("Step time", _time(results)),
+    ]
+
+
+LEAKAGE = (
+    "Scores are compared as they are, higher meaning member, ties counted one half. "
+    "AUC with DeLong's 95 % interval on the logit scale. Members found: by counting at "
+    "the lowest threshold that keeps false positives at or below 1 %, with the "
+    "Clopper-Pearson 95 % interval. The strongest attack is picked on the very images "
+    "it is reported for, which flatters the attacker a little, in every arm. Two AUCs "
+    "are called different if their intervals are disjoint: a strict test for one pair, "
+    "but nothing corrects for making several comparisons. More than these attacks find "
+    "may be found by others."
+)
+
+_ACCESS = {
+    "discriminator": "the discriminator",
+    "samples": "generated images",
+    "reference": "outside images of the same kind",
+}
+
+
+def _data(results: Mapping[str, Any]) -> str:
+    split = results["split"]
+    return (
+        f"{split['members']:,} members, {split['non_members']:,} non-members and "
+        f"{split['reference']:,} reference images (the attackers' own, and what "
+        "quality is measured against) come from one random permutation of "
+        f"{words.data_title(results['settings']['data'])}, exact duplicates left out. "
+        f"Split sha256 {results['cells'][0]['split_hash']}."
+    )
+
+
+def _early_stopping(results: Mapping[str, Any]) -> str:
+    steps = ", ".join(f"{point['d_steps']:,}" for point in results["cells"][0]["curve"])
+    return (
+        "Any defence that slows training down lowers the AUC at equal steps. So each "
+        "is held against the earliest checkpoint of the undefended model with a FID "
+        f"no larger than the defence's. It was measured at steps {steps}; where FIDs "
+        "lie far apart, the checkpoint may have trained longer than needed, which "
+        "flatters the defence."
+    )
+
+
+def _quality(results: Mapping[str, Any]) -> str:
+    return (
+        "Frechet (FID) and kernel (KID) distance of generated from held-out images; "
+        f"lower is better. {words.quality_label(results['cells'][0])} names the "
+        "features and how many generated and held-out images were compared; figures "
+        "under another name are not comparable. KID with its standard error."
+    )
+
+
+def _guarantees(results: Mapping[str, Any]) -> str:
+    text = (
+        "Mixup carries no epsilon (\N{INFINITY} in the table): it protects as far as "
+        "these attacks measured, no further."
+    )
+    private = [cell for cell in results["cells"] if cell["epsilon"] is not None]
+    if private:
+        text += (
+            f" The epsilon of {words.arm_title(private[0])} follows from the steps "
+            f"that ran, at delta {private[0]['delta']:g}, for Poisson-sampled batches "
+            "and data sets that differ by adding or removing one image."
+        )
+    seeds = {cell["noise_seed"] for cell in private} - {None}
+    if seeds:
+        text += (
+            f" Its noise comes from the published seed {min(seeds)}, so that this "
+            "benchmark repeats to the digit; a guarantee needs noise that nobody "
+            "knows, which the library draws from the operating system unless a seed "
+            "is given."
+        )
+    return text
+
+
+def _time(results: Mapping[str, Any]) -> str:
+    base = results["cells"][0]
+    return (
+        "Median ratio of a training step's time to the undefended model's step "
+        f"({1000 * base['seconds_per_step']:.0f} ms), all arms taking turns in one "
+        f"process for {results['settings']['timed_rounds']} rounds."
+    )
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

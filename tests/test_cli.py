@@ -1,0 +1,101 @@
+import sys
+
+import numpy as np
+import pytest
+
+from keras_mixup_gan.cli import main
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
+    with pytest.raises(SystemExit) as stopped:
+        main(*arguments)
+    return stopped.value.code, capsys.readouterr()
+
+
+def save(path, images):
+    np.savez(path, images=images)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "digit"], "digits"),
+        (["--data", "/no/such/folder"], "/no/such/folder"),
+        (["--members", "4000"], "needs 7500 images and there are 5000"),
+        (["--members", "3"], "must fill at least one batch"),
+        (["--steps", "0"], "`steps` must be an integer of at least 1"),
+        (["--noise-multiplier", "-1"], "must be a finite number above 0"),
+        (["--seed", "-1"], "`seed` must be an integer of at least 0"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(
+    monkeypatch, capsys, tmp_path, arguments, message
+):
+    code, output = run(
+        monkeypatch, capsys, "compare", "--out", str(tmp_path / "out"), *arguments
+    )
+    assert code == 2
+    assert output.err.startswith("Error: ")
+    assert message in output.err
+    assert "Traceback" not in output.err
+
+
+def bad_images(kind):
+    images = np.zeros((200, 8, 8, 1), "float32")
+    if kind == "range":
+        images += 3
+    elif kind == "nan":
+        images[0] = np.nan
+    elif kind == "shape":
+        images = images[..., 0]
+    elif kind == "channels":
+        images = np.zeros((200, 8, 8, 0), "float32")
+    elif kind == "empty":
+        images = images[:0]
+    elif kind == "odd":
+        images = np.random.default_rng(0).uniform(-1, 1, (4200, 7, 7, 1))
+        images = images.astype("float32")
+    return images
+
+
+@pytest.mark.parametrize("kind", ["range", "nan", "shape", "channels", "empty", "odd"])
+def test_bad_images_are_one_sentence(monkeypatch, capsys, tmp_path, kind):
+    path = save(tmp_path / "images.npz", bad_images(kind))
+    code, output = run(
+        monkeypatch, capsys, "compare", "--data", path, "--out", str(tmp_path / "out")
+    )
+    assert code == 2
+    assert "Error: " in output.err
+    assert "Received" in output.err
+    assert "Traceback" not in output.err
+
+
+def test_a_truncated_data_file_is_one_sentence(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "images.npz"
+    save(path, np.zeros((200, 8, 8, 1), "float32"))
+    path.write_bytes(path.read_bytes()[:300])
+    code, output = run(
+        monkeypatch, capsys, "compare", "--data", str(path), "--out", str(tmp_path)
+    )
+    assert code == 2
+    assert "images.npz" in output.err
+    assert "Traceback" not in output.err
+
+
+def test_an_unwritable_folder_is_one_sentence(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    code, output = run(
+        monkeypatch, capsys, "compare", "--quick", "--out", str(file / "out")
+    )
+    assert code == 2
+    assert "cannot be used" in output.err
+    assert "Traceback" not in output.err
+
+
+def test_help_lists_the_commands(monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "--help")
+    assert code == 0
+    assert "compare" in output.out
