@@ -11,17 +11,12 @@ import numpy as np
 
 from keras_mixup_gan.attacks import verdict
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.gan_leaks import GANLeaks
-from keras_mixup_gan.attacks.logan import LOGAN, MixupLOGAN
+from keras_mixup_gan.attacks.catalog import ATTACKS, DEFAULT_ATTACKS
+from keras_mixup_gan.attacks.logan import MixupLOGAN
 from keras_mixup_gan.attacks.results import AttackResult, AuditReport
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
 from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.validation import check_choice
-
-ATTACKS: dict[str, type[Attack]] = {
-    attack.name: attack for attack in (LOGAN, MixupLOGAN, GANLeaks)
-}
-DEFAULT_ATTACKS = ("logan", "logan_mixup", "gan_leaks")
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 

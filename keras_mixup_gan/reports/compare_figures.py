@@ -61,7 +61,7 @@ def frontier_figure(cells: Sequence[Mapping[str, Any]], legend: bool = True) -> 
         The figure.
     """
     with render.figure_style():
-        figure, axes = _panel((5.6, 3.9))
+        figure, axes = _panel((6.6, 4.2) if legend else (5.6, 3.9))
         axes.axhline(0.5, color=GRAY, linewidth=1)
         for cell, style in _styled(cells):
             points = [(p, words.strongest(p)) for p in cell["curve"]]
@@ -84,7 +84,14 @@ def frontier_figure(cells: Sequence[Mapping[str, Any]], legend: bool = True) -> 
             arrowprops={"arrowstyle": "->", "color": SOFT},
         )
         if legend:
-            figure.legend(loc="outside upper center", ncols=min(len(cells), 4))
+            handles, labels = axes.get_legend_handles_labels()
+            figure.legend(
+                handles[::-1],
+                labels[::-1],
+                loc="outside upper center",
+                ncols=4 if sum(map(len, labels)) < 60 else 2,
+                columnspacing=1.5,
+            )
     return figure
 
 
@@ -93,7 +100,7 @@ def leakage_figure(
 ) -> Figure:
     """AUC of one attack over steps, one line per arm."""
     with render.figure_style():
-        figure, axes = _panel((3.6, 2.7))
+        figure, axes = _panel((4.6, 3.0))
         axes.axhline(0.5, color=GRAY, linewidth=1)
         for cell, style in _styled(cells):
             points = [
@@ -103,22 +110,22 @@ def leakage_figure(
             ]
             if points:
                 _line(axes, *zip(*points, strict=True), style)
-        axes.set(xlabel="discriminator steps", ylabel="AUC", ylim=limits)
-        axes.locator_params(axis="x", nbins=5)
+        axes.set(ylabel="AUC", ylim=limits)
+        _steps_axis(axes)
     return figure
 
 
 def fid_figure(cells: Sequence[Mapping[str, Any]]) -> Figure:
     """FID over steps, one line per arm."""
     with render.figure_style():
-        figure, axes = _panel((3.6, 2.7))
+        figure, axes = _panel((4.6, 3.0))
         for cell, style in _styled(cells):
             steps = [point["d_steps"] for point in cell["curve"]]
             fids = [fid_of(point) for point in cell["curve"]]
             axes.plot(steps, fids, **_look(style))
         _log_scale(axes, "y")
-        axes.set(xlabel="discriminator steps", ylabel="FID (log scale)")
-        axes.locator_params(axis="x", nbins=5)
+        axes.set(ylabel="FID (log scale)")
+        _steps_axis(axes)
     return figure
 
 
@@ -301,6 +308,12 @@ def _label_steps(
         )
 
 
+def _steps_axis(axes: Any) -> None:
+    axes.set_xlabel("discriminator steps")
+    axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+
+
 def _log_scale(axes: Any, name: str) -> None:
     """A logarithmic axis with plain numbers, however little it spans."""
     from matplotlib import ticker
@@ -309,7 +322,7 @@ def _log_scale(axes: Any, name: str) -> None:
     axis = getattr(axes, f"{name}axis")
     low, high = axis.get_view_interval()
     if high > 1.6 * low:
-        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5, 7)))
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     else:
         axis.set_major_locator(ticker.MaxNLocator(4))
     axis.set_major_formatter(ticker.FormatStrFormatter("%g"))

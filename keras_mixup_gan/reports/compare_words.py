@@ -34,7 +34,7 @@ UNKNOWN = "cannot be judged"
 
 _COMPARED = {
     VERDICTS[LESS]: ("leaks less", "leak less"),
-    VERDICTS[SAME]: ("is not distinguishable", "are not distinguishable"),
+    VERDICTS[SAME]: ("cannot be told from it", "cannot be told from it"),
     VERDICTS[MORE]: ("leaks more", "leak more"),
 }
 _AT_EQUAL_STEPS = {
@@ -170,13 +170,17 @@ def headline(results: Mapping[str, Any]) -> str:
     steps = f"{baseline['d_steps']:,} steps"
     if attack is None:
         return f"No attack could be run on the undefended {name}: nothing is compared."
-    reached = f"the strongest attack reaches AUC {_with_interval(attack)}"
-    if attack["auc_ci"][0] > 0.5:
-        first = f"After {steps} the undefended {name} leaks: {reached}."
+    done = [other for other in baseline["attacks"].values() if other["auc"] is not None]
+    if any(other["auc_ci"][0] > 0.5 for other in done):
+        first = (
+            f"After {steps} the undefended {name} leaks: the strongest attack reaches "
+            f"AUC {_with_interval(attack)}."
+        )
     else:
         first = (
-            f"After {steps} the undefended {name} shows no leak to defend against: "
-            f"{reached}, not distinguishable from chance."
+            f"After {steps} no attack on the undefended {name} is distinguishable from "
+            f"chance (strongest: AUC {_with_interval(attack)}), so there is little to "
+            "defend yet: train longer, or on fewer images."
         )
     parts = [
         f"{_listed(titles)} {_COMPARED[verdict][len(titles) > 1]}"
@@ -184,7 +188,7 @@ def headline(results: Mapping[str, Any]) -> str:
         if (titles := [f.title for f in found if f.verdict == verdict])
     ]
     second = (
-        " Against the undefended model stopped early, at the same image quality: "
+        " Against the undefended model, stopped as soon as its images were as good: "
         f"{'; '.join(parts)}."
     )
     better = [f.title for f in found if f.verdict == NO_MATCH]
@@ -262,13 +266,14 @@ def _finding(cell: Point, baseline: Point) -> Finding:
         )
     else:
         verdict = VERDICTS[relation(attack, early)]
-        brief += f"at equal quality the intervals {_OUTCOMES[relation(attack, early)]}."
+        brief += f"against early stopping the intervals {_OUTCOMES[relation(attack, early)]}."
         equal_quality = _against_early_stopping(cell, match, attack, early)
-        remarks += _bracket(match, baseline["curve"], attack, early)
+        remarks += _bracket(cell, match, baseline["curve"])
     if cell["epsilon"] is not None:
+        secret = "" if cell["noise_seed"] is None else ", were its noise secret"
         remarks.append(
-            f"It also carries a guarantee: epsilon {cell['epsilon']:.1f} at delta "
-            f"{cell['delta']:g}, on the terms below."
+            f"It also has a guarantee: epsilon {cell['epsilon']:.1f} at delta "
+            f"{cell['delta']:g}{secret}."
         )
     sentences = (equal_steps, equal_quality)
     return Finding(cell, title, verdict, brief, sentences, tuple(remarks))
@@ -285,16 +290,21 @@ def _against_early_stopping(
     )
 
 
-def _bracket(
-    match: Point,
-    curve: Sequence[Point],
-    attack: Mapping[str, Any],
-    early: Mapping[str, Any],
-) -> list[str]:
-    """Tempers a win over a checkpoint that may have been trained too long."""
-    before = [point for point in curve if point["d_steps"] < match["d_steps"]]
-    if not before or relation(attack, early) != LESS:
+def _bracket(cell: Point, match: Point, curve: Sequence[Point]) -> list[str]:
+    """What checkpoints that lie far apart leave open."""
+    attack, early = strongest(cell), strongest(match)
+    if attack is None or early is None:
         return []
+    if relation(attack, early) != LESS:
+        if fid_of(match) > 0.8 * fid_of(cell):
+            return []
+        return [
+            "For want of a checkpoint in between, the early one makes clearly better "
+            f"images: FID {fid_of(match):.1f} against {fid_of(cell):.1f}."
+        ]
+    before = [point for point in curve if point["d_steps"] < match["d_steps"]]
+    if not before:
+        return ["No earlier checkpoint was measured; stopping still earlier may do."]
     previous = strongest(before[-1])
     if previous is None or relation(attack, previous) == LESS:
         return []
