@@ -43,7 +43,7 @@ def check_images(
             f"{images.shape[1:]}. Resize the images, or build the model with "
             "`image_shape=` of the data."
         )
-    if len(images) == 0:
+    if images.size == 0:
         raise ValueError(
             f"`{name}` must hold at least one image. Received: an empty array of "
             f"shape {images.shape}. Check the folder or the filter it came from."

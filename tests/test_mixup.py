@@ -179,10 +179,8 @@ def test_labels_are_mixed_by_the_same_matrix():
 def test_noise_is_gaussian_of_the_given_size_and_fresh_each_time():
     zeros = {"images": np.zeros((50, 20, 20, 1), "float32")}
     mixup = MixUp(noise_stddev=0.5)
-    noise = [
-        mixup.mix_batch((zeros,), (0, step))["images"].numpy().ravel()
-        for step in (0, 1)
-    ]
+    mixed = [mixup.mix_batch((zeros,), (0, step)) for step in (0, 1)]
+    noise = [part["images"].numpy().ravel() for part in mixed]
     for draw in noise:
         assert scipy.stats.kstest(draw, scipy.stats.norm(0, 0.5).cdf).pvalue > 1e-4
     assert abs(np.corrcoef(*noise)[0, 1]) < 5 / np.sqrt(noise[0].size)
@@ -194,10 +192,8 @@ def test_noise_is_gaussian_of_the_given_size_and_fresh_each_time():
 def test_mixtures_keep_the_mean_and_shrink_the_covariance(alpha):
     # E[l^2 + (1 - l)^2] = (alpha + 1) / (2 alpha + 1) for l ~ Beta(alpha, alpha).
     random = np.random.default_rng(2)
-    mean, root = (
-        np.array([0.3, -0.2, 0.1]),
-        np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 2]]),
-    )
+    mean = np.array([0.3, -0.2, 0.1])
+    root = np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 2]])
     images = mean + random.standard_normal((40_000, 3)) @ root.T
     images = images.astype("float32")[:, None, None]
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(500)
@@ -294,11 +290,11 @@ def test_an_endless_data_set_stays_endless():
 # === The published rule ===
 
 
-def published_epochs(count, **kwargs):
-    """For each epoch: weights of the first pass, and both members of each mixture."""
-    dataset = twelve().apply(dataclasses.replace(MixUp.paper(seed=1), **kwargs))
+@pytest.fixture(scope="module")
+def published_epochs():
+    """For 40 epochs: weights of the first pass, and whom each member met."""
     result = []
-    for matrix in epochs(dataset, count):
+    for matrix in epochs(twelve().apply(MixUp.paper(seed=1)), 40):
         shares, partners = np.empty(12), np.empty(12, int)
         for row in range(12):
             others = np.flatnonzero(matrix[row] * (np.arange(12) != row))
@@ -309,9 +305,11 @@ def published_epochs(count, **kwargs):
     return result
 
 
-def test_paper_rule_uses_one_weight_a_batch_and_every_member_once_a_pass():
+def test_paper_rule_uses_one_weight_a_batch_and_all_members_once_a_pass(
+    published_epochs,
+):
     weights, meetings, orders = [], 0, set()
-    for shares, partners in published_epochs(40):
+    for shares, partners in published_epochs:
         np.testing.assert_array_equal(np.sort(partners), np.arange(12))
         meetings += np.sum(partners == np.arange(12))
         orders.add(tuple(partners))
@@ -326,13 +324,13 @@ def test_paper_rule_uses_one_weight_a_batch_and_every_member_once_a_pass():
     assert_distributed(np.array(weights), scipy.stats.uniform.cdf)
 
 
-def test_paper_rule_partners_come_from_the_whole_data_set():
+def test_paper_rule_partners_come_from_the_whole_data_set(published_epochs):
     met = np.zeros((12, 12))
-    for _, partners in published_epochs(60):
+    for _, partners in published_epochs:
         met[np.arange(12), partners] += 1
-    # 60 / 12 = 5 meetings of every pair expected.
-    assert np.mean(met > 0) > 0.95
-    assert met.max() < 20
+    # 40 / 12 = 3.3 meetings of every pair expected.
+    assert np.mean(met > 0) > 0.9
+    assert met.max() < 15
 
 
 def test_paper_rule_mixes_labels_with_the_same_weight():

@@ -1,7 +1,12 @@
 """The epsilon of a DP-SGD training, from the steps that really ran."""
 
 from keras_mixup_gan.privacy import tfp
-from keras_mixup_gan.validation import check_choice, check_in_range, check_positive
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_in_range,
+    check_integer,
+    check_positive,
+)
 
 
 def epsilon(
@@ -34,6 +39,7 @@ def epsilon(
     check_positive(sampling_rate=sampling_rate, delta=delta)
     check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
     check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
+    check_integer(0, steps=steps)
     if steps == 0:
         return 0.0
     if noise_multiplier == 0:

@@ -1,8 +1,7 @@
-"""The figures of a comparison: leakage over quality, over steps, ROC, samples."""
+"""The curves of a comparison: leakage over quality and over steps, ROC."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
     from keras_mixup_gan.typing import FloatArray
 
-COLUMNS = 8
-MAX_TILE = 64
-MAX_GRID_BYTES = 900_000
 GRAY, SOFT = "#8a8f98", "#5b616b"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BLACK = "#000000"
@@ -37,7 +33,7 @@ class Style:
     line: str
 
 
-def styles(cells: Sequence[Mapping[str, Any]]) -> dict[str, Style]:
+def styles(cells: Sequence[dict[str, Any]]) -> dict[str, Style]:
     """Looks by name of the arm: black for the first, colors for the others."""
     colors = [BLACK, *(color for color in render.COLORS if color != BLACK)]
     return {
@@ -50,7 +46,7 @@ def styles(cells: Sequence[Mapping[str, Any]]) -> dict[str, Style]:
     }
 
 
-def frontier_figure(cells: Sequence[Mapping[str, Any]], legend: bool = True) -> Figure:
+def frontier_figure(cells: Sequence[dict[str, Any]], legend: bool = True) -> Figure:
     """AUC of the strongest attack over FID, one line per arm along its training.
 
     Args:
@@ -96,7 +92,7 @@ def frontier_figure(cells: Sequence[Mapping[str, Any]], legend: bool = True) -> 
 
 
 def leakage_figure(
-    cells: Sequence[Mapping[str, Any]], attack: str, limits: tuple[float, float]
+    cells: Sequence[dict[str, Any]], attack: str, limits: tuple[float, float]
 ) -> Figure:
     """AUC of one attack over steps, one line per arm."""
     with render.figure_style():
@@ -109,13 +105,14 @@ def leakage_figure(
                 if point["attacks"].get(attack, {}).get("auc") is not None
             ]
             if points:
-                _line(axes, *zip(*points, strict=True), style)
+                steps, attacks = zip(*points, strict=True)
+                _line(axes, steps, attacks, style)
         axes.set(ylabel="AUC", ylim=limits)
         _steps_axis(axes)
     return figure
 
 
-def fid_figure(cells: Sequence[Mapping[str, Any]]) -> Figure:
+def fid_figure(cells: Sequence[dict[str, Any]]) -> Figure:
     """FID over steps, one line per arm."""
     with render.figure_style():
         figure, axes = _panel((4.6, 3.0))
@@ -130,8 +127,8 @@ def fid_figure(cells: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def roc_figure(
-    cells: Sequence[Mapping[str, Any]],
-    scores: Mapping[str, Mapping[str, Any]],
+    cells: Sequence[dict[str, Any]],
+    scores: Mapping[str, dict[str, Any]],
     attack: str,
 ) -> Figure:
     """ROC curves of one attack on log axes, one for each arm, and the chance line.
@@ -147,7 +144,7 @@ def roc_figure(
     with render.figure_style():
         figure, axes = _panel((3.6, 3.3))
         non_members = max(
-            (len(arrays.get(f"{attack}/non_members", ())) for arrays in scores.values())
+            len(arrays.get(f"{attack}/non_members", ())) for arrays in scores.values()
         )
         floor = 10.0 ** np.floor(np.log10(1 / max(non_members, 100)))
         axes.plot([floor, 1], [floor, 1], color=GRAY, linewidth=1)
@@ -179,26 +176,7 @@ def roc_figure(
     return figure
 
 
-def samples_figure(
-    cells: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]
-) -> Figure:
-    """Generated images of every arm side by side, with its FID and strongest AUC."""
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(2.6 * len(cells), 3.1))
-        for number, cell in enumerate(cells, start=1):
-            axes = figure.add_subplot(1, len(cells), number)
-            grid = tile(samples[cell["name"]])
-            axes.imshow(grid, cmap="gray", vmin=0, vmax=255)
-            attack = words.strongest(cell)
-            leak = "" if attack is None else f", AUC {attack['auc']:.2f}"
-            axes.set_title(f"{words.arm_title(cell)}\nFID {fid_of(cell):.1f}{leak}")
-            axes.axis("off")
-    return figure
-
-
-def auc_limits(cells: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def auc_limits(cells: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Limits of an axis that shows the intervals of all attacks at all checkpoints."""
     ends = [
         end
@@ -211,44 +189,6 @@ def auc_limits(cells: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     return min([0.48, *ends]) - 0.02, min(max([0.6, *ends]) + 0.02, 1.02)
 
 
-def tile(images: Any, rows: int = COLUMNS) -> Any:
-    """The first images as one picture of eight columns.
-
-    Args:
-        images: uint8 array `(num_images, height, width, channels)`, 1 or 3 channels.
-        rows: Number of rows, fewer where there are not enough images.
-
-    Returns:
-        uint8 array `(height, width)` for gray images, else `(height, width, 3)`.
-    """
-    images = np.asarray(images)[: rows * COLUMNS]
-    rows = -(-len(images) // COLUMNS)
-    blank = np.full((rows * COLUMNS, *images.shape[1:]), 255, "uint8")
-    blank[: len(images)] = images
-    padded = np.pad(blank, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=255)
-    height, width, channels = padded.shape[1:]
-    grid = padded.reshape(rows, COLUMNS, height, width, channels).swapaxes(1, 2)
-    grid = grid.reshape(rows * height, COLUMNS * width, channels)[:-1, :-1]
-    return grid[..., 0] if channels == 1 else grid
-
-
-def sample_pngs(samples: Mapping[str, Any]) -> tuple[dict[str, bytes], int]:
-    """PNG files of the sample grids, together small enough for one page.
-
-    Args:
-        samples: For each arm a uint8 array `(num_images, height, width, channels)`.
-
-    Returns:
-        The files by arm, and the number of images that each of them shows.
-    """
-    small = {name: _shrunk(images) for name, images in samples.items()}
-    for rows, side in ((8, 448), (8, 1), (4, 1), (2, 1), (1, 1)):
-        files = {name: _png(tile(some, rows), side) for name, some in small.items()}
-        if sum(map(len, files.values())) <= MAX_GRID_BYTES:
-            break
-    return files, min([rows * COLUMNS, *map(len, small.values())])
-
-
 def _panel(size: tuple[float, float]) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
@@ -257,8 +197,8 @@ def _panel(size: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def _styled(
-    cells: Sequence[Mapping[str, Any]],
-) -> Iterator[tuple[Mapping[str, Any], Style]]:
+    cells: Sequence[dict[str, Any]],
+) -> Iterator[tuple[dict[str, Any], Style]]:
     """Arms with their looks, the first drawn last: on top."""
     looks = styles(cells)
     return ((cell, looks[cell["name"]]) for cell in reversed(cells))
@@ -277,7 +217,7 @@ def _look(style: Style) -> dict[str, Any]:
 def _line(
     axes: Any,
     x: Sequence[float],
-    attacks: Sequence[Mapping[str, Any]],
+    attacks: Sequence[dict[str, Any]],
     style: Style,
     label: str | None = None,
 ) -> None:
@@ -291,7 +231,7 @@ def _line(
 def _label_steps(
     axes: Any,
     fids: Sequence[float],
-    attacks: Sequence[Mapping[str, Any]],
+    attacks: Sequence[dict[str, Any]],
     steps: Sequence[int],
     style: Style,
 ) -> None:
@@ -336,33 +276,3 @@ def _thinned(fpr: FloatArray, tpr: FloatArray) -> tuple[FloatArray, FloatArray]:
     keep = np.ones(len(fpr), dtype=bool)
     keep[1:-1] = ~(straight[0] | straight[1])
     return fpr[keep], tpr[keep]
-
-
-def _shrunk(images: Any) -> Any:
-    """Images no larger than a tile may be."""
-    from PIL import Image
-
-    images = np.asarray(images)
-    height, width = images.shape[1:3]
-    scale = MAX_TILE / max(height, width)
-    if scale >= 1:
-        return images
-    size = (max(round(scale * width), 1), max(round(scale * height), 1))
-    modes = {1: lambda image: image[..., 0]}
-    take = modes.get(images.shape[-1], lambda image: image)
-    shrunk = [np.asarray(Image.fromarray(take(image)).resize(size)) for image in images]
-    return np.stack(shrunk).reshape(len(images), size[1], size[0], -1)
-
-
-def _png(grid: Any, side: int) -> bytes:
-    """A PNG file, enlarged by whole pixels towards `side` so that it stays sharp."""
-    from PIL import Image
-
-    image = Image.fromarray(grid)
-    factor = max(side // max(image.size), 1)
-    image = image.resize(
-        (factor * image.width, factor * image.height), Image.Resampling.NEAREST
-    )
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()

@@ -1,10 +1,12 @@
-"""What a reader must know to judge a comparison: arms, attacks, quality, guarantees."""
+"""What a reader must know to judge a comparison, and how to repeat it."""
 
-from collections.abc import Mapping
+import dataclasses
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from keras_mixup_gan.attacks import ATTACKS
+from keras_mixup_gan.experiments.comparison import Comparison
 from keras_mixup_gan.reports import compare_words as words
 
 ARM_NOTES = {
@@ -40,7 +42,7 @@ class Note:
     key: str = ""
 
 
-def arms(results: Mapping[str, Any]) -> list[Note]:
+def arms(results: dict[str, Any]) -> list[Note]:
     """What each arm is."""
     return [
         Note(
@@ -54,7 +56,7 @@ def arms(results: Mapping[str, Any]) -> list[Note]:
     ]
 
 
-def attacks(results: Mapping[str, Any]) -> list[Note]:
+def attacks(results: dict[str, Any]) -> list[Note]:
     """What each attack knows and where it comes from."""
     notes = []
     for name, title in words.attack_titles(results["cells"]).items():
@@ -68,7 +70,7 @@ def attacks(results: Mapping[str, Any]) -> list[Note]:
     return notes
 
 
-def method(results: Mapping[str, Any]) -> list[Note]:
+def method(results: dict[str, Any]) -> list[Note]:
     """How leakage, quality, guarantees and time were measured."""
     return [
         Note("Members and non-members", _data(results)),
@@ -78,6 +80,37 @@ def method(results: Mapping[str, Any]) -> list[Note]:
         Note("Guarantees", _guarantees(results)),
         Note("Step time", _time(results)),
     ]
+
+
+def command(settings: dict[str, Any]) -> str:
+    """What to type to repeat a comparison: only what differs from the defaults.
+
+    Args:
+        settings: The `settings` of the results.
+
+    Returns:
+        A shell command, which is a line of Python where no option sets what differs.
+    """
+    wanted = {name: _plain(value) for name, value in settings.items()}
+    candidates = [
+        _options(wanted, base, flag)
+        for base, flag in ((Comparison(), ""), (Comparison.quick(), "--quick"))
+    ]
+    found = [words for words in candidates if words is not None]
+    if found:
+        return shlex.join(["python", "-m", "benchmarks.compare", *min(found, key=len)])
+    defaults = dataclasses.asdict(Comparison())
+    changed = ", ".join(
+        f"{name}={value!r}"
+        for name, value in wanted.items()
+        if name not in defaults or value != defaults[name]
+    )
+    code = (
+        "from pathlib import Path; "
+        "from keras_mixup_gan.experiments import Comparison, run_comparison; "
+        f'run_comparison(Comparison({changed}), Path("runs/compare"))'
+    )
+    return shlex.join(["python", "-c", code])
 
 
 LEAKAGE = (
@@ -98,7 +131,7 @@ _ACCESS = {
 }
 
 
-def _data(results: Mapping[str, Any]) -> str:
+def _data(results: dict[str, Any]) -> str:
     split = results["split"]
     return (
         f"{split['members']:,} members, {split['non_members']:,} non-members and "
@@ -109,7 +142,7 @@ def _data(results: Mapping[str, Any]) -> str:
     )
 
 
-def _early_stopping(results: Mapping[str, Any]) -> str:
+def _early_stopping(results: dict[str, Any]) -> str:
     steps = ", ".join(f"{point['d_steps']:,}" for point in results["cells"][0]["curve"])
     return (
         "Any defence that slows training down lowers the AUC at equal steps. So each "
@@ -120,7 +153,7 @@ def _early_stopping(results: Mapping[str, Any]) -> str:
     )
 
 
-def _quality(results: Mapping[str, Any]) -> str:
+def _quality(results: dict[str, Any]) -> str:
     return (
         "Frechet (FID) and kernel (KID) distance of generated from held-out images; "
         f"lower is better. {words.quality_label(results['cells'][0])} names the "
@@ -129,7 +162,7 @@ def _quality(results: Mapping[str, Any]) -> str:
     )
 
 
-def _guarantees(results: Mapping[str, Any]) -> str:
+def _guarantees(results: dict[str, Any]) -> str:
     text = (
         "Mixup carries no epsilon (\N{INFINITY} in the table): it protects as far as "
         "these attacks measured, no further."
@@ -152,7 +185,7 @@ def _guarantees(results: Mapping[str, Any]) -> str:
     return text
 
 
-def _time(results: Mapping[str, Any]) -> str:
+def _time(results: dict[str, Any]) -> str:
     base = results["cells"][0]
     return (
         "Median ratio of a training step's time to the undefended model's step "
@@ -163,3 +196,23 @@ def _time(results: Mapping[str, Any]) -> str:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _options(wanted: dict[str, Any], base: Comparison, flag: str) -> list[str] | None:
+    """Options that turn `base` into what is wanted, `None` if there are none."""
+    options = [flag] if flag else []
+    given = {name: _plain(value) for name, value in dataclasses.asdict(base).items()}
+    for name, value in wanted.items():
+        if name in given and value == given[name]:
+            continue
+        if name in ("data", "members", "noise_multiplier", "seed"):
+            options += [f"--{name.replace('_', '-')}", f"{value}"]
+        elif name == "checkpoints" and base.stopped_at(value[-1]).checkpoints == value:
+            options += ["--steps", f"{value[-1]}"]
+        else:
+            return None
+    return options
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

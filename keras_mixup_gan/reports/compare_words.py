@@ -1,17 +1,14 @@
 """What the numbers of a comparison mean, in words."""
 
-import dataclasses
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from keras_mixup_gan.attacks import ATTACKS
-from keras_mixup_gan.experiments.comparison import Comparison
 from keras_mixup_gan.experiments.frontier import fid_of
 from keras_mixup_gan.reports import render
 
-Point: TypeAlias = Mapping[str, Any]
+Point: TypeAlias = dict[str, Any]
 
 ARM_TITLES = {
     "undefended": "Undefended",
@@ -62,7 +59,7 @@ class Finding:
         remarks: What else a reader must know of them.
     """
 
-    cell: Mapping[str, Any]
+    cell: dict[str, Any]
     title: str
     verdict: str
     brief: str
@@ -101,18 +98,18 @@ def attack_titles(cells: Sequence[Point]) -> dict[str, str]:
     return {name: titles[name] for name in [*known, *sorted(titles.keys() - known)]}
 
 
-def strongest(point: Point) -> Mapping[str, Any] | None:
+def strongest(point: Point) -> dict[str, Any] | None:
     """The attack with the largest AUC at a checkpoint, or `None` if none ran."""
     done = [attack for attack in point["attacks"].values() if attack["auc"] is not None]
     return max(done, key=lambda attack: attack["auc"], default=None)
 
 
-def short_title(attack: Mapping[str, Any]) -> str:
+def short_title(attack: dict[str, Any]) -> str:
     """An attack's title without what it adds in parentheses."""
     return str(attack["title"]).split(" (")[0]
 
 
-def relation(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def relation(one: dict[str, Any], other: dict[str, Any]) -> str:
     """How the AUC of one attack stands to that of another.
 
     Args:
@@ -140,7 +137,7 @@ def quality_label(point: Point) -> str:
     return str(key[len("FID[") : -1])
 
 
-def setting(results: Mapping[str, Any]) -> str:
+def setting(results: dict[str, Any]) -> str:
     """What was done, in one paragraph."""
     cells, settings = results["cells"], results["settings"]
     first = cells[0]
@@ -161,7 +158,7 @@ def setting(results: Mapping[str, Any]) -> str:
     )
 
 
-def headline(results: Mapping[str, Any]) -> str:
+def headline(results: dict[str, Any]) -> str:
     """The outcome in two sentences: is there a leak, and who beats early stopping."""
     baseline = results["cells"][0]
     found = findings(results)
@@ -196,7 +193,7 @@ def headline(results: Mapping[str, Any]) -> str:
     return first + (second if parts else "") + (third if better else "")
 
 
-def findings(results: Mapping[str, Any]) -> tuple[Finding, ...]:
+def findings(results: dict[str, Any]) -> tuple[Finding, ...]:
     """What can be said of each defence, in the order of the results.
 
     Two AUCs count as different if their DeLong intervals are disjoint.
@@ -209,37 +206,6 @@ def findings(results: Mapping[str, Any]) -> tuple[Finding, ...]:
     """
     baseline, *defended = results["cells"]
     return tuple(_finding(cell, baseline) for cell in defended)
-
-
-def command(settings: Mapping[str, Any]) -> str:
-    """What to type to repeat a comparison: only what differs from the defaults.
-
-    Args:
-        settings: The `settings` of the results.
-
-    Returns:
-        A shell command, which is a line of Python where no option sets what differs.
-    """
-    wanted = {name: _plain(value) for name, value in settings.items()}
-    candidates = [
-        _options(wanted, base, flag)
-        for base, flag in ((Comparison(), ""), (Comparison.quick(), "--quick"))
-    ]
-    found = [words for words in candidates if words is not None]
-    if found:
-        return shlex.join(["python", "-m", "benchmarks.compare", *min(found, key=len)])
-    defaults = dataclasses.asdict(Comparison())
-    changed = ", ".join(
-        f"{name}={value!r}"
-        for name, value in wanted.items()
-        if name not in defaults or value != defaults[name]
-    )
-    code = (
-        "from pathlib import Path; "
-        "from keras_mixup_gan.experiments import Comparison, run_comparison; "
-        f'run_comparison(Comparison({changed}), Path("runs/compare"))'
-    )
-    return shlex.join(["python", "-c", code])
 
 
 def _finding(cell: Point, baseline: Point) -> Finding:
@@ -265,8 +231,9 @@ def _finding(cell: Point, baseline: Point) -> Finding:
             "), so there is nothing to stop early at."
         )
     else:
-        verdict = VERDICTS[relation(attack, early)]
-        brief += f"against early stopping the intervals {_OUTCOMES[relation(attack, early)]}."
+        how = relation(attack, early)
+        verdict = VERDICTS[how]
+        brief += f"against early stopping the intervals {_OUTCOMES[how]}."
         equal_quality = _against_early_stopping(cell, match, attack, early)
         remarks += _bracket(cell, match, baseline["curve"])
     if cell["epsilon"] is not None:
@@ -280,7 +247,7 @@ def _finding(cell: Point, baseline: Point) -> Finding:
 
 
 def _against_early_stopping(
-    cell: Point, match: Point, attack: Mapping[str, Any], early: Mapping[str, Any]
+    cell: Point, match: Point, attack: dict[str, Any], early: dict[str, Any]
 ) -> str:
     return (
         f"The undefended model, stopped as soon as its images were as good (step "
@@ -317,29 +284,7 @@ def _bracket(cell: Point, match: Point, curve: Sequence[Point]) -> list[str]:
     ]
 
 
-def _options(
-    wanted: Mapping[str, Any], base: Comparison, flag: str
-) -> list[str] | None:
-    """Options that turn `base` into what is wanted, `None` if there are none."""
-    options = [flag] if flag else []
-    given = {name: _plain(value) for name, value in dataclasses.asdict(base).items()}
-    for name, value in wanted.items():
-        if name in given and value == given[name]:
-            continue
-        if name in ("data", "members", "noise_multiplier", "seed"):
-            options += [f"--{name.replace('_', '-')}", f"{value}"]
-        elif name == "checkpoints" and base.stopped_at(value[-1]).checkpoints == value:
-            options += ["--steps", f"{value[-1]}"]
-        else:
-            return None
-    return options
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _with_interval(attack: Mapping[str, Any]) -> str:
+def _with_interval(attack: dict[str, Any]) -> str:
     return render.with_interval(attack["auc"], attack["auc_ci"])
 
 

@@ -1,0 +1,104 @@
+"""The images that the arms of a comparison generate, as pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_mixup_gan.experiments.frontier import fid_of
+from keras_mixup_gan.reports import compare_words as words
+from keras_mixup_gan.reports import render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = 8
+MAX_TILE = 64
+MAX_BYTES = 900_000
+
+
+def samples_figure(cells: Sequence[dict[str, Any]], samples: dict[str, Any]) -> Figure:
+    """Generated images of every arm side by side, with its FID and strongest AUC."""
+    with render.figure_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(2.6 * len(cells), 3.1))
+        for number, cell in enumerate(cells, start=1):
+            axes = figure.add_subplot(1, len(cells), number)
+            grid = tile(samples[cell["name"]])
+            axes.imshow(grid, cmap="gray", vmin=0, vmax=255)
+            attack = words.strongest(cell)
+            leak = "" if attack is None else f", AUC {attack['auc']:.2f}"
+            axes.set_title(f"{words.arm_title(cell)}\nFID {fid_of(cell):.1f}{leak}")
+            axes.axis("off")
+    return figure
+
+
+def tile(images: Any, rows: int = COLUMNS) -> Any:
+    """The first images as one picture of eight columns.
+
+    Args:
+        images: uint8 array `(num_images, height, width, channels)`, 1 or 3 channels.
+        rows: Number of rows, fewer where there are not enough images.
+
+    Returns:
+        uint8 array `(height, width)` for gray images, else `(height, width, 3)`.
+    """
+    images = np.asarray(images)[: rows * COLUMNS]
+    rows = -(-len(images) // COLUMNS)
+    blank = np.full((rows * COLUMNS, *images.shape[1:]), 255, "uint8")
+    blank[: len(images)] = images
+    padded = np.pad(blank, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=255)
+    height, width, channels = padded.shape[1:]
+    grid = padded.reshape(rows, COLUMNS, height, width, channels).swapaxes(1, 2)
+    grid = grid.reshape(rows * height, COLUMNS * width, channels)[:-1, :-1]
+    return grid[..., 0] if channels == 1 else grid
+
+
+def sample_pngs(samples: dict[str, Any]) -> tuple[dict[str, bytes], int]:
+    """PNG files of the sample grids, together small enough for one page.
+
+    Args:
+        samples: For each arm a uint8 array `(num_images, height, width, channels)`.
+
+    Returns:
+        The files by arm, and the number of images that each of them shows.
+    """
+    small = {name: _shrunk(images) for name, images in samples.items()}
+    for rows, side in ((8, 448), (8, 1), (4, 1), (2, 1), (1, 1)):
+        files = {name: _png(tile(some, rows), side) for name, some in small.items()}
+        if sum(map(len, files.values())) <= MAX_BYTES:
+            break
+    return files, min([rows * COLUMNS, *map(len, small.values())])
+
+
+def _shrunk(images: Any) -> Any:
+    """Images no larger than a tile may be."""
+    from PIL import Image
+
+    images = np.asarray(images)
+    height, width = images.shape[1:3]
+    scale = MAX_TILE / max(height, width)
+    if scale >= 1:
+        return images
+    size = (max(round(scale * width), 1), max(round(scale * height), 1))
+    planes = images[..., 0] if images.shape[-1] == 1 else images
+    shrunk = [np.asarray(Image.fromarray(image).resize(size)) for image in planes]
+    return np.stack(shrunk).reshape(len(images), size[1], size[0], -1)
+
+
+def _png(grid: Any, side: int) -> bytes:
+    """A PNG file, enlarged by whole pixels towards `side` so that it stays sharp."""
+    from PIL import Image
+
+    image = Image.fromarray(grid)
+    factor = max(side // max(image.size), 1)
+    image = image.resize(
+        (factor * image.width, factor * image.height), Image.Resampling.NEAREST
+    )
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

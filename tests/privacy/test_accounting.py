@@ -1,0 +1,77 @@
+import math
+
+import pytest
+
+from keras_mixup_gan.privacy import epsilon
+
+# Noise multiplier, sampling rate and steps of trainings whose epsilon is published;
+# the values are those of independent implementations of the two accountants.
+PUBLISHED = [
+    # Abadi et al. 2016.
+    (4.0, 0.01, 10_000, 1.035, 0.947),
+    # The tutorial of tensorflow-privacy: 60 epochs in batches of 256.
+    (1.1, 256 / 60_000, 14_063, 2.597, 2.382),
+    # Bie, Kamath, Zhang 2023 for epsilon 10, 1, and 10 with adaptive updates.
+    (1.0, 1 / 469, 450_000, 9.963, 9.273),
+    (5.0, 1 / 469, 325_000, 0.994, 0.913),
+    (2.0, 1 / 118, 174_000, 9.995, 9.307),
+]
+
+
+@pytest.mark.parametrize(("noise", "rate", "steps", "rdp", "pld"), PUBLISHED)
+def test_published_trainings(noise, rate, steps, rdp, pld):
+    assert epsilon(rate, noise, steps, 1e-5, "rdp") == pytest.approx(rdp, abs=0.005)
+    assert epsilon(rate, noise, steps, 1e-5, "pld") == pytest.approx(pld, abs=0.005)
+
+
+@pytest.mark.parametrize("accountant", ["pld", "rdp"])
+def test_epsilon_grows_with_steps_rate_and_shrinks_with_noise_and_delta(accountant):
+    def spent(rate=0.05, noise=1.0, steps=100, delta=1e-4):
+        return epsilon(rate, noise, steps, delta, accountant)
+
+    assert spent() < spent(steps=200)
+    assert spent() < spent(rate=0.1)
+    assert spent(noise=2.0) < spent()
+    assert spent(delta=1e-3) < spent()
+
+
+def test_tight_accountant_is_never_above_renyi():
+    for rate, noise, steps in ((0.1, 0.8, 10), (0.01, 1.5, 1000), (1.0, 5.0, 3)):
+        tight = epsilon(rate, noise, steps, 1e-5)
+        assert 0 < tight <= epsilon(rate, noise, steps, 1e-5, "rdp")
+
+
+def test_a_full_batch_is_a_plain_gaussian_mechanism():
+    # delta(eps) of one Gaussian release in closed form (Balle and Wang 2018).
+    noise = 2.0
+    spent = epsilon(1.0, noise, 1, 1e-3)
+
+    def cdf(x):
+        return 0.5 * math.erfc(-x / math.sqrt(2))
+
+    half, shift = 1 / (2 * noise), spent * noise
+    delta = cdf(half - shift) - math.exp(spent) * cdf(-half - shift)
+    assert delta == pytest.approx(1e-3, rel=0.01)
+
+
+def test_nothing_is_spent_without_steps_and_everything_without_noise():
+    assert epsilon(0.1, 1.0, 0, 1e-5) == 0
+    assert epsilon(0.1, 0.0, 0, 1e-5) == 0
+    assert epsilon(0.1, 0.0, 1, 1e-5) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 1.0, 10, 1e-5), "sampling_rate"),
+        ((1.5, 1.0, 10, 1e-5), "sampling_rate"),
+        ((0.1, -1.0, 10, 1e-5), "noise_multiplier"),
+        ((0.1, 1.0, 10, 0.0), "delta"),
+        ((0.1, 1.0, 10, 2.0), "delta"),
+        ((0.1, 1.0, 10, 1e-5, "gdp"), "accountant"),
+        ((0.1, 1.0, -3, 1e-5), "steps"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=f"`{message}`"):
+        epsilon(*arguments)

@@ -1,0 +1,193 @@
+"""DP-SGD as a user of the models meets it."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup_gan import DPSGD, MixUp
+from keras_mixup_gan.models.feeding import training_batches
+from keras_mixup_gan.privacy import epsilon
+from tests.models.tiny import (
+    NUM_CLASSES,
+    differs,
+    make,
+    random_images,
+    random_labels,
+    state,
+)
+
+DELTA = 1e-3
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = make(dp=DPSGD(noise_multiplier=1.2))
+    images = random_images(20)
+    model.history_of_fit = model.fit(
+        images, batch_size=5, epochs=2, validation_data=images, verbose=0
+    ).history
+    return model
+
+
+def test_epsilon_counts_the_steps_and_the_rate_of_the_training(trained, tmp_path):
+    assert make(dp=DPSGD()).epsilon(DELTA) == 0
+    assert int(trained.d_optimizer.iterations) == 8
+    for accountant in ("pld", "rdp"):
+        expected = epsilon(5 / 20, 1.2, 8, DELTA, accountant)
+        assert trained.epsilon(DELTA, accountant) == expected
+
+    trained.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.epsilon(DELTA) == trained.epsilon(DELTA)
+    with pytest.raises(ValueError, match=r"one sampling rate.*20 in batches of 4"):
+        loaded.fit(random_images(20), batch_size=4, verbose=0)
+    with pytest.raises(ValueError, match="one sampling rate"):
+        loaded.fit(random_images(25), batch_size=5, verbose=0)
+    loaded.fit(random_images(20), batch_size=5, steps_per_epoch=3, verbose=0)
+    assert loaded.epsilon(DELTA) == epsilon(5 / 20, 1.2, 11, DELTA)
+
+
+def test_a_restored_backup_cannot_change_the_sampling_rate(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    images = random_images(20)
+    model = make(dp=DPSGD())
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(images, batch_size=5, epochs=2, callbacks=[backup, Stop()], verbose=0)
+    resumed = make(dp=DPSGD())
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(ValueError, match="one sampling rate"):
+        resumed.fit(images, batch_size=10, epochs=2, callbacks=[backup], verbose=0)
+
+
+def test_statement_repeats_the_epsilon(trained):
+    statement = trained.privacy_statement(DELTA)
+    assert f"{trained.epsilon(DELTA):.3g}"[:4] in statement
+    assert "20 examples with 5 examples per iteration" in statement
+    assert "declared seed" not in statement
+
+
+def test_statement_owns_up_to_a_declared_seed():
+    model = make(dp=DPSGD(noise_seed=1))
+    assert "epsilon is 0" in model.privacy_statement(DELTA)
+    model.begin_private_training(20, 5)
+    model.steps.assign(4)
+    assert "declared seed" in model.privacy_statement(DELTA)
+
+
+def test_mixup_alone_guarantees_nothing():
+    model = make(mixup=MixUp())
+    assert model.epsilon(DELTA) == float("inf")
+    assert "infinite" in model.privacy_statement(DELTA)
+
+
+def test_private_metrics_are_not_logged(trained):
+    assert set(trained.history_of_fit) == {"g_loss", "val_g_loss"}
+
+
+def test_no_random_state_is_saved(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    trained.save_weights(tmp_path / "model.weights.h5")
+    tf.train.Checkpoint(model=trained).write(str(tmp_path / "checkpoint"))
+    # Three counters, the networks' weights and the optimizers' state, nothing else.
+    known = sorted(value.shape for value in state(trained))
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        saved = []
+        file.visititems(
+            lambda name, part: (
+                saved.append((name, part.shape))
+                if isinstance(part, h5py.Dataset)
+                else None
+            )
+        )
+    assert sorted(shape for _, shape in saved) == known
+    assert sum(name.startswith("vars/") for name, _ in saved) == 3
+    for name, shape in tf.train.list_variables(str(tmp_path / "checkpoint")):
+        assert "rng" not in name.lower()
+        assert "_noise" not in name
+        assert shape != [3]  # the state of a Philox generator
+
+
+def test_noise_and_sampling_are_fresh_unless_a_seed_is_declared():
+    models = []
+    for noise_seed in (None, None, 7, 7):
+        keras.utils.set_random_seed(0)
+        model = make(dp=DPSGD(noise_seed=noise_seed))
+        model.fit(random_images(12), batch_size=4, steps_per_epoch=1, verbose=0)
+        models.append(model)
+    assert differs(models[0], models[1])
+    assert not differs(models[2], models[3])
+
+
+def test_batches_are_poisson_sampled_at_the_accounted_rate():
+    model = make(dp=DPSGD(noise_seed=0), compile=False)
+    batches, length = training_batches(model, random_images(40), None, 8)
+    assert length == 5
+    sizes = [int(batch["mask"].numpy().sum()) for batch in batches.take(300)]
+    assert abs(np.mean(sizes) - 8) < 5 * np.sqrt(8 * 0.8 / 300)
+    assert np.var(sizes) == pytest.approx(8 * 0.8, rel=0.5)
+
+
+def test_a_data_set_is_sampled_image_by_image():
+    images, labels = random_images(12), random_labels(12)
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    model = make(dp=DPSGD(), num_classes=NUM_CLASSES)
+    batches, length = training_batches(model, dataset, None, None)
+    assert length == 3
+    assert (int(model.num_examples), int(model.expected_batch_size)) == (12, 4)
+    of_image = {
+        image.tobytes(): label for image, label in zip(images, labels, strict=True)
+    }
+    seen = set()
+    for batch in batches.take(30):
+        for image, label, present in zip(
+            batch["images"].numpy(), batch["labels"].numpy(), batch["mask"], strict=True
+        ):
+            if present:
+                seen.add(image.tobytes())
+                assert np.argmax(label) == of_image[image.tobytes()]
+    assert seen == set(of_image)
+
+
+def test_a_step_without_any_image_still_trains_on_noise():
+    model = make(dp=DPSGD(noise_multiplier=1.0))
+    model.begin_private_training(10, 4)
+    before = [np.array(weight) for weight in model.discriminator.weights]
+    model.train_step({"images": tf.zeros((1, 8, 8, 1)), "mask": tf.zeros(1, bool)})
+    assert int(model.steps) == 1
+    for weight, start in zip(model.discriminator.weights, before, strict=True):
+        assert np.all(np.isfinite(weight))
+        assert not np.array_equal(weight, start)
+
+
+# === Refusals ===
+
+
+def test_batch_normalization_is_refused():
+    with pytest.raises(ValueError, match=r"batch normalization.*'batch_norm.*norm="):
+        make(image_shape=(16, 16, 1), norm="batch", dp=DPSGD())
+
+
+@pytest.mark.parametrize("mixup", [True, "paper", MixUp()])
+def test_mixup_with_dp_is_refused(mixup):
+    with pytest.raises(ValueError, match=r"`mixup` and `dp`.*Received: ") as caught:
+        make(mixup=mixup, dp=DPSGD())
+    assert "\n" not in str(caught.value)
+
+
+def test_mixtures_are_not_taken_for_examples():
+    dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4)
+    with pytest.raises(ValueError, match="not mixtures"):
+        make(dp=DPSGD()).fit(dataset.apply(MixUp()), verbose=0)
+
+
+def test_an_endless_data_set_is_refused():
+    dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4).repeat()
+    with pytest.raises(ValueError, match="endless"):
+        make(dp=DPSGD()).fit(dataset, steps_per_epoch=1, verbose=0)
