@@ -93,6 +93,11 @@ class MixUp:
         check_in_range(0, float("inf"), noise_stddev=self.noise_stddev)
         if self.seed is not None:
             check_integer(0, seed=self.seed)
+        if self.max_weight < 1 and self.pairing == "passes":
+            raise ValueError(
+                "`max_weight` cannot be kept where an image may meet itself. Expected "
+                "pairing='batch'. Received: pairing='passes'. Drop one of the two."
+            )
         if self.same_class and self.pairing == "passes":
             raise ValueError(
                 "`same_class` looks for partners in the batch. Expected "

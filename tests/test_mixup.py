@@ -390,6 +390,8 @@ def test_passes_state_the_weights_of_all_their_images(num_samples):
         ({"pairing": "pairs"}, "pairing"),
         ({"seed": -1}, "seed"),
         ({"same_class": True, "pairing": "passes"}, "same_class"),
+        ({"max_weight": 0.8, "pairing": "passes"}, "max_weight"),
+        ({"max_weight": 0.9, "pairing": "passes"}, "max_weight"),
     ],
 )
 def test_bad_settings(arguments, message):

@@ -11,12 +11,6 @@ def fid_of(point: dict[str, Any]) -> float:
     )
 
 
-def strongest_auc(point: dict[str, Any]) -> float:
-    """The largest AUC among the attacks of a point of a curve."""
-    scores = [attack["auc"] for attack in point["attacks"].values()]
-    return max(score for score in scores if score is not None)
-
-
 def matched_checkpoint(
     curve: Sequence[dict[str, Any]], fid: float
 ) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GRAY, SOFT = "#8a8f98", "#5b616b"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BLACK = "#000000"
+_BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def frontier_figure(cells: Sequence[dict[str, Any]], legend: bool = True) -> Fig
             drawn = [(fid_of(p), a, p["d_steps"]) for p, a in points if a is not None]
             if drawn:
                 fids, attacks, steps = zip(*drawn, strict=True)
-                _line(axes, fids, attacks, style, words.arm_title(cell))
+                _line(axes, fids, attacks, style, plain(words.arm_title(cell)))
                 _label_steps(axes, fids, attacks, steps, style)
         axes.margins(0.09, 0.1)
         _log_scale(axes, "x")
@@ -72,11 +73,12 @@ def frontier_figure(cells: Sequence[dict[str, Any]], legend: bool = True) -> Fig
         axes.annotate(
             "better",
             xy=(0.015, 0.02),
-            xytext=(0.13, 0.13),
+            xytext=(0.13, 0.11),
             xycoords="axes fraction",
             color=SOFT,
             ha="center",
             va="center",
+            bbox=_BACKDROP,
             arrowprops={"arrowstyle": "->", "color": SOFT},
         )
         if legend:
@@ -170,10 +172,17 @@ def roc_figure(
             yscale="log",
             xlim=(floor, 1),
             ylim=(floor, 1.15),
-            xlabel="false-positive rate",
-            ylabel="true-positive rate",
+            xlabel="non-members taken for members",
+            ylabel="members found",
         )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda rate, _: f"{100 * rate:g} %")
     return figure
+
+
+def plain(text: str) -> str:
+    """Text in which matplotlib looks for no mathematics."""
+    return text.replace("$", r"\$")
 
 
 def auc_limits(cells: Sequence[dict[str, Any]]) -> tuple[float, float]:
@@ -244,7 +253,7 @@ def _label_steps(
             textcoords="offset points",
             color=style.color,
             fontsize=8,
-            bbox={"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0},
+            bbox=_BACKDROP,
         )
 
 

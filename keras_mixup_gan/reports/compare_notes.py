@@ -62,9 +62,9 @@ def attacks(results: dict[str, Any]) -> list[Note]:
     for name, title in words.attack_titles(results["cells"]).items():
         text = ""
         if name in ATTACKS:
-            needs = [
-                what for need, what in _ACCESS.items() if need in ATTACKS[name].requires
-            ]
+            requires = ATTACKS[name].requires
+            needs = [what for need, what in _ACCESS.items() if need in requires]
+            needs += sorted(requires - _ACCESS.keys())
             text = f"Knows {' and '.join(needs)}. {ATTACKS[name].paper}"
         notes.append(Note(title, text, name))
     return notes

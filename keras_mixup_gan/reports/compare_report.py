@@ -168,9 +168,9 @@ def _load(
     for cell in cells:
         path = Path(folder) / "cells" / cell["name"] / f"scores-{cell['d_steps']}.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 loaded[cell["name"]] = dict(arrays)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The raw scores of {cell['name']!r} cannot be read: {error}. Expected "
                 f"the file that the comparison wrote. Received: {str(path)!r}. Run the "

@@ -11,6 +11,7 @@ import numpy as np
 from keras_mixup_gan.experiments.frontier import fid_of
 from keras_mixup_gan.reports import compare_words as words
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.reports.compare_figures import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,8 @@ def samples_figure(cells: Sequence[dict[str, Any]], samples: dict[str, Any]) -> 
             axes.imshow(grid, cmap="gray", vmin=0, vmax=255)
             attack = words.strongest(cell)
             leak = "" if attack is None else f", AUC {attack['auc']:.2f}"
-            axes.set_title(f"{words.arm_title(cell)}\nFID {fid_of(cell):.1f}{leak}")
+            title = plain(words.arm_title(cell))
+            axes.set_title(f"{title}\nFID {fid_of(cell):.1f}{leak}")
             axes.axis("off")
     return figure
 

@@ -237,11 +237,13 @@ def _finding(cell: Point, baseline: Point) -> Finding:
         equal_quality = _against_early_stopping(cell, match, attack, early)
         remarks += _bracket(cell, match, baseline["curve"])
     if cell["epsilon"] is not None:
-        secret = "" if cell["noise_seed"] is None else ", were its noise secret"
-        remarks.append(
-            f"It also has a guarantee: epsilon {cell['epsilon']:.1f} at delta "
-            f"{cell['delta']:g}{secret}."
-        )
+        epsilon = f"epsilon {cell['epsilon']:.1f} at delta {cell['delta']:g}."
+        if cell["noise_seed"] is None:
+            remarks.append(f"It also has a guarantee: {epsilon}")
+        else:
+            remarks.append(
+                f"It would also have a guarantee, were its noise secret: {epsilon}"
+            )
     sentences = (equal_steps, equal_quality)
     return Finding(cell, title, verdict, brief, sentences, tuple(remarks))
 

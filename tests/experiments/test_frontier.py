@@ -1,16 +1,8 @@
-from keras_mixup_gan.experiments.frontier import (
-    fid_of,
-    matched_checkpoint,
-    strongest_auc,
-)
+from keras_mixup_gan.experiments.frontier import fid_of, matched_checkpoint
 
 
-def point(steps, fid, auc=0.5):
-    return {
-        "d_steps": steps,
-        "quality": {"KID[x]": 1.0, "FID[x, 10 vs 10]": fid},
-        "attacks": {"weak": {"auc": auc - 0.1}, "strong": {"auc": auc}},
-    }
+def point(steps, fid):
+    return {"d_steps": steps, "quality": {"KID[x]": 1.0, "FID[x, 10 vs 10]": fid}}
 
 
 CURVE = [point(1, 50.0), point(2, 20.0), point(3, 10.0), point(4, 15.0)]
@@ -18,12 +10,6 @@ CURVE = [point(1, 50.0), point(2, 20.0), point(3, 10.0), point(4, 15.0)]
 
 def test_reads_the_frechet_distance_whatever_its_extractor():
     assert fid_of(point(1, 7.5)) == 7.5
-
-
-def test_strongest_attack_ignores_those_that_did_not_run():
-    entry = point(1, 1.0, auc=0.8)
-    entry["attacks"]["skipped"] = {"auc": None}
-    assert strongest_auc(entry) == 0.8
 
 
 def test_matches_the_earliest_checkpoint_that_is_at_least_as_good():

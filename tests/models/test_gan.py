@@ -15,7 +15,6 @@ from keras_mixup_gan.models.feeding import training_batches
 from tests.models.tiny import (
     NUM_CLASSES,
     assert_same_state,
-    differs,
     make,
     random_images,
     random_labels,
@@ -232,7 +231,7 @@ def blend_of(image, originals):
 MIXUPS = [
     MixUp(alpha=8.0, max_weight=0.8),
     MixUp(alpha=1.0, num_samples=3, max_weight=0.6, mix_fakes=False),
-    MixUp(alpha=1.0, per="batch", pairing="passes", max_weight=0.8),
+    MixUp(alpha=8.0, per="batch", pairing="passes"),
 ]
 
 
@@ -264,8 +263,8 @@ def test_the_discriminator_sees_blends_and_never_a_raw_image(mixup, as_dataset):
 
 def test_paper_rule_blends_two_shuffled_passes_with_one_weight_a_batch():
     originals = random_images(12)
-    spy_on(MixUp.paper(), originals, batch_size=4, epochs=4)
-    used = np.zeros((4, 12))
+    spy_on(MixUp.paper(), originals, batch_size=4, epochs=3)
+    used = np.zeros((3, 12))
     shares = set()
     for number, step in enumerate(log):
         blends = np.array([blend_of(x, originals) for x in step["discriminated"][0][0]])
@@ -277,7 +276,7 @@ def test_paper_rule_blends_two_shuffled_passes_with_one_weight_a_batch():
             shares.add(round(paired[0], 3))
     # Both passes use every member once, so each enters two mixtures of an epoch.
     np.testing.assert_array_equal(used, 2)
-    assert len(shares) > 6
+    assert len(shares) > 5
     # Not the data set's own order: both passes are shuffled.
     first = [blend_of(x, originals) > 0 for x in log[0]["discriminated"][0][0]]
     assert not all(row[at] for at, row in enumerate(first))
@@ -367,7 +366,7 @@ def test_the_same_mixtures_are_drawn_for_a_seed_of_the_transform():
 
 def test_evaluate_and_score_see_raw_images():
     images = random_images(10)
-    model = make(mixup=MixUp(noise_stddev=2.0))
+    model = eager(mixup=MixUp(noise_stddev=2.0))
     model.fit(images, batch_size=4, verbose=0)
     raw = np.array(model.discriminator(images, training=False))[:, 0]
     np.testing.assert_allclose(model.score(images), raw, rtol=1e-5, atol=1e-6)
@@ -383,7 +382,7 @@ def test_evaluate_and_score_see_raw_images():
 
 def test_evaluate_takes_labels_and_validation_data():
     images, labels = random_images(8), random_labels(8)
-    model = make(num_classes=NUM_CLASSES, mixup=True)
+    model = eager(num_classes=NUM_CLASSES, mixup=True)
     history = model.fit(
         images, labels, batch_size=4, validation_data=(images, labels), verbose=0
     )
@@ -391,9 +390,8 @@ def test_evaluate_takes_labels_and_validation_data():
 
 
 def test_training_moves_every_weight_matrix():
-    model, fresh = make(), make()
+    model, fresh = eager(), eager()
     model.fit(random_images(8), batch_size=4, verbose=0)
-    assert differs(model, fresh)
     for name in ("generator", "discriminator", "ema_generator"):
         trained, before = getattr(model, name).weights, getattr(fresh, name).weights
         for weight, start in zip(trained, before, strict=True):
