@@ -9,22 +9,27 @@ import tensorflow as tf
 from keras_mixup_gan.typing import FloatArray, Tensor
 
 
-def step_counter(start: Callable[[], Tensor]) -> tf.data.Dataset:
+def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
     """Counts training steps, from the value that `start` has when iteration begins.
 
     Args:
-        start: Returns the int64 number of steps done so far.
+        start: Returns the number of steps done so far.
 
     Returns:
         An endless data set of int64 scalars. A training that was interrupted and
         goes on from a saved step therefore sees the batches it would have seen.
     """
-    first = tf.data.Dataset.range(1).map(lambda _: tf.cast(start(), tf.int64))
-    return first.flat_map(tf.data.Dataset.counter)
+
+    def first(_: Tensor) -> tf.data.Dataset:
+        # Read by Python: on a GPU machine the variable is where tf.data cannot be.
+        step = tf.numpy_function(lambda: np.int64(int(start())), [], tf.int64)
+        return tf.data.Dataset.counter(tf.ensure_shape(step, ()))
+
+    return tf.data.Dataset.range(1).flat_map(first)
 
 
 def shuffled_indices(
-    num_examples: int, batch_size: int, start: Callable[[], Tensor], seed: int
+    num_examples: int, batch_size: int, start: Callable[[], int], seed: int
 ) -> tf.data.Dataset:
     """Batches of indices: one permutation an epoch, its remainder left out.
 
@@ -56,7 +61,7 @@ def shuffled_indices(
 def poisson_batches(
     arrays: dict[str, FloatArray],
     sampling_rate: float,
-    start: Callable[[], Tensor],
+    start: Callable[[], int],
     seed: int | None,
 ) -> tf.data.Dataset:
     """Poisson-sampled batches: each example enters each step by its own coin.

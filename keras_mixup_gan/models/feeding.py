@@ -185,8 +185,8 @@ def _from_arrays(
     if mixup is not None and mixup.pairing == "passes":
         num_passes = mixup.num_samples
 
-    def start() -> Tensor:
-        return model.steps.value
+    def start() -> int:
+        return int(model.steps)
 
     passes = [
         shuffled_indices(
@@ -215,7 +215,7 @@ def _from_private_arrays(
     return poisson_batches(
         arrays,
         batch_size / len(arrays["images"]),
-        lambda: model.steps.value,
+        lambda: int(model.steps),
         model.dp.noise_seed if model.dp is not None else None,
     ).prefetch(tf.data.AUTOTUNE)
 
@@ -228,7 +228,7 @@ def _from_dataset(model: "GAN", dataset: tf.data.Dataset) -> tf.data.Dataset:
     if model.mixup is None:
         batches = ready.map(as_batch, num_parallel_calls=tf.data.AUTOTUNE)
     else:
-        steps = step_counter(lambda: model.steps.value)
+        steps = step_counter(lambda: int(model.steps))
         batches = model.mixup.mixed_batches(ready, steps, _mixing_seed(model))
     return keep_cardinality(batches, dataset).prefetch(tf.data.AUTOTUNE)
 

@@ -453,11 +453,18 @@ def test_generated_classes(conditional):
     assert min(np.sum(matches, axis=1)) > 50
 
 
-def test_calling_a_model_uses_the_average_generator(unconditional):
+def test_the_average_generator_is_called_and_sampled():
+    model = make(compile=False)
     latents = np.random.default_rng(0).standard_normal((3, 4)).astype("float32")
-    np.testing.assert_array_equal(
-        unconditional(latents), unconditional.ema_generator(latents, training=False)
-    )
+    images, sampled = np.array(model(latents)), model.generate(3)
+    for weight in model.generator.trainable_variables:
+        weight.assign(2 * weight)
+    np.testing.assert_array_equal(model(latents), images)
+    np.testing.assert_array_equal(model.generate(3), sampled)
+    for weight in model.ema_generator.weights:
+        weight.assign(2 * weight)
+    assert not np.array_equal(model(latents), images)
+    assert not np.array_equal(model.generate(3), sampled)
 
 
 def test_scores_do_not_depend_on_the_batch(unconditional):

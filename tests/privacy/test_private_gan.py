@@ -154,6 +154,23 @@ def test_a_data_set_is_sampled_image_by_image():
     assert seen == set(of_image)
 
 
+def test_without_noise_and_clipping_a_step_is_the_ordinary_one():
+    # Reals and fakes are summed and divided by their expected number, twice the
+    # batch: half the gradient of the two means, so the rate is doubled.
+    private, ordinary = make(dp=DPSGD(1e6, noise_multiplier=0)), make()
+    sgd = keras.optimizers.SGD
+    private.compile(sgd(0.05), sgd(0.1))
+    ordinary.compile(sgd(0.05), sgd(0.05))
+    private.begin_private_training(10, 4)
+    images = tf.constant(random_images(4))
+    private.train_step({"images": images, "mask": tf.ones(4, bool)})
+    ordinary.train_step({"images": images})
+    for network in ("discriminator", "generator", "ema_generator"):
+        ours, theirs = getattr(private, network), getattr(ordinary, network)
+        for a, b in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_a_step_without_any_image_still_trains_on_noise():
     model = make(dp=DPSGD(noise_multiplier=1.0))
     model.begin_private_training(10, 4)
