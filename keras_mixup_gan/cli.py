@@ -74,6 +74,120 @@ def compare(
         progress.say(f"wrote {path}")
 
 
+@app.command()
+def audit(
+    model: Annotated[Path, typer.Argument(help="A model saved as a .keras file.")],
+    members: Annotated[
+        Path, typer.Option(help="Images it was trained on: a folder or an .npz file.")
+    ],
+    non_members: Annotated[
+        Path, typer.Option(help="Images of the same kind it was not trained on.")
+    ],
+    reference: Annotated[
+        Path | None, typer.Option(help="Outside images that the attacker knows.")
+    ] = None,
+    attacks: Annotated[
+        str, typer.Option(help="Names of attacks, separated by commas.")
+    ] = "default",
+    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
+        "runs/audit"
+    ),
+    show_members: Annotated[
+        bool,
+        typer.Option(
+            "--show-members", help="Show the most exposed training images on the page."
+        ),
+    ] = False,
+) -> None:
+    """Attacks a saved model and reports what it gives away about its members.
+
+    Images are brought to the model's shape as `data.load_images` does. Stopped at any
+    moment, the same command goes on with the attacks that are missing. The folder
+    `scores` of the report says who was a member: keep it like the images themselves.
+    """
+    try:
+        from keras_mixup_gan import attacks as library
+
+        say = _Console().say
+        say(f"reading {model} and the images")
+        target, (inside, outside, known) = _read_audit(
+            model, members, non_members, reference
+        )
+        report = library.audit(
+            target,
+            inside,
+            outside,
+            reference=known,
+            attacks="default" if attacks == "default" else _names(attacks),
+            seed=seed,
+            progress=lambda title, done, total: say(
+                f"attack {done + 1} of {total}: {title}" if title else "reporting"
+            ),
+            folder=out / "scores",
+        )
+        print(report)
+        for suffix in (".json", ".npz", ".md", ".html"):
+            path = out / f"audit{suffix}"
+            say(f"wrote {report.save(path, show_members=show_members)}")
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _read_audit(
+    path: Path, members: Path, non_members: Path, reference: Path | None
+) -> tuple[Any, list[Any]]:
+    """The model, and members, non-members and reference (or None) for `audit`."""
+    from keras_mixup_gan.data import load_images
+    from keras_mixup_gan.models.loading import load_gan
+
+    model: Any = load_gan(path)
+    sources = [members, non_members, *([] if reference is None else [reference])]
+    loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
+    missing = [None] * (3 - len(sources))
+    if model.num_classes is None:
+        return model, [*(part.images for part in loaded), *missing]
+    classes = [_class_folders(source) for source in sources if source.is_dir()]
+    unlabelled = [
+        str(source)
+        for source, part in zip(sources, loaded, strict=True)
+        if part.labels is None
+    ]
+    if unlabelled or any(names != classes[0] for names in classes):
+        raise ValueError(
+            "The model is conditional and needs the class of every image. Expected "
+            "the same sub-folder for each class in all folders, or labels in the .npz "
+            f"files. Received: {', '.join(unlabelled) or 'folders of other classes'}."
+        )
+    return model, [*((part.images, part.labels) for part in loaded), *missing]
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+    )
+
+
+def _names(attacks: str) -> list[str]:
+    return [name.strip() for name in attacks.split(",") if name.strip()]
+
+
+class _Console:
+    """Lines on stderr, so that stdout can be piped."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
 class Progress:
     """Tells on stderr how far a comparison is."""
 

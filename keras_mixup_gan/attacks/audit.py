@@ -1,26 +1,46 @@
 """`audit`: attacks a trained model and reports what it gives away."""
 
-import logging
-import time
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.attacks import verdict
+from keras_mixup_gan.attacks import guards, verdict
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.catalog import ATTACKS, DEFAULT_ATTACKS
-from keras_mixup_gan.attacks.logan import MixupLOGAN
-from keras_mixup_gan.attacks.results import AttackResult, AuditReport
-from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
+from keras_mixup_gan.attacks.catalog import (
+    ATTACKS,
+    DEFAULT_ATTACKS,
+    DEFAULT_WITH_REFERENCE_MODELS,
+    DEFAULT_WITH_SHADOWS,
+)
+from keras_mixup_gan.attacks.fingerprint import of_behaviour
+from keras_mixup_gan.attacks.guards import BlindBaseline
+from keras_mixup_gan.attacks.journal import Journal
+from keras_mixup_gan.attacks.metered import Meter
+from keras_mixup_gan.attacks.results import (
+    AttackResult,
+    AuditReport,
+    software_versions,
+)
+from keras_mixup_gan.attacks.runner import Queries, Runner
+from keras_mixup_gan.attacks.shadow_protocol import with_shadows
+from keras_mixup_gan.attacks.shadows import digest_arrays, weights_digest
+from keras_mixup_gan.attacks.target import (
+    AttackTarget,
+    as_reference,
+    as_target,
+    split_labels,
+)
 from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.validation import check_choice
 
-Progress: TypeAlias = Callable[[str, int, int], None]
+# Attacks that blend the query as the defence does, or train with the defence.
+KNOWS_MIXUP = ("logan_mixup", "mixed_pairs", "lira_adaptive")
 
-_logger = logging.getLogger(__name__)
+Progress: TypeAlias = Callable[[str, int, int], None]
 
 
 def audit(
@@ -31,6 +51,11 @@ def audit(
     attacks: str | Attack | Iterable[str | Attack] = "default",
     seed: int = 0,
     progress: Progress | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    blind: bool = True,
+    shadows: Any = None,
+    shadow_fit: Mapping[str, Any] | None = None,
+    reference_models: Iterable[Any] = (),
 ) -> AuditReport:
     """Attacks a trained model and reports how well its members can be told.
 
@@ -53,6 +78,24 @@ def audit(
         seed: Seed of everything that attacks draw.
         progress: Called as `progress(title, num_done, num_attacks)` before each
             attack, and once at the end with an empty title.
+        folder: Where the scores of each finished attack are kept, if anywhere. Run
+            again with the same arguments, an interrupted audit then goes on with the
+            attacks that are missing, and its report is the same as if it had never
+            been interrupted. Everything that scores depend on is part of the key, so
+            that several audits may share a folder; damaged files are not used. The
+            scores say who was a member: keep the folder like the images themselves.
+        blind: Whether to measure also how well members and non-members are told apart
+            by their pixels alone, without the model: where that succeeds, the two
+            were not drawn alike and no attack proves a leak.
+        shadows: Shadow models for LiRA: `Shadows` from `train_shadows`, or how many to
+            train, like the model and with its defence, on random halves of members
+            and non-members together; 16 are a beginning, 64 or more show what a
+            determined attacker finds. They are kept in `folder`; several are trained
+            at the same time within `joblib.parallel_config(n_jobs=...)`.
+        shadow_fit: What the model's `fit` was given, as shadows are trained by it,
+            e.g. `{"epochs": 50, "batch_size": 64}`; needed to train shadows.
+        reference_models: Models like this one that were trained on other images, by
+            which the attacker calibrates scores.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -60,7 +103,8 @@ def audit(
 
     Raises:
         ValueError: If images are not as described, are fewer than 2 a side, occur in
-            more than one part, or an attack is unknown.
+            more than one part, an attack is unknown, `folder` cannot be used, or
+            `folder` is given and the model does not do the same at every call.
 
     Example:
     ```python
@@ -69,38 +113,48 @@ def audit(
     report.save("audit.html")
     ```
     """
+    reference_models = tuple(reference_models)
+    if isinstance(attacks, str) and attacks == "default":
+        attacks = (
+            *DEFAULT_ATTACKS,
+            *(DEFAULT_WITH_REFERENCE_MODELS if reference_models else ()),
+            *(() if shadows is None else DEFAULT_WITH_SHADOWS),
+        )
     chosen = _choose(attacks)
     target, split = _prepare(model, members, non_members, reference, seed)
-    queries = _Queries(split, target.seed)
+    others = tuple(as_target(other, target.seed) for other in reference_models)
+    if others:
+        target = replace(target, reference_models=others)
+    target = with_shadows(
+        target,
+        model,
+        split,
+        shadows,
+        shadow_fit,
+        folder,
+        _shadow_progress(progress, len(chosen)),
+    )
+    queries = Queries(split, target.seed)
+    model_hash = weights_digest(model)
+    journal = None
+    if folder is not None:
+        model_hash = model_hash or of_behaviour(target, queries.images)
+        context = _context(target, split, model_hash)
+        journal = Journal(folder, context, queries.sizes)
+    run = Runner(Meter(target), queries, journal)
     results = []
     for number, (name, attack) in enumerate(chosen):
         if progress is not None:
             progress(attack.title, number, len(chosen))
-        results.append(_run(name, attack, target, queries))
+        results.append(run(name, attack))
     if progress is not None:
         progress("", len(chosen), len(chosen))
-    return _report(target, split, results)
-
-
-class _Queries:
-    """All queries in random order, so that no batch consists of members only."""
-
-    def __init__(self, split: MembershipSplit, seed: int) -> None:
-        parts = (split.members, split.non_members)
-        self.num_members = len(split.members.images)
-        images = np.concatenate([part.images for part in parts])
-        self.order = np.random.default_rng([seed, 2]).permutation(len(images))
-        self.images = images[self.order]
-        self.labels = None
-        if split.members.labels is not None and split.non_members.labels is not None:
-            labels = [split.members.labels, split.non_members.labels]
-            self.labels = np.concatenate(labels)[self.order]
-
-    def scored_by(self, attack: Attack) -> tuple[Any, Any]:
-        """Scores of the members and of the non-members, each in its own order."""
-        scores = np.empty(len(self.images))
-        scores[self.order] = attack.score(self.images, self.labels)
-        return scores[: self.num_members], scores[self.num_members :]
+    baseline = _blind_baseline(split, target.seed) if blind else None
+    report = _report(target, split, results, model_hash, baseline)
+    more = [] if journal is None else [_damage(name) for name in journal.damaged]
+    if any("shadows" in result.requires for result in report.done):
+        more += [target.shadows.caution] if target.shadows.caution else []
+    return replace(report, warnings=(*report.warnings, *more))
 
 
 def _choose(
@@ -108,7 +162,7 @@ def _choose(
 ) -> list[tuple[str, Attack]]:
     """Attacks by distinct names, in the order asked for."""
     if isinstance(attacks, str):
-        attacks = DEFAULT_ATTACKS if attacks == "default" else [attacks]
+        attacks = [attacks]
     elif isinstance(attacks, Attack):
         attacks = [attacks]
     chosen: list[tuple[str, Attack]] = []
@@ -173,67 +227,97 @@ def _integer_labels(labels: Any) -> Any:
     return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
 
 
-def _run(
-    name: str, attack: Attack, target: AttackTarget, queries: _Queries
-) -> AttackResult:
-    """Fits and scores one attack; an error becomes an entry."""
-    missing = sorted(attack.requires - target.access)
-    if missing:
-        return AttackResult.without_scores(
-            attack, "skipped", f"It needs {_in_words(missing)}.", name=name
-        )
-    start = time.perf_counter()
-    try:
-        scores = queries.scored_by(attack.fit(target))
-    except Exception as error:
-        _logger.debug("%s failed", attack.title, exc_info=True)
-        reason = " ".join(str(error).split())
-        if not isinstance(error, ValueError):
-            reason = f"{type(error).__name__}: {reason}"
-        seconds = time.perf_counter() - start
-        return AttackResult.without_scores(attack, "failed", reason, seconds, name)
-    seconds = time.perf_counter() - start
-    return AttackResult.from_scores(attack, *scores, seconds, name)
-
-
-def _in_words(accesses: Sequence[str]) -> str:
-    words = {
-        "samples": "generated images",
-        "discriminator": "the discriminator",
-        "reference": "outside images (no reference was given)",
+def _context(
+    target: AttackTarget, split: MembershipSplit, model_hash: str
+) -> dict[str, Any]:
+    """What the scores of every attack of this audit depend on."""
+    others = [
+        of_behaviour(other, split.members.images) for other in target.reference_models
+    ]
+    shadows = target.shadows
+    labels = None if target.reference is None else target.reference.labels
+    return {
+        "model": model_hash,
+        "reference_models": others,
+        "reference_labels": digest_arrays([] if labels is None else [labels]),
+        "shadows": None if shadows is None else _shadow_digests(shadows),
+        "split": split.content_hash,
+        "seed": target.seed,
+        "mixup": _settings_of(target.mixup),
+        "access": sorted(target.access),
+        "num_samples": target.num_samples,
+        "versions": software_versions(),
     }
-    return " and ".join(words.get(access, access) for access in accesses)
+
+
+def _shadow_progress(
+    progress: Progress | None, num_attacks: int
+) -> Callable[[int, int], None] | None:
+    """Tells of shadow models in the words of the audit's progress."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(
+        f"shadow model {done} of {total} is trained", 0, num_attacks
+    )
+
+
+def _shadow_digests(shadows: Any) -> list[str]:
+    """What scores by these shadows depend on."""
+    return [
+        digest_arrays(shadows.statistics.values()),
+        digest_arrays([shadows.inside]),
+        *shadows.ids,
+    ]
+
+
+def _damage(name: str) -> str:
+    return (
+        f"The kept scores of {name!r} were damaged and not used; the attack was run "
+        "again."
+    )
 
 
 def _report(
-    target: AttackTarget, split: MembershipSplit, results: list[AttackResult]
+    target: AttackTarget,
+    split: MembershipSplit,
+    results: list[AttackResult],
+    model_hash: str | None,
+    blind: BlindBaseline | None,
 ) -> AuditReport:
     """Sorts the results by threat and adds what a reader must know."""
     done = [result for result in results if result.status == "done"]
     done.sort(key=_threat, reverse=True)
     others = [result for result in results if result.status != "done"]
-    num_members, num_non_members = (
-        len(split.members.images),
-        len(split.non_members.images),
-    )
+    sizes = len(split.members.images), len(split.non_members.images)
+    duplicates = split.num_duplicates
     mixup_ignored = target.mixup is not None and not any(
-        result.name.startswith(MixupLOGAN.name) for result in done
+        result.name.startswith(KNOWS_MIXUP) for result in done
     )
     return AuditReport(
         model=target.name,
         attacks=(*done, *others),
-        num_members=num_members,
-        num_non_members=num_non_members,
+        num_members=sizes[0],
+        num_non_members=sizes[1],
         num_reference=0 if split.reference is None else len(split.reference.images),
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
         mixup=_settings_of(target.mixup),
         seed=target.seed,
         split_hash=split.content_hash,
-        warnings=verdict.cautions(
-            done, num_members, num_non_members, split.num_duplicates, mixup_ignored
-        ),
+        warnings=verdict.cautions(done, *sizes, duplicates, mixup_ignored, blind),
+        model_hash=model_hash,
+        duplicates=duplicates,
+        blind=blind,
+        member_images=split.members.images,
     )
+
+
+def _blind_baseline(split: MembershipSplit, seed: int) -> BlindBaseline | None:
+    """What pixels alone tell, where there are images enough to ask."""
+    parts = split.members.images, split.non_members.images
+    if min(map(len, parts)) < guards.MINIMUM:
+        return None
+    return guards.blind_baseline(*parts, seed=seed)
 
 
 def _threat(result: AttackResult) -> tuple[float, float]:

@@ -25,8 +25,7 @@ class Attack(abc.ABC):
     Attributes:
         name: Short name, used by `audit(attacks=...)` and as a key in reports.
         title: Name to show.
-        requires: Names of the accesses it needs, of `"samples"`, `"discriminator"`,
-            `"reference"`.
+        requires: Names of the accesses it needs, as in `AttackTarget.access`.
         paper: Where the attack comes from.
     """
 

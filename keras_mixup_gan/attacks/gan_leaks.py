@@ -4,14 +4,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.nearest import SAMPLE_BLOCK, nearest_samples
+from keras_mixup_gan.attacks.nearest import SAMPLE_BLOCK, Search
+from keras_mixup_gan.attacks.streaming import Chunk, StreamedAttack
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer
 
 
-class GANLeaks(Attack):
+class _Nearest:
+    """Watches for the nearest generated image of each query."""
+
+    def __init__(self, images: FloatArray) -> None:
+        self._search = Search(images)
+
+    def see(self, chunk: Chunk) -> None:
+        self._search.see(chunk.images)
+
+    def scores(self) -> FloatArray:
+        return np.negative(np.sqrt(self._search.squares[:, 0]))
+
+
+class GANLeaks(StreamedAttack):
     """Minus the L2 distance from an image to the nearest generated one.
 
     A generator that memorised an image comes closer to it than to images it has not
@@ -43,8 +56,8 @@ class GANLeaks(Attack):
     )
 
     def __init__(self, num_samples: int = 20_000, chunk_size: int = SAMPLE_BLOCK):
-        check_integer(1, num_samples=num_samples, chunk_size=chunk_size)
-        self.num_samples = num_samples
+        super().__init__(num_samples)
+        check_integer(1, chunk_size=chunk_size)
         self.chunk_size = chunk_size
 
     @property
@@ -52,29 +65,9 @@ class GANLeaks(Attack):
         """The number of images searched and the distance."""
         target = self._target
         return {
-            "num_samples": self._num_searched(target) if target else self.num_samples,
+            "num_samples": self._num_watched(target) if target else self.num_samples,
             "distance": "L2 in [-1, 1]",
         }
 
-    def _num_searched(self, target: AttackTarget) -> int:
-        if target.num_samples is None:
-            return self.num_samples
-        return min(self.num_samples, target.num_samples)
-
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
-        target = self._fitted()
-        sampler = target.sampler
-        if sampler is None:
-            raise ValueError(f"{self.title} needs access to: samples.")
-
-        def generated(start: int, stop: int) -> FloatArray:
-            return check_images(
-                sampler(start, stop), "generated images", target.image_shape
-            )
-
-        nearest = nearest_samples(
-            images, generated, self._num_searched(target), chunk_size=self.chunk_size
-        )
-        return np.negative(nearest.distances[:, 0])
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Nearest:
+        return _Nearest(images)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_mixup_gan.attacks.ball import Ball
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
 
@@ -80,7 +81,7 @@ def nearest_samples(
            [0]])
     """
     check_integer(1, k=k, chunk_size=chunk_size)
-    search = _Search(queries, k)
+    search = Search(queries, k)
     for chunk in _chunks(samples, num_samples, chunk_size):
         search.see(chunk)
     if search.num_seen < k:
@@ -91,10 +92,28 @@ def nearest_samples(
     return NearestSamples(np.sqrt(search.squares), search.indices)
 
 
-class _Search:
-    """The nearest samples so far, and the bound that newcomers must pass."""
+class Search:
+    """The nearest samples so far, and the bound that newcomers must pass.
 
-    def __init__(self, queries: ArrayLike, k: int) -> None:
+    `nearest_samples` is one search over one stream; several searches can watch the
+    same stream if each is shown its chunks.
+
+    Args:
+        queries: Array `(num_queries, ...)`, floating point and finite.
+        k: Number of nearest samples to keep.
+        radius: Distance within which samples are counted, if any.
+
+    Attributes:
+        squares: Float64 `(num_queries, k)`: squared distances, nearest first;
+            infinite where fewer than `k` samples were seen.
+        indices: Integers `(num_queries, k)`: their positions in the stream.
+        ball: The counts, if a radius was given.
+        num_seen: Number of samples seen.
+    """
+
+    def __init__(
+        self, queries: ArrayLike, k: int = 1, radius: float | None = None
+    ) -> None:
         self.queries = _flat_rows(queries, "queries")
         self.queries32 = self.queries.astype("float32", copy=False)
         self.norms = _square_norms(self.queries)
@@ -107,6 +126,9 @@ class _Search:
         self.squares = np.full((len(self.queries), k), np.inf)
         self.indices = np.full((len(self.queries), k), -1, dtype="int64")
         self.num_seen = 0
+        self.ball: Ball | None = None
+        if radius is not None:
+            self.ball = Ball.empty(radius, len(self.queries))
         self._products = np.empty(
             min(QUERY_BLOCK, len(self.queries)) * SAMPLE_BLOCK, "float32"
         )
@@ -149,6 +171,10 @@ class _Search:
             # Nothing to compare with yet: the k-th of this block is the bound.
             kth = np.partition(closeness, -k, axis=1)[:, -k].astype("float64")
             needed = np.maximum(needed, kth - 2 * error)
+        if self.ball is not None:
+            reach = np.full(len(norms), self.ball.radius**2)
+            error = self._rounding_error(norms, reach, largest_norm)
+            needed = np.minimum(needed, (norms - reach) / 2 - error)
         below = np.nextafter(needed.astype("float32"), np.float32(-np.inf))
         hits = np.flatnonzero(closeness >= below[:, None])
         return np.divmod(hits, closeness.shape[1])
@@ -174,6 +200,8 @@ class _Search:
         if len(rows) == 0:
             return
         squares = self._squared_distances(rows, columns, samples)
+        if self.ball is not None:
+            self.ball.count(rows, squares)
         k = self.squares.shape[1]
         touched = np.unique(rows)
         rows = np.concatenate([np.repeat(touched, k), rows])

@@ -6,129 +6,25 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.attacks import verdict
-from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.statistics import (
-    OperatingPoint,
-    auc,
-    delong_interval,
-    tpr_at_fpr,
-)
+from keras_mixup_gan.attacks.attack_result import CONFIDENCE as CONFIDENCE
+from keras_mixup_gan.attacks.attack_result import TARGET_FPR as TARGET_FPR
+from keras_mixup_gan.attacks.attack_result import AttackResult as AttackResult
+from keras_mixup_gan.attacks.attack_result import point_to_dict
+from keras_mixup_gan.attacks.guards import BlindBaseline
+from keras_mixup_gan.attacks.held_out import HeldOutStrongest, strongest_held_out
+from keras_mixup_gan.attacks.power import detectable_auc
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice
 
 SCHEMA_VERSION = 1
-TARGET_FPR = 0.01
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class AttackResult:
-    """What one attack achieved, or why it did not run.
-
-    Attributes:
-        name: Key of the attack in the report.
-        title: Name to show.
-        requires: Names of the accesses that the attack needs.
-        paper: Where the attack comes from.
-        settings: The settings that the scores depend on.
-        status: `"done"`; `"skipped"` where the target does not grant an access;
-            `"failed"` where the attack raised an error.
-        reason: Why the attack was skipped or failed.
-        seconds: Time it took to fit and score.
-        member_scores: Float64 scores of the members, in the order they were given.
-        non_member_scores: The same for the non-members.
-        auc: Area under the ROC curve, ties counted one half.
-        auc_interval: DeLong interval of `auc`.
-        operating_point: True-positive rate at 1 % false positives.
-    """
-
-    name: str
-    title: str
-    requires: tuple[str, ...]
-    paper: str
-    settings: dict[str, Any]
-    status: Literal["done", "skipped", "failed"]
-    reason: str = ""
-    seconds: float = 0.0
-    member_scores: FloatArray | None = field(default=None, repr=False)
-    non_member_scores: FloatArray | None = field(default=None, repr=False)
-    auc: float | None = None
-    auc_interval: tuple[float, float] | None = None
-    operating_point: OperatingPoint | None = None
-
-    @classmethod
-    def from_scores(
-        cls,
-        attack: Attack,
-        member_scores: FloatArray,
-        non_member_scores: FloatArray,
-        seconds: float,
-        name: str | None = None,
-    ) -> Self:
-        """Evaluates the scores of an attack that ran."""
-        scores = (member_scores, non_member_scores)
-        return cls(
-            name=name or attack.name,
-            title=attack.title,
-            requires=tuple(sorted(attack.requires)),
-            paper=attack.paper,
-            settings=attack.settings,
-            status="done",
-            seconds=seconds,
-            member_scores=member_scores,
-            non_member_scores=non_member_scores,
-            auc=auc(*scores),
-            auc_interval=delong_interval(*scores, CONFIDENCE),
-            operating_point=tpr_at_fpr(*scores, TARGET_FPR, CONFIDENCE),
-        )
-
-    @classmethod
-    def without_scores(
-        cls,
-        attack: Attack,
-        status: Literal["skipped", "failed"],
-        reason: str,
-        seconds: float = 0.0,
-        name: str | None = None,
-    ) -> Self:
-        """An entry for an attack that was skipped or failed."""
-        return cls(
-            name=name or attack.name,
-            title=attack.title,
-            requires=tuple(sorted(attack.requires)),
-            paper=attack.paper,
-            settings=attack.settings,
-            status=status,
-            reason=reason,
-            seconds=seconds,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; statistics are null where the attack did not run."""
-        point = self.operating_point
-        return {
-            "name": self.name,
-            "title": self.title,
-            "status": self.status,
-            "reason": self.reason,
-            "auc": self.auc,
-            "auc_ci": None if self.auc_interval is None else list(self.auc_interval),
-            "tpr_at_fpr": None if point is None else _point_to_dict(point),
-            "n": None
-            if point is None
-            else {"members": point.num_members, "non_members": point.num_non_members},
-            "requires": list(self.requires),
-            "settings": self.settings,
-            "paper": self.paper,
-            "seconds": self.seconds,
-        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,6 +47,11 @@ class AuditReport:
         split_hash: SHA-256 over members, non-members and reference.
         warnings: Sentences about what weakens the conclusions.
         versions: Versions of the software that produced the numbers.
+        model_hash: SHA-256 that the model is recognised by, where it has one.
+        duplicates: Number of images of each part that repeat another of that part;
+            between parts there are none, or the audit would have been refused.
+        blind: What can be told without the model, if that was measured.
+        member_images: The images of the members, for `save(show_members=True)`.
     """
 
     model: str
@@ -165,6 +66,10 @@ class AuditReport:
     split_hash: str
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=lambda: software_versions())
+    model_hash: str | None = None
+    duplicates: dict[str, int] = field(default_factory=dict)
+    blind: BlindBaseline | None = None
+    member_images: FloatArray | None = None
 
     @property
     def done(self) -> tuple[AttackResult, ...]:
@@ -176,10 +81,32 @@ class AuditReport:
         """The attack with the largest AUC."""
         return self.done[0] if self.done else None
 
+    @cached_property
+    def strongest_held_out(self) -> HeldOutStrongest | None:
+        """The strongest attack, chosen on half of the queries and judged on the rest.
+
+        `strongest` is the best of several on the same queries and so looks better
+        than it is; this one does not.
+        """
+        scores: dict[str, Any] = {
+            result.name: (result.member_scores, result.non_member_scores)
+            for result in self.done
+        }
+        if not scores:
+            return None
+        return strongest_held_out(scores, TARGET_FPR, CONFIDENCE, self.seed)
+
+    @property
+    def detectable_auc(self) -> float:
+        """The smallest AUC that an audit of this size finds in four of five cases."""
+        return detectable_auc(
+            self.num_members, self.num_non_members, max(1, len(self.done))
+        )
+
     @property
     def verdict(self) -> str:
         """The outcome in one sentence."""
-        return verdict.sentence(self.done)
+        return verdict.sentence(self.done, self.strongest_held_out)
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -223,17 +150,28 @@ class AuditReport:
             "mixup": self.mixup,
             "seed": self.seed,
             "split_hash": self.split_hash,
+            "model_hash": self.model_hash,
+            "duplicates": self.duplicates,
+            "blind": None
+            if self.blind is None
+            else {"auc": self.blind.auc, "auc_ci": list(self.blind.interval)},
+            "detectable_auc": self.detectable_auc,
+            "strongest_held_out": _held_out_to_dict(self.strongest_held_out),
             "confidence": CONFIDENCE,
             "attacks": {result.name: result.to_dict() for result in self.attacks},
             "versions": self.versions,
         }
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, show_members: bool = False) -> Path:
         """Writes the report; the suffix of `path` says in which form.
 
         Args:
             path: `.html` for one self-contained page, `.md` for its Markdown twin,
-                `.json` for `to_dict()`. Missing folders are made.
+                `.json` for `to_dict()`, `.npz` for `save_scores`. Missing folders are
+                made.
+            show_members: Show the most exposed members as pictures on the `.html`
+                page. Off by default: they are images of the training set, and whoever
+                is given the page is given them.
 
         Returns:
             The path.
@@ -245,7 +183,7 @@ class AuditReport:
         from keras_mixup_gan.reports import audit_report, render
 
         writers: dict[str, Callable[[AuditReport], str]] = {
-            ".html": audit_report.to_html,
+            ".html": lambda report: audit_report.to_html(report, show_members),
             ".md": audit_report.to_markdown,
             ".json": lambda report: json.dumps(report.to_dict(), indent=2) + "\n",
         }
@@ -291,13 +229,12 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-def _point_to_dict(point: OperatingPoint) -> dict[str, Any]:
+def _held_out_to_dict(strongest: HeldOutStrongest | None) -> dict[str, Any] | None:
+    if strongest is None:
+        return None
     return {
-        "fpr": point.target_fpr,
-        "tpr": point.tpr,
-        "tpr_ci": list(point.tpr_interval),
-        "realised_fpr": point.realised_fpr,
-        "threshold": point.threshold,
-        "true_positives": point.true_positives,
-        "false_positives": point.false_positives,
+        "attack": strongest.name,
+        "auc": strongest.auc,
+        "auc_ci": list(strongest.interval),
+        "tpr_at_fpr": point_to_dict(strongest.operating_point),
     }

@@ -5,6 +5,7 @@ reads a higher score as "more likely a member". Ties count one half; nothing is
 interpolated, jittered or flipped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy import stats
 
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
+
+MIN_FALSE_POSITIVES = 10
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,16 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class PairedDifference:
-    """The AUC of one model minus that of another on the same queries.
+class WithheldPoint:
+    """A rate at which nothing is reported, because too few events would decide.
 
     Attributes:
-        difference: AUC of the first model minus AUC of the second.
-        interval: Confidence interval of `difference`.
-        p_value: Two-sided p-value of "the two AUCs are equal".
+        target_fpr: The false-positive rate that was asked for.
+        reason: What is missing.
     """
 
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
+    target_fpr: float
+    reason: str
 
 
 def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
@@ -78,8 +79,8 @@ def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
     >>> auc([2.0, 3.0], [1.0, 2.0])
     0.875
     """
-    members, non_members = _check_scores(member_scores, non_member_scores)
-    above, _ = _pair_counts(members, non_members)
+    members, non_members = check_scores(member_scores, non_member_scores)
+    above, _ = pair_counts(members, non_members)
     return float(above.sum() / (len(members) * len(non_members)))
 
 
@@ -117,18 +118,18 @@ def delong_interval(
     >>> round(low, 3), high  # what three pairs that all agree can say
     (0.292, 1.0)
     """
-    members, non_members = _check_scores(member_scores, non_member_scores)
-    _check_confidence(confidence)
+    members, non_members = check_scores(member_scores, non_member_scores)
+    check_confidence(confidence)
     smaller = min(len(members), len(non_members))
     if smaller == 1:
         return 0.0, 1.0
-    above, below = _pair_counts(members, non_members)
+    above, below = pair_counts(members, non_members)
     area = float(above.sum() / (len(members) * len(non_members)))
-    variance = _delong_variance(above, below)
+    variance = delong_variance(above, below)
     if variance == 0:
         agree, _ = clopper_pearson(smaller, smaller, confidence)
         return area * agree, area * agree + 1 - agree
-    half_width = _quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
+    half_width = normal_quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
     low, high = _logit(area) - half_width, _logit(area) + half_width
     return float(_expit(low)), float(_expit(high))
 
@@ -163,7 +164,7 @@ def tpr_at_fpr(
     >>> point.threshold, point.true_positives, point.realised_fpr
     (3.0, 2, 0.25)
     """
-    members, non_members = _check_scores(member_scores, non_member_scores)
+    members, non_members = check_scores(member_scores, non_member_scores)
     if not 0 <= fpr < 1:
         raise ValueError(f"`fpr` must be a rate in [0, 1). Received: fpr={fpr!r}.")
     num_members, num_non_members = len(members), len(non_members)
@@ -186,6 +187,49 @@ def tpr_at_fpr(
     )
 
 
+def operating_points(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    rates: Sequence[float] = (0.1, 0.01, 0.001),
+    confidence: float = 0.95,
+) -> tuple[OperatingPoint | WithheldPoint, ...]:
+    """`tpr_at_fpr` at several rates, or the reason why there is too little data.
+
+    Rates below 1 % are withheld unless at least 10 false positives are expected: the
+    threshold would hang on a handful of non-members.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+        rates: False-positive rates, each in `[0, 1)`.
+        confidence: Coverage of the Clopper-Pearson intervals.
+
+    Returns:
+        One entry for each rate.
+
+    Raises:
+        ValueError: If the scores are empty or not finite, or a rate or `confidence`
+            is out of range.
+
+    Example:
+    >>> points = operating_points([3.0] * 50, [1.0] * 50)
+    >>> points[0].tpr, points[2].reason
+    (1.0, 'needs 10,000 non-members, there are 50')
+    """
+    _, non_members = check_scores(member_scores, non_member_scores)
+    points: list[OperatingPoint | WithheldPoint] = []
+    for rate in rates:
+        needed = round(MIN_FALSE_POSITIVES / rate) if 0 < rate < 0.01 else 1
+        if len(non_members) < needed:
+            reason = f"needs {needed:,} non-members, there are {len(non_members):,}"
+            points.append(WithheldPoint(rate, reason))
+        else:
+            points.append(
+                tpr_at_fpr(member_scores, non_member_scores, rate, confidence)
+            )
+    return tuple(points)
+
+
 def roc_curve(
     member_scores: ArrayLike, non_member_scores: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
@@ -203,7 +247,7 @@ def roc_curve(
     Raises:
         ValueError: If either array is empty, not one-dimensional or not finite.
     """
-    members, non_members = _check_scores(member_scores, non_member_scores)
+    members, non_members = check_scores(member_scores, non_member_scores)
     thresholds = np.unique(np.concatenate([members, non_members]))[::-1]
     rates = [
         (len(scores) - np.searchsorted(np.sort(scores), thresholds)) / len(scores)
@@ -242,7 +286,7 @@ def clopper_pearson(
             "`successes` must not exceed `trials`. Received: "
             f"successes={successes}, trials={trials}."
         )
-    _check_confidence(confidence)
+    check_confidence(confidence)
     tail = (1 - confidence) / 2
     low, high = 0.0, 1.0
     if successes > 0:
@@ -252,63 +296,7 @@ def clopper_pearson(
     return low, high
 
 
-def paired_auc_difference(
-    first: tuple[ArrayLike, ArrayLike],
-    second: tuple[ArrayLike, ArrayLike],
-    confidence: float = 0.95,
-) -> PairedDifference:
-    """Compares the AUCs of two models that were attacked on the same queries.
-
-    DeLong's test for correlated ROC curves (DeLong et al., 1988): pairing removes
-    what both models find easy or hard. Where every pair of queries gives the same
-    difference, the Clopper-Pearson bound on disjoint pairs replaces the zero
-    variance, as in `delong_interval`.
-
-    Args:
-        first: `(member_scores, non_member_scores)` of the first model.
-        second: The same for the second model, on the same images in the same order.
-        confidence: Coverage of the two-sided interval, in `(0, 1)`.
-
-    Returns:
-        The difference of the AUCs with its interval and p-value.
-
-    Raises:
-        ValueError: If the scores are empty or not finite, or the two models were not
-            given equally many queries.
-    """
-    scores_a, scores_b = _check_scores(*first), _check_scores(*second)
-    _check_confidence(confidence)
-    num_members, num_non_members = map(len, scores_a)
-    if [len(part) for part in scores_b] != [num_members, num_non_members]:
-        raise ValueError(
-            "Paired models must be scored on the same queries. Received: "
-            f"{num_members} + {num_non_members} scores of the first and "
-            f"{len(scores_b[0])} + {len(scores_b[1])} of the second. "
-            "Pass the scores of both on the same images, in the same order."
-        )
-    counts_a, counts_b = _pair_counts(*scores_a), _pair_counts(*scores_b)
-    above, below = counts_a[0] - counts_b[0], counts_a[1] - counts_b[1]
-    difference = float(above.sum() / (num_members * num_non_members))
-    smaller = min(num_members, num_non_members)
-    if smaller == 1:
-        return PairedDifference(difference, (-1.0, 1.0), 1.0)
-    variance = _delong_variance(above, below)
-    if variance == 0:
-        agree, _ = clopper_pearson(smaller, smaller, confidence)
-        low, high = difference * agree - (1 - agree), difference * agree + 1 - agree
-        # Values in [-1, 1] of mean 0 equal d with probability 1 / (1 + |d|) at most.
-        p_value = min(1.0, 2 * (1 + abs(difference)) ** -smaller)
-        return PairedDifference(difference, (low, high), p_value)
-    error = float(np.sqrt(variance))
-    half_width = _quantile(confidence) * error
-    return PairedDifference(
-        difference,
-        (max(-1.0, difference - half_width), min(1.0, difference + half_width)),
-        float(2 * stats.norm.sf(abs(difference) / error)),
-    )
-
-
-def _pair_counts(
+def pair_counts(
     members: FloatArray, non_members: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """For each member the non-members below it; for each non-member the members above.
@@ -321,7 +309,7 @@ def _pair_counts(
     return above, len(members) - below
 
 
-def _delong_variance(above: FloatArray, below: FloatArray) -> float:
+def delong_variance(above: FloatArray, below: FloatArray) -> float:
     """DeLong's variance from pair counts; exactly 0 where all counts agree."""
     num_members, num_non_members = len(above), len(below)
     if np.ptp(above) == 0 and np.ptp(below) == 0:
@@ -332,7 +320,7 @@ def _delong_variance(above: FloatArray, below: FloatArray) -> float:
     )
 
 
-def _check_scores(
+def check_scores(
     member_scores: ArrayLike, non_member_scores: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
     """Returns both arrays as float64 after checking that they are usable."""
@@ -357,7 +345,8 @@ def _check_scores(
     return checked[0], checked[1]
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Raises a `ValueError` unless `confidence` lies in `(0, 1)`."""
     if not 0 < confidence < 1:
         raise ValueError(
             f"`confidence` must lie in (0, 1). Received: confidence={confidence!r}. "
@@ -365,7 +354,8 @@ def _check_confidence(confidence: float) -> None:
         )
 
 
-def _quantile(confidence: float) -> float:
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors a two-sided interval reaches."""
     return float(stats.norm.isf((1 - confidence) / 2))
 
 

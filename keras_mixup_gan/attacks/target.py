@@ -1,16 +1,15 @@
 """What an attacker may touch of a trained model, and nothing more."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks import access as means
+from keras_mixup_gan.attacks.access import Discriminator, Generator, Queries, Sampler
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
-
-Sampler: TypeAlias = Callable[[int, int], FloatArray]
-Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,20 @@ class AttackTarget:
         num_classes: Number of classes of a conditional model, else None.
         num_samples: How many images `sampler` can give; None if any number.
         seed: Seed of everything that attacks draw at random.
+        generator: Differentiable function `(latents, labels) -> images` of TensorFlow
+            tensors: latents `(n, latent_dim)`, labels rows `(n, num_classes)` or None,
+            images `(n, height, width, channels)` in `[-1, 1]`. It must treat rows
+            independently (inference mode). Whoever has it can also query it.
+        queries: The same without gradients, on arrays: images of chosen latents.
+        latent_dim: Number of latent dimensions; needed with either of the two.
+            Latents are standard normal.
+        shadows: The `Shadows` that the attacker trained, see `train_shadows`.
+        reference_models: Targets for models that the attacker trained on other data,
+            by which scores are calibrated.
 
     Raises:
-        ValueError: If the reference images have another shape, or `seed` is not a
-            non-negative integer.
+        ValueError: If images of the reference or of reference models have another
+            shape, `latent_dim` is missing, or `seed` is not a non-negative integer.
     """
 
     image_shape: tuple[int, int, int]
@@ -72,22 +81,50 @@ class AttackTarget:
     num_classes: int | None = None
     num_samples: int | None = None
     seed: int = 0
+    generator: Generator | None = None
+    queries: Queries | None = None
+    latent_dim: int | None = None
+    shadows: Any = None
+    reference_models: tuple["AttackTarget", ...] = ()
 
     def __post_init__(self) -> None:
         check_integer(0, seed=self.seed)
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        object.__setattr__(self, "reference_models", tuple(self.reference_models))
         if self.reference is not None:
             check_images(self.reference.images, "reference", self.image_shape)
+        if self.generator is not None and self.queries is None:
+            queries = means.generator_queries(self.generator)
+            object.__setattr__(self, "queries", queries)
+        if self.queries is not None and self.latent_dim is None:
+            raise ValueError(
+                "`latent_dim` is needed if the generator can be queried. Received: "
+                "latent_dim=None. Pass the number of latent dimensions."
+            )
+        for other in self.reference_models:
+            if other.image_shape != self.image_shape:
+                raise ValueError(
+                    "Reference models must make images of the target's shape "
+                    f"{self.image_shape}. Received: {other.image_shape}."
+                )
 
     @property
     def access(self) -> frozenset[str]:
-        """The accesses granted, of `"samples"`, `"discriminator"`, `"reference"`."""
+        """The accesses granted, by name.
+
+        Of `"samples"`, `"discriminator"`, `"reference"`, `"queries"`, `"generator"`,
+        `"shadows"`, `"reference_models"`.
+        """
         granted = {
             "samples": self.sampler,
             "discriminator": self.discriminator,
             "reference": self.reference,
+            "queries": self.queries,
+            "generator": self.generator,
+            "shadows": self.shadows,
+            "reference_models": self.reference_models or None,
         }
-        return frozenset(name for name, means in granted.items() if means is not None)
+        return frozenset(name for name, given in granted.items() if given is not None)
 
     @classmethod
     def from_model(
@@ -97,22 +134,28 @@ class AttackTarget:
         mixup: Any = "own",
         seed: int = 0,
         image_shape: tuple[int, int, int] | None = None,
+        *,
+        shadows: Any = None,
+        reference_models: Iterable[Any] = (),
     ) -> "AttackTarget":
         """Grants full access to a model, or access to nothing but samples.
 
         Args:
             model: A model with `generate` and `score` (full access); an array of
-                generated images in `[-1, 1]`; or a function `num_images -> images`
-                that draws fresh ones, also of a model that this library never
-                trained (access to samples).
+                generated images in `[-1, 1]`, or a folder of image files; or a
+                function `num_images -> images` that draws fresh ones. The latter also
+                of a model that this library never trained (access to samples). For a
+                pair of networks see `from_networks`.
             reference: Outside images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
                 or None.
             mixup: The defence that the attacker knows of; by default the one the
                 model was trained with, if it has any.
             seed: Seed of the attacks and of the generated images.
-            image_shape: `(height, width, channels)`; needed only for a function
-                (it is not called to find out).
+            image_shape: `(height, width, channels)`; needed for a function (it is not
+                called to find out), and what the files of a folder are resized to.
+            shadows: The `Shadows` that the attacker trained, if any.
+            reference_models: Models trained on other data, or targets for such.
 
         Returns:
             The target.
@@ -126,51 +169,91 @@ class AttackTarget:
         target = AttackTarget.from_model(lambda n: other.sample(n), image_shape=shape)
         ```
         """
-        shape: Any
-        reference = as_reference(reference)
         if isinstance(mixup, str) and mixup == "own":
             mixup = getattr(model, "mixup", None)
-        if callable(getattr(model, "generate", None)) and callable(
-            getattr(model, "score", None)
-        ):
-            return cls(
-                image_shape=tuple(model.image_shape),
-                sampler=_model_sampler(model, seed),
-                discriminator=_model_discriminator(model),
-                reference=reference,
-                name=type(model).__name__,
-                mixup=mixup,
-                num_classes=getattr(model, "num_classes", None),
-                seed=seed,
-            )
-        if callable(model):
-            if image_shape is None:
-                raise ValueError(
-                    "`image_shape` is needed if the target is a function. Received: "
-                    "image_shape=None. Pass `(height, width, channels)`."
-                )
-            sampler, num_samples = _function_sampler(model), None
-            shape = image_shape
-            name = "sampling function"
-        elif hasattr(model, "__array__"):
-            images = check_images(model, "model", image_shape)
-            num_samples, *shape = images.shape
-            sampler, name = _array_sampler(images), "sample array"
-        else:
+        return cls(
+            **means.accesses_of(model, seed, image_shape),
+            reference=as_reference(reference),
+            mixup=mixup,
+            seed=seed,
+            shadows=shadows,
+            reference_models=tuple(as_target(m, seed) for m in reference_models),
+        )
+
+    @classmethod
+    def from_networks(
+        cls,
+        generator: Any,
+        discriminator: Any = None,
+        *,
+        latent_dim: int | None = None,
+        image_shape: tuple[int, int, int] | None = None,
+        num_classes: int | None = None,
+        seed: int = 0,
+        **fields: Any,
+    ) -> "AttackTarget":
+        """Grants access to any Keras generator and discriminator.
+
+        Args:
+            generator: Network of standard normal latents, or `[latents, labels]`,
+                with images in `[-1, 1]`. It is called with `training=False`.
+            discriminator: Network of images, or `[images, labels]`, with one raw score
+                per image (before any sigmoid), or None.
+            latent_dim: Number of latent dimensions; by default read from the network.
+            image_shape: `(height, width, channels)`; likewise.
+            num_classes: Number of classes, if conditional; likewise.
+            seed: Seed of the attacks and of the generated images.
+            **fields: Further fields of `AttackTarget`, such as `reference` (anything
+                that `from_model` takes) and `mixup`.
+
+        Returns:
+            The target.
+
+        Raises:
+            ValueError: If a size is neither given nor told by the network.
+
+        Example:
+        ```python
+        target = AttackTarget.from_networks(generator, discriminator, seed=1)
+        ```
+        """
+        latent_dim = latent_dim or means.input_width(generator)
+        num_classes = num_classes or means.class_width(generator)
+        shape: Any = image_shape or means.output_shape(generator)
+        if latent_dim is None or shape is None:
             raise ValueError(
-                "The target must be a model with `generate` and `score`, an array of "
-                "generated images, or a function `num_images -> images`. Received: "
-                f"model={model!r:.80}."
+                "The generator does not tell its sizes. Expected a network with fixed "
+                f"shapes. Received: latent_dim={latent_dim}, image_shape={shape}. Pass "
+                "both."
             )
+        differentiable = means.network_generator(generator)
+        if differentiable is None:
+            raise ValueError(
+                "`generator` must be a network or a function of latents. "
+                f"Received: generator={generator!r:.80}."
+            )
+        queries = means.generator_queries(differentiable)
+        score = discriminator and means.network_discriminator(discriminator)
         return cls(
             image_shape=shape,
-            sampler=sampler,
-            reference=reference,
-            name=name,
-            mixup=mixup,
-            num_samples=num_samples,
+            sampler=means.latent_sampler(queries, latent_dim, num_classes, seed),
+            discriminator=score or None,
+            num_classes=num_classes,
             seed=seed,
+            generator=differentiable,
+            queries=queries,
+            latent_dim=latent_dim,
+            reference=as_reference(fields.pop("reference", None)),
+            name=fields.pop("name", getattr(generator, "name", "networks")),
+            **fields,
         )
+
+
+def as_target(model: Any, seed: int = 0) -> AttackTarget:
+    """Returns a target unchanged, and anything else through `from_model`."""
+    if isinstance(model, AttackTarget):
+        return model
+    return AttackTarget.from_model(model, seed=seed)
 
 
 def as_reference(reference: Any) -> ReferenceData | None:
@@ -222,43 +305,3 @@ def class_rows(labels: FloatArray | IntArray, num_classes: int) -> FloatArray:
             f"Received: labels from {labels.min()} to {labels.max()}."
         )
     return np.eye(num_classes, dtype="float32")[labels]
-
-
-def _model_sampler(model: Any, seed: int) -> Sampler:
-    """Image i of the sequence is image i that the model generates under `seed`."""
-    return lambda start, stop: model.generate(
-        stop - start, seed=seed, start=start, dtype="float32"
-    )
-
-
-def _model_discriminator(model: Any) -> Discriminator:
-    """Raw scores in inference mode; blends with noise may leave `[-1, 1]`."""
-    return lambda images, labels: model.score(images, labels, check_range=False)
-
-
-def _array_sampler(images: FloatArray) -> Sampler:
-    return lambda start, stop: images[start:stop]
-
-
-def _function_sampler(draw: Callable[[int], Any]) -> Sampler:
-    """Draws fresh images range by range; notices a function that repeats itself."""
-    previous: list[FloatArray] = []
-
-    def sampler(start: int, stop: int) -> FloatArray:
-        images = np.asarray(draw(stop - start))
-        repeated = (
-            start > 0
-            and previous
-            and np.array_equal(previous[0], images)
-            and not np.array_equal(images[:-1], images[1:])
-        )
-        if repeated:
-            raise ValueError(
-                "The function that draws samples returned the same images twice. "
-                f"Received: a repeated batch of {stop - start}. Let it draw fresh "
-                "images at each call, or pass the images as one array."
-            )
-        previous[:] = [images]
-        return images
-
-    return sampler

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from keras_mixup_gan.attacks.statistics import clopper_pearson, delong_interval
+from keras_mixup_gan.attacks.power import detectable_auc
+from keras_mixup_gan.attacks.statistics import (
+    OperatingPoint,
+    clopper_pearson,
+    delong_interval,
+)
 
 if TYPE_CHECKING:
+    from keras_mixup_gan.attacks.guards import BlindBaseline
+    from keras_mixup_gan.attacks.held_out import HeldOutStrongest
     from keras_mixup_gan.attacks.results import AttackResult
 
 ERROR_RATE = 0.05
-FEW_IMAGES = 100
+LOW_POWER_AUC = 0.65
 
 CAVEATS = (
     "These are measurements of particular attacks on particular images; a stronger "
@@ -24,38 +31,37 @@ CAVEATS = (
     "with another seed or split.",
     "Members and non-members must come from one random permutation of one set of "
     "images; any other difference between them looks like a leak.",
+    "The audit itself can be tested: run on a model that was trained on other images, "
+    "every attack must stay at AUC .5.",
 )
 
 
-def sentence(done: Sequence[AttackResult]) -> str:
+def sentence(
+    done: Sequence[AttackResult], held_out: HeldOutStrongest | None = None
+) -> str:
     """Says in one sentence whether, and how much, the model leaks.
 
     A leak is claimed if some attack's AUC lies above .5, or its true-positive rate
     above its false-positive rate, with all these tests together wrong in at most 5 %
-    of audits of models that leak nothing (Bonferroni).
+    of audits of models that leak nothing (Bonferroni). How much it leaks is told by
+    the attack that was chosen on one half of the queries, from the other half.
 
     Args:
         done: Results of the attacks that ran, most threatening first.
+        held_out: The strongest attack on queries that it was not chosen on; needed
+            where there are several attacks.
 
     Returns:
         The sentence.
     """
     if not done:
         return "Nothing is known about what this model leaks: no attack could be run."
-    strongest = done[0]
-    if strongest.auc is None or strongest.auc_interval is None:
-        raise ValueError("A result without scores cannot be judged.")
-    low, high = strongest.auc_interval
-    reached = (
-        f"{strongest.title} reaches AUC {strongest.auc:.3f} "
-        f"[{low:.3f}, {high:.3f}]{_tail_in_words(strongest)}"
-    )
+    area, reached = _reach(done, held_out)
     by_area = [result for result in done if _area_is_above_chance(result, len(done))]
     by_tail = [result for result in done if _tail_is_above_chance(result, len(done))]
     if not by_area and not by_tail:
-        which = (
-            f"the strongest of {len(done)} attacks" if len(done) > 1 else "one attack"
-        )
+        which = f"any of {len(done)} attacks" if len(done) > 1 else "one attack"
+        high = max(_interval(result, 1)[1] for result in done)
         return (
             f"No leak was found by {which}: {reached}; a leak up to AUC "
             f"{max(high, 0.5):.2f} could have gone unnoticed."
@@ -63,14 +69,38 @@ def sentence(done: Sequence[AttackResult]) -> str:
     if not by_area:
         tail = max(by_tail, key=lambda result: _tpr(result))
         return (
-            f"Some training images are exposed although most are not: "
-            f"{tail.title}{_tail_in_words(tail, ' finds')}."
+            f"Some training images are exposed although most are not: {tail.title}"
+            f"{_tail_in_words(tail.operating_point, ' finds')}."
         )
-    if strongest.auc >= 0.75:
+    if area >= 0.75:
         return f"The model gives its training images away: {reached}."
-    if strongest.auc >= 0.6:
+    if area >= 0.6:
         return f"The model clearly leaks who was in its training set: {reached}."
     return f"The model leaks a little about its training set: {reached}."
+
+
+def _reach(
+    done: Sequence[AttackResult], held_out: HeldOutStrongest | None
+) -> tuple[float, str]:
+    """AUC of the strongest attack, and the same in words."""
+    strongest, several = done[0], ""
+    area, interval = strongest.auc, strongest.auc_interval
+    point = strongest.operating_point
+    if held_out is not None and len(done) > 1:
+        strongest = next(result for result in done if result.name == held_out.name)
+        area, interval = held_out.auc, held_out.interval
+        point = held_out.operating_point
+        several = (
+            f", the strongest of {len(done)} attacks on one half of the images, on "
+            "the other half"
+        )
+    if area is None or interval is None:
+        raise ValueError("A result without scores cannot be judged.")
+    low, high = interval
+    return area, (
+        f"{strongest.title}{several} reaches AUC {area:.3f} [{low:.3f}, {high:.3f}]"
+        f"{_tail_in_words(point)}"
+    )
 
 
 def cautions(
@@ -79,6 +109,7 @@ def cautions(
     num_non_members: int,
     duplicates: Mapping[str, int],
     mixup_ignored: bool,
+    blind: BlindBaseline | None = None,
 ) -> tuple[str, ...]:
     """Returns warnings about what weakens the conclusions of this audit.
 
@@ -89,14 +120,24 @@ def cautions(
         duplicates: Number of images of each part that repeat another of that part.
         mixup_ignored: Whether the model was trained with mixup and no attack that
             knows of it ran.
+        blind: What can be told from the pixels alone, if that was measured.
     """
     found = []
-    fewest = min(num_members, num_non_members)
-    if fewest < FEW_IMAGES:
+    if blind is not None and blind.is_shifted:
+        low, high = blind.interval
+        found.append(
+            "Members and non-members differ without any model: a classifier that sees "
+            f"pixels only reaches AUC {blind.auc:.3f} [{low:.3f}, {high:.3f}]. Draw "
+            "both from one random permutation; until then nothing here is evidence of "
+            "a leak."
+        )
+    smallest = detectable_auc(num_members, num_non_members, max(1, len(done)))
+    if smallest > LOW_POWER_AUC:
         found.append(
             f"Only {num_members} members and {num_non_members} non-members were "
-            f"queried; with fewer than {FEW_IMAGES} a side even a large leak can go "
-            "unnoticed."
+            f"queried; a leak below AUC {smallest:.2f} would probably have gone "
+            "unnoticed. Query 1,000 a side to see one of AUC "
+            f"{detectable_auc(1000, 1000, max(1, len(done))):.2f}."
         )
     if num_non_members < 100:
         found.append(
@@ -161,8 +202,7 @@ def _tpr(result: AttackResult) -> float:
     return result.operating_point.tpr if result.operating_point else 0.0
 
 
-def _tail_in_words(result: AttackResult, verb: str = " and finds") -> str:
-    point = result.operating_point
+def _tail_in_words(point: OperatingPoint | None, verb: str = " and finds") -> str:
     if point is None:
         return ""
     low, high = point.tpr_interval

@@ -182,6 +182,7 @@ def _measure(
         reference=split.reference,
         attacks=[LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)],
         seed=cell.seed,
+        blind=False,
     )
     generated = model.generate(cell.num_generated, seed=cell.seed)
     point = {

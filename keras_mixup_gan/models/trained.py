@@ -48,17 +48,44 @@ class TrainedGAN(keras.Model):
         check_integer(1, batch_size=batch_size)
         check_choice(dtype, ("uint8", "float32"), "dtype")
         latents, classes = self._sample_latents(num_images, seed, start)
-        inputs: Any = latents
-        if self.num_classes is not None:
-            chosen = classes if labels is None else labels
-            inputs = [latents, feeding.one_hot(chosen, self.num_classes, num_images)]
-        elif labels is not None:
-            feeding.refuse_labels()
-        images = self._in_batches(self._generate_batch, inputs, batch_size)
-        images = images.reshape(num_images, *self.image_shape)
+        if labels is None and self.num_classes is not None:
+            labels = classes
+        images = self.decode(latents, labels, batch_size)
         if dtype == "float32":
             return images
         return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype("uint8")
+
+    def decode(
+        self, latents: FloatArray, labels: Any = None, batch_size: int = 256
+    ) -> FloatArray:
+        """Images of the averaged generator for chosen latents.
+
+        Args:
+            latents: Float array `(num_images, latent_dim)`; standard normal ones give
+                typical images.
+            labels: Classes of a conditional model, integers or (soft) one-hot rows.
+            batch_size: Images computed at once.
+
+        Returns:
+            Float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
+
+        Raises:
+            ValueError: If latents or labels do not fit the model.
+        """
+        inputs: Any = np.asarray(latents, dtype="float32")
+        if inputs.ndim != 2 or inputs.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"`latents` must be an array (num_images, {self.latent_dim}). "
+                f"Received: shape={inputs.shape}."
+            )
+        num_images = len(inputs)
+        if self.num_classes is not None:
+            rows = feeding.one_hot(labels, self.num_classes, num_images)
+            inputs = [inputs, rows]
+        elif labels is not None:
+            feeding.refuse_labels()
+        images = self._in_batches(self._generate_batch, inputs, batch_size)
+        return images.reshape(num_images, *self.image_shape)
 
     def score(
         self,

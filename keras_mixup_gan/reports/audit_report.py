@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mixup_gan.attacks.results import CONFIDENCE, TARGET_FPR
-from keras_mixup_gan.attacks.statistics import roc_curve
+from keras_mixup_gan.attacks.statistics import WithheldPoint, roc_curve
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.reports.audit_members import exposed_members
 
 if TYPE_CHECKING:
     from keras_mixup_gan.attacks.results import AttackResult, AuditReport
+    from keras_mixup_gan.attacks.statistics import OperatingPoint
 
 NUM_BINS = 40
+NUM_CURVES = len(render.COLORS)
+NUM_OPEN_HISTOGRAMS = 6
 MEMBER_COLOR, NON_MEMBER_COLOR = render.COLORS[1], render.COLORS[0]
 
 
@@ -41,7 +45,7 @@ def to_text(report: AuditReport) -> str:
     for result in report.attacks:
         if result.status != "done":
             lines.append(f"{result.title}: {result.status}. {result.reason}")
-    lines += ["", report.verdict]
+    lines += ["", *_facts_in_words(report), "", report.verdict]
     lines += [f"Warning: {warning}" for warning in report.warnings]
     lines += ["", *(f"* {caveat}" for caveat in report.caveats)]
     return "\n".join(lines)
@@ -52,8 +56,17 @@ def to_markdown(report: AuditReport) -> str:
     return render.render_template("audit.md.j2", **_values(report))
 
 
-def to_html(report: AuditReport) -> str:
-    """The report as one HTML page that needs no other file and no network."""
+def to_html(report: AuditReport, show_members: bool = False) -> str:
+    """The report as one HTML page that needs no other file and no network.
+
+    Args:
+        report: The report.
+        show_members: Show the most exposed members. They are training images: to give
+            the page away is to give them away.
+
+    Returns:
+        The page.
+    """
     roc = render.figure_to_svg(
         roc_figure(report),
         "Log-log ROC curves: true-positive rate over false-positive rate by attack",
@@ -69,7 +82,12 @@ def to_html(report: AuditReport) -> str:
         for result in report.done
     ]
     return render.render_template(
-        "audit.html.j2", roc=roc, histograms=histograms, **_values(report)
+        "audit.html.j2",
+        roc=roc,
+        histograms=histograms,
+        num_open=NUM_OPEN_HISTOGRAMS,
+        exposed=exposed_members(report) if show_members else (),
+        **_values(report),
     )
 
 
@@ -77,7 +95,8 @@ def roc_figure(report: AuditReport) -> Any:
     """ROC curves on log axes, as steps, with the chance line and the 1 % points.
 
     Args:
-        report: The report; attacks that did not run are left out.
+        report: The report; the most threatening attacks are drawn, as many as there
+            are colors.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -85,7 +104,8 @@ def roc_figure(report: AuditReport) -> Any:
     with render.figure_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.7, 3.9 + 0.2 * len(report.done)))
+        drawn = report.done[:NUM_CURVES]
+        figure = Figure(figsize=(4.7, 3.9 + 0.2 * len(drawn)))
         axes = figure.add_subplot()
         floor = 10.0 ** np.floor(np.log10(1 / max(report.num_non_members, 1000)))
         axes.plot([floor, 1], [floor, 1], color="#8a8f98", linewidth=1)
@@ -93,7 +113,7 @@ def roc_figure(report: AuditReport) -> Any:
             "chance", (floor * 1.3, floor * 1.3), color="#5b616b", va="top", ha="left"
         )
         axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
-        for number, result in enumerate(report.done):
+        for number, result in enumerate(drawn):
             _draw_roc(axes, result, number, floor)
         axes.set(
             xscale="log",
@@ -103,7 +123,7 @@ def roc_figure(report: AuditReport) -> Any:
             xlabel="false-positive rate",
             ylabel="true-positive rate",
         )
-        if report.done:
+        if drawn:
             figure.legend(loc="outside lower center")
     return figure
 
@@ -178,7 +198,72 @@ def _values(report: AuditReport) -> dict[str, Any]:
         "confidence": f"{100 * CONFIDENCE:.0f} %",
         "target_fpr": f"{100 * TARGET_FPR:g} %",
         "colors": render.COLORS,
+        "num_curves": NUM_CURVES,
+        "points": _reported_points,
+        "rate": _rate_in_words,
+        "withheld": _withheld(report),
+        "asked": _queries_in_words,
+        "held_out": _held_out_in_words(report),
     }
+
+
+def _reported_points(result: AttackResult) -> list[OperatingPoint]:
+    """The further operating points that were not withheld."""
+    points = result.other_points
+    return [point for point in points if not isinstance(point, WithheldPoint)]
+
+
+def _withheld(report: AuditReport) -> list[WithheldPoint]:
+    """The operating points that no attack has; the reasons are the same for all."""
+    points = report.done[0].other_points if report.done else ()
+    return [point for point in points if isinstance(point, WithheldPoint)]
+
+
+def _rate_in_words(point: OperatingPoint) -> str:
+    """A true-positive rate with its interval and counts."""
+    rate = render.percent_with_interval(point.tpr, point.tpr_interval)
+    return (
+        f"{rate}: {point.true_positives:,} of {point.num_members:,} members, "
+        f"{point.false_positives:,} of {point.num_non_members:,} non-members"
+    )
+
+
+def _queries_in_words(result: AttackResult) -> str:
+    """What an attack asked of the model."""
+    words = {
+        "samples": "generated images",
+        "discriminator": "discriminator scores",
+        "queries": "images of chosen latents",
+    }
+    counts = result.num_queries.items()
+    return ", ".join(f"{count:,} {words.get(name, name)}" for name, count in counts)
+
+
+def _held_out_in_words(report: AuditReport) -> str:
+    """The strongest attack where it was not chosen."""
+    found = report.strongest_held_out
+    if found is None or len(report.done) < 2:
+        return ""
+    point = found.operating_point
+    return (
+        f"Strongest attack, chosen on one random half of the images and judged on the "
+        f"other: {report[found.name].title}, AUC "
+        f"{render.with_interval(found.auc, found.interval)}, finds "
+        f"{render.percent_with_interval(point.tpr, point.tpr_interval)} of the members "
+        f"at {render.percent(point.realised_fpr)} false positives."
+    )
+
+
+def _facts_in_words(report: AuditReport) -> list[str]:
+    """What an audit of this size and this split can show at all."""
+    facts = []
+    if report.blind is not None:
+        blind = render.with_interval(report.blind.auc, report.blind.interval)
+        facts.append(f"Without any model, from the pixels alone: AUC {blind}.")
+    facts.append(
+        f"Smallest AUC that this many images tell from .5: {report.detectable_auc:.3f}."
+    )
+    return facts
 
 
 def _text_row(result: AttackResult) -> tuple[str, ...]:

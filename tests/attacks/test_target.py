@@ -1,9 +1,12 @@
+import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_mixup_gan.attacks import AttackTarget, ReferenceData
+from keras_mixup_gan.attacks import LOGAN, AttackTarget, ReferenceData
 from keras_mixup_gan.data.splits import MembershipSplit
 from tests.attacks.fakes import SHAPE, FakeGAN, defence, images
+from tests.models.tiny import make
 
 
 def test_a_model_grants_everything_but_reference_images():
@@ -72,3 +75,120 @@ def test_the_target_shows_no_more_than_its_fields():
 def test_unusable_targets_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# === Generators that can be queried ===
+
+
+def network(num_classes=None):
+    keras.utils.set_random_seed(1)
+    inputs = latents = keras.Input((3,))
+    if num_classes:
+        labels = keras.Input((num_classes,))
+        inputs = [latents, labels]
+        latents = keras.layers.Concatenate()(inputs)
+    flat = keras.layers.Dense(16, activation="tanh")(latents)
+    return keras.Model(inputs, keras.layers.Reshape(SHAPE)(flat), name="painter")
+
+
+def judge(num_classes=None):
+    inputs = x = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(x)
+    if num_classes:
+        labels = keras.Input((num_classes,))
+        inputs, x = [inputs, labels], keras.layers.Concatenate()([x, labels])
+    x = keras.layers.Dropout(0.5)(x)
+    return keras.Model(inputs, keras.layers.Dense(1)(x))
+
+
+def test_a_model_of_the_zoo_can_be_queried_and_differentiated():
+    import tensorflow as tf
+
+    model = make(num_classes=3)
+    target = AttackTarget.from_model(model, seed=2)
+    assert target.access == {"samples", "discriminator", "queries", "generator"}
+    assert target.latent_dim == 4
+    latents = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
+    rows = np.eye(3, dtype="float32")[[0, 1, 2, 0, 1]]
+    made = target.queries(latents, rows)
+    assert made.shape == (5, 8, 8, 1)
+    np.testing.assert_allclose(made, target.generator(latents, rows), atol=1e-6)
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(latents)
+        total = tf.reduce_sum(target.generator(variable, rows) ** 2)
+    assert np.abs(tape.gradient(total, variable)).min() > 0
+    np.testing.assert_array_equal(made, model.decode(latents, [0, 1, 2, 0, 1]))
+
+
+def test_generating_is_decoding_of_drawn_latents():
+    model = make()
+    latents, _ = model._sample_latents(6, 3, 2)
+    generated = model.generate(6, seed=3, start=2, dtype="float32")
+    np.testing.assert_array_equal(generated, model.decode(latents))
+    with pytest.raises(ValueError, match=r"must be an array \(num_images, 4\)"):
+        model.decode(latents[:, :3])
+
+
+@pytest.mark.parametrize("num_classes", [None, 2])
+def test_a_pair_of_networks_grants_everything(num_classes):
+    generator, discriminator = network(num_classes), judge(num_classes)
+    target = AttackTarget.from_networks(
+        generator, discriminator, reference=images(6, 2), seed=3
+    )
+    assert target.access == {
+        "samples",
+        "queries",
+        "generator",
+        "discriminator",
+        "reference",
+    }
+    assert (target.latent_dim, target.image_shape) == (3, SHAPE)
+    assert (target.num_classes, target.name) == (num_classes, "painter")
+    parts = np.concatenate([target.sampler(0, 3), target.sampler(3, 400)])
+    np.testing.assert_allclose(parts, target.sampler(0, 400), atol=1e-6)
+    assert len(np.unique(parts.round(5), axis=0)) == 400
+    rows = None if num_classes is None else np.eye(2, dtype="float32")[[0, 1, 1]]
+    scores = target.discriminator(parts[:3], rows)
+    np.testing.assert_array_equal(scores, target.discriminator(parts[:3], rows))
+    assert LOGAN().fit(target).score(parts[:3], rows).shape == (3,)
+
+
+def test_networks_that_do_not_tell_their_sizes_need_them():
+    def generator(latents, training):
+        return np.zeros((len(latents), *SHAPE), "float32")
+
+    with pytest.raises(ValueError, match="does not tell its sizes"):
+        AttackTarget.from_networks(generator)
+    target = AttackTarget.from_networks(generator, latent_dim=2, image_shape=SHAPE)
+    assert target.access == {"samples", "queries", "generator"}
+
+
+def test_a_folder_of_images_grants_samples(tmp_path):
+    pixels = np.random.default_rng(0).integers(256, size=(3, 4, 4), dtype="uint8")
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    for folder in (tmp_path, str(tmp_path)):
+        target = AttackTarget.from_model(folder)
+        assert target.access == {"samples"}
+        assert target.num_samples == 3
+        expected = pixels[..., None] / 127.5 - 1
+        np.testing.assert_allclose(target.sampler(0, 3), expected, atol=1e-6)
+    assert AttackTarget.from_model(tmp_path, image_shape=(8, 8, 1)).image_shape == (
+        8,
+        8,
+        1,
+    )
+
+
+def test_queries_need_the_latent_dimensions():
+    with pytest.raises(ValueError, match="`latent_dim` is needed"):
+        AttackTarget(image_shape=SHAPE, queries=lambda z, labels: z)
+
+
+def test_reference_models_and_shadows_are_accesses_of_their_own():
+    other = AttackTarget.from_model(FakeGAN(), seed=9)
+    target = AttackTarget.from_model(
+        FakeGAN(), reference_models=[FakeGAN(), other], shadows=object()
+    )
+    assert target.access >= {"reference_models", "shadows"}
+    assert target.reference_models[1] is other

@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import re
 import subprocess
@@ -6,8 +8,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks, audit
+from keras_mixup_gan.reports.audit_members import exposed_members
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 
 HOSTILE = '<script>alert("x")</script> & | `'
@@ -110,6 +114,61 @@ def test_the_page_shows_every_result(page, report):
     assert page.count("<figure") == 1 + len(report.done)
 
 
+def test_the_page_says_what_the_audit_could_see(page, report):
+    words = flat(" ".join(outline_of(page).words))
+    assert f"AUC of the pixels alone, without a model {report.blind.auc:.3f} [" in words
+    assert f"tell from .5 {report.detectable_auc:.3f}" in words
+    assert "0.1 % false positives is withheld: it needs 10,000 non-members" in words
+    assert "110 discriminator scores" in words
+    assert "100 generated images" in words
+    assert "Strongest attack, chosen on one random half" in words
+    advantage = report["logan"].advantage
+    assert f"{advantage.advantage:.3f} [{advantage.interval[0]:.3f}" in words
+
+
+def test_members_are_shown_only_if_asked_for(page, report, tmp_path):
+    assert "data:image" not in page
+    path = report.save(tmp_path / "audit.html", show_members=True)
+    shown = path.read_text(encoding="utf-8")
+    assert "publishing this page publishes them" in shown
+    pictures = re.findall(
+        r'src="data:image/png;base64,([^"]*)" alt="Member (\d+)"', shown
+    )
+    strongest = np.argsort(-report.strongest.member_scores, kind="stable")[:24]
+    assert [int(index) for _, index in pictures] == strongest.tolist()
+    for encoded, index in pictures:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+        expected = np.rint((report.member_images[int(index)][..., 0] + 1) * 127.5)
+        np.testing.assert_array_equal(pixels, expected)
+    for suffix in (".md", ".json"):
+        path = report.save(tmp_path / f"audit{suffix}", show_members=True)
+        assert "base64" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_pictures_are_made_of_any_channels(channels):
+    members = images(5, 1, (4, 4, channels))
+    target = AttackTarget.from_model(FakeGAN(members, (4, 4, channels)))
+    others = images(5, 2, (4, 4, channels))
+    report = audit(target, members, others, attacks="logan", blind=False)
+    shown = exposed_members(report, number=3)
+    assert len(shown) == 3
+    assert all(member.picture.startswith("data:image/png") for member in shown)
+    assert [member.above for member in shown] == [0, 0, 0]
+
+
+def test_low_rates_are_shown_where_there_are_non_members_enough(tmp_path):
+    rng = np.random.default_rng(0)
+    members, others = (rng.uniform(-1, 1, (n, 1, 1, 1)) for n in (50, 10_000))
+    target = AttackTarget(image_shape=(1, 1, 1))
+    report = audit(target, members, others, attacks=Hostile(), blind=False)
+    page = report.save(tmp_path / "audit.html").read_text(encoding="utf-8")
+    words = flat(" ".join(outline_of(page).words))
+    assert "Members found at 0.1 % false positives" in words
+    assert "10 of 10,000 non-members" in words
+    assert "withheld: it" not in words
+
+
 def test_everything_shown_is_escaped(page, report):
     assert "<script" not in page
     assert "&lt;script&gt;" in page
@@ -127,8 +186,10 @@ def report_as(report, suffix):
 def test_the_markdown_twin_has_one_row_per_attack(report):
     lines = report_as(report, "md").splitlines()
     rows = [line for line in lines if line.startswith("|")]
-    assert len(rows) == 2 + len(report.attacks)
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    main, more = rows[: 2 + len(report.attacks)], rows[2 + len(report.attacks) :]
+    assert len(more) == 2 + len(report.done)
+    for table in (main, more):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table}) == 1
     assert "\n\n\n" not in "\n".join(lines)
 
 
@@ -192,7 +253,8 @@ def test_the_same_report_gives_the_same_page(report, page, tmp_path):
 def test_scores_without_spread_and_audits_without_result_make_pages(scores, tmp_path):
     target = AttackTarget(image_shape=SHAPE, discriminator=lambda x, labels: scores(x))
     for attack in ("logan", Broken()):
-        report = audit(target, images(60, 1), images(50, 2), attacks=attack)
+        parts = images(60, 1), images(50, 2)
+        report = audit(target, *parts, attacks=attack, blind=False)
         page = report.save(tmp_path / "audit.html").read_text(encoding="utf-8")
         assert outline_of(page).open == []
 
@@ -204,7 +266,7 @@ sys.modules.update(matplotlib=None, jinja2=None)
 import numpy as np
 from keras_mixup_gan.attacks import audit
 parts = np.random.default_rng(0).uniform(-1, 1, (3, 20, 2, 2, 1))
-report = audit(parts[0], parts[1], parts[2])
+report = audit(parts[0], parts[1], parts[2], blind=False)
 print(report)
 report.to_dict()
 """

@@ -1,0 +1,207 @@
+"""Turns models, networks, functions and arrays into the accesses of an attacker."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_mixup_gan.data.sources import load_images
+from keras_mixup_gan.typing import FloatArray, Tensor
+from keras_mixup_gan.validation import check_images
+
+Sampler: TypeAlias = Callable[[int, int], FloatArray]
+Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
+Queries: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
+Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+
+_LATENT_BLOCK = 256
+_BATCH_SIZE = 256
+
+
+def accesses_of(
+    model: Any, seed: int, image_shape: tuple[int, int, int] | None
+) -> dict[str, Any]:
+    """The fields of a target that come from the model itself."""
+    if all(callable(getattr(model, name, None)) for name in ("generate", "score")):
+        return _model_accesses(model, seed)
+    if isinstance(model, (str, os.PathLike)) and Path(model).is_dir():
+        model = load_images(model, image_shape).images
+    if callable(model):
+        if image_shape is None:
+            raise ValueError(
+                "`image_shape` is needed if the target is a function. Received: "
+                "image_shape=None. Pass `(height, width, channels)`."
+            )
+        sampler = function_sampler(model)
+        return {
+            "sampler": sampler,
+            "image_shape": image_shape,
+            "name": "sampling function",
+        }
+    if hasattr(model, "__array__"):
+        images = check_images(model, "model", image_shape)
+        return {
+            "sampler": array_sampler(images),
+            "image_shape": images.shape[1:],
+            "num_samples": len(images),
+            "name": "sample array",
+        }
+    raise ValueError(
+        "The target must be a model with `generate` and `score`, an array or a folder "
+        "of generated images, or a function `num_images -> images`. Received: "
+        f"model={model!r:.80}."
+    )
+
+
+def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
+    """Everything that a model with `generate` and `score` offers."""
+    latent_dim = getattr(model, "latent_dim", None)
+    is_open = latent_dim is not None
+    return {
+        "image_shape": tuple(model.image_shape),
+        "sampler": model_sampler(model, seed),
+        "discriminator": model_discriminator(model),
+        "num_classes": getattr(model, "num_classes", None),
+        "name": type(model).__name__,
+        "latent_dim": latent_dim,
+        "generator": network_generator(model) if is_open else None,
+        "queries": model_queries(model) if is_open else None,
+    }
+
+
+def model_sampler(model: Any, seed: int) -> Sampler:
+    """Image i of the sequence is image i that the model generates under `seed`."""
+    return lambda start, stop: model.generate(
+        stop - start, seed=seed, start=start, dtype="float32"
+    )
+
+
+def model_discriminator(model: Any) -> Discriminator:
+    """Raw scores in inference mode; blends with noise may leave `[-1, 1]`."""
+    return lambda images, labels: model.score(images, labels, check_range=False)
+
+
+def model_queries(model: Any) -> Queries | None:
+    """Images for chosen latents, if the model decodes them."""
+    if not callable(getattr(model, "decode", None)):
+        return None
+    return lambda latents, labels: model.decode(latents, labels)
+
+
+def network_generator(network: Any) -> Generator | None:
+    """A network in inference mode as a differentiable function, if it is callable."""
+    if not callable(network):
+        return None
+
+    def generator(latents: Tensor, labels: Tensor | None) -> Tensor:
+        inputs = latents if labels is None else [latents, labels]
+        return network(inputs, training=False)
+
+    return generator
+
+
+def network_discriminator(network: Any) -> Discriminator:
+    """Scores of a network in inference mode, a bounded number of images at a time."""
+
+    def discriminator(images: FloatArray, labels: FloatArray | None) -> FloatArray:
+        scores = []
+        for start in range(0, len(images), _BATCH_SIZE):
+            part = slice(start, start + _BATCH_SIZE)
+            inputs = images[part] if labels is None else [images[part], labels[part]]
+            scores.append(np.asarray(network(inputs, training=False), "float64"))
+        return np.concatenate(scores)
+
+    return discriminator
+
+
+def generator_queries(generator: Generator) -> Queries:
+    """Images for chosen latents from a differentiable generator."""
+
+    def queries(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
+        images = []
+        for start in range(0, len(latents), _BATCH_SIZE):
+            part = slice(start, start + _BATCH_SIZE)
+            rows = None if labels is None else labels[part]
+            images.append(np.asarray(generator(latents[part], rows), "float32"))
+        return np.concatenate(images)
+
+    return queries
+
+
+def latent_sampler(
+    queries: Queries, latent_dim: int, num_classes: int | None, seed: int
+) -> Sampler:
+    """Images of standard normal latents; image i depends on `(seed, i)` alone."""
+
+    def sampler(start: int, stop: int) -> FloatArray:
+        first, last = start // _LATENT_BLOCK, (stop - 1) // _LATENT_BLOCK
+        latents, classes = [], []
+        for block in range(first, last + 1):
+            rng = np.random.default_rng([seed, block])
+            shape = (_LATENT_BLOCK, latent_dim)
+            latents.append(rng.standard_normal(shape, dtype="float32"))
+            classes.append(rng.integers(num_classes or 1, size=_LATENT_BLOCK))
+        window = slice(start - first * _LATENT_BLOCK, stop - first * _LATENT_BLOCK)
+        rows = None
+        if num_classes is not None:
+            rows = np.eye(num_classes, dtype="float32")[np.concatenate(classes)[window]]
+        return queries(np.concatenate(latents)[window], rows)
+
+    return sampler
+
+
+def array_sampler(images: FloatArray) -> Sampler:
+    """The images of an array, in its order."""
+    return lambda start, stop: images[start:stop]
+
+
+def function_sampler(draw: Callable[[int], Any]) -> Sampler:
+    """Draws fresh images range by range; notices a function that repeats itself."""
+    previous: list[FloatArray] = []
+
+    def sampler(start: int, stop: int) -> FloatArray:
+        images = np.asarray(draw(stop - start))
+        repeated = (
+            start > 0
+            and previous
+            and np.array_equal(previous[0], images)
+            and not np.array_equal(images[:-1], images[1:])
+        )
+        if repeated:
+            raise ValueError(
+                "The function that draws samples returned the same images twice. "
+                f"Received: a repeated batch of {stop - start}. Let it draw fresh "
+                "images at each call, or pass the images as one array."
+            )
+        previous[:] = [images]
+        return images
+
+    return sampler
+
+
+def input_width(network: Any) -> int | None:
+    """Latent dimensions that a Keras generator takes, where it says so."""
+    shape: Any = getattr(network, "input_shape", None)
+    if isinstance(shape, list):
+        shape = shape[0] if shape else None
+    if isinstance(shape, tuple) and len(shape) == 2 and shape[1]:
+        return int(shape[1])
+    return None
+
+
+def class_width(network: Any) -> int | None:
+    """Number of classes of a Keras generator of latents and labels, else None."""
+    shape: Any = getattr(network, "input_shape", None)
+    if isinstance(shape, list) and len(shape) == 2:
+        return int(shape[1][-1])
+    return None
+
+
+def output_shape(network: Any) -> tuple[int, ...] | None:
+    """`(height, width, channels)` that a Keras generator makes, where it says so."""
+    shape: Any = getattr(network, "output_shape", None)
+    if isinstance(shape, tuple) and len(shape) == 4 and all(shape[1:]):
+        return tuple(int(side) for side in shape[1:])
+    return None

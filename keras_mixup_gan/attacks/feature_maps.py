@@ -1,0 +1,138 @@
+"""What images are compared in: pixels, principal components, or any features.
+
+Every map sends each image to its features by itself, to the last bit: a score that
+depended on the batch it was computed in could be told apart by its rounding.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer
+
+FeatureMap: TypeAlias = Callable[[FloatArray], FloatArray]
+Features: TypeAlias = str | int | FeatureMap
+
+SMALLEST_SPREAD = 1e-6  # of the largest, for a component to count
+
+
+def check_features_choice(features: Any) -> None:
+    """Raises a `ValueError` unless `features` says how to compare images."""
+    if isinstance(features, (int, np.integer)) and not isinstance(features, bool):
+        check_integer(1, features=int(features))
+    elif not (callable(features) or features == "pixels"):
+        raise ValueError(
+            "`features` must be 'pixels', a number of principal components, or a "
+            f"function of images. Received: features={features!r}. Use e.g. "
+            "features=40."
+        )
+
+
+def fit_features(features: Features, reference: FloatArray | None) -> FeatureMap:
+    """Returns the map from images to features.
+
+    Args:
+        features: `"pixels"`; a number of principal components, fitted on the
+            reference images alone and at most as many as these span; or a function
+            `(num_images, height, width, channels) -> (num_images, num_features)`.
+        reference: Images to fit on; needed for principal components.
+
+    Returns:
+        A function from float images to a float64 array `(num_images, num_features)`.
+
+    Raises:
+        ValueError: If there is nothing to fit on.
+    """
+    if callable(features):
+        return _checked(features)
+    if isinstance(features, str):
+        return pixels
+    if reference is None or len(reference) < 2:
+        raise ValueError(
+            "Principal components are fitted on reference images, at least 2. "
+            "Received: none, or a single one. Pass outside images, or "
+            "features='pixels'."
+        )
+    return PrincipalComponents(pixels(reference), features)
+
+
+def describe_features(features: Features, fitted: FeatureMap | None = None) -> str:
+    """Says in a few words what images are compared in."""
+    if isinstance(fitted, PrincipalComponents):
+        return f"{fitted.num_components} principal components of the reference"
+    if callable(features):
+        return str(getattr(features, "name", getattr(features, "__name__", "features")))
+    if isinstance(features, str):
+        return "pixels in [-1, 1]"
+    return f"{features} principal components of the reference"
+
+
+def pixels(images: FloatArray) -> FloatArray:
+    """The flattened pixels, as float64."""
+    return np.asarray(images).reshape(len(images), -1).astype("float64")
+
+
+class PrincipalComponents:
+    """Projects images on the principal components of others.
+
+    Args:
+        rows: Float array `(num_rows, num_values)` to fit on, at least 2 rows.
+        num_components: Number of components; fewer are kept where the rows span fewer.
+
+    Attributes:
+        key: Equal for maps that are equal.
+    """
+
+    def __init__(self, rows: FloatArray, num_components: int) -> None:
+        self._mean = rows.mean(axis=0)
+        _, spreads, axes = np.linalg.svd(rows - self._mean, full_matrices=False)
+        spanned = int((spreads > SMALLEST_SPREAD * spreads[0]).sum())
+        if spanned == 0:
+            raise ValueError(
+                "The reference images must not all be alike. Received: "
+                f"{len(rows)} equal images. Pass other outside images."
+            )
+        self.num_components = min(num_components, spanned)
+        self._axes = np.ascontiguousarray(axes[: self.num_components])
+        content = self._mean.tobytes() + self._axes.tobytes()
+        self.key = hashlib.sha256(content).hexdigest()
+
+    def __call__(self, images: FloatArray) -> FloatArray:
+        """Returns the components of images, float64 `(num_images, num_components)`."""
+        return row_products(pixels(images) - self._mean, self._axes)
+
+
+def row_products(rows: FloatArray, axes: FloatArray) -> FloatArray:
+    """`rows @ axes.T`, each row by itself.
+
+    A BLAS product of one row and of many may differ in the last bit; these do not.
+
+    Args:
+        rows: Float64 `(num_rows, num_values)`.
+        axes: Float64 `(num_axes, num_values)`, contiguous.
+    """
+    products: FloatArray = np.einsum("ij,kj->ik", rows, axes, optimize=False)
+    return products
+
+
+def _checked(features: FeatureMap) -> FeatureMap:
+    """A user's function whose results are checked and become float64 rows."""
+
+    def checked(images: FloatArray) -> FloatArray:
+        values = np.asarray(features(images), dtype="float64")
+        if values.shape[:1] != (len(images),) or values.size == 0:
+            raise ValueError(
+                "`features` must return one row for each image. Received: "
+                f"shape={values.shape} for {len(images)} images."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(
+                "`features` must return finite values. Received: "
+                f"{int((~np.isfinite(values)).sum())} NaN or infinite."
+            )
+        return values.reshape(len(images), -1)
+
+    return checked

@@ -1,0 +1,138 @@
+"""The Data Plagiarism Index: who lives next door, generated or real images?"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.density import SMALLEST_DISTANCE, nearest_distances
+from keras_mixup_gan.attacks.feature_maps import (
+    FeatureMap,
+    Features,
+    check_features_choice,
+    describe_features,
+    fit_features,
+)
+from keras_mixup_gan.attacks.nearest import Search
+from keras_mixup_gan.attacks.streaming import (
+    Chunk,
+    StreamedAttack,
+    drawn_reference,
+    reference_of,
+)
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer
+
+
+@dataclass
+class _Neighbours:
+    """Watches for the nearest samples; those among outside images are known."""
+
+    search: Search
+    features: FeatureMap
+    outside: FloatArray
+
+    def see(self, chunk: Chunk) -> None:
+        self.search.see(chunk.features(self.features))
+
+    def scores(self) -> FloatArray:
+        generated = np.maximum(np.sqrt(self.search.squares), SMALLEST_DISTANCE)
+        k = generated.shape[1]
+        ratio = np.log(self.outside).mean(axis=1) - np.log(generated).mean(axis=1)
+        # Shares are multiples of 1 / (2 k): the ratio orders equal ones only.
+        within = (1 + ratio / (1 + np.abs(ratio))) / (4 * k)
+        return generated_share(generated, self.outside) + within
+
+
+class DPI(StreamedAttack):
+    """The share of generated images among the nearest ones, generated and outside.
+
+    As many generated as reference images are looked at, so that a query in no special
+    place has a share of one half. Equal shares are ordered by the mean log ratio of
+    the distances to the nearest `k` outside and `k` generated images, squeezed into
+    one step of the share.
+
+    Args:
+        num_samples: Number of generated images at most; at most as many as reference
+            images are looked at, and the other way round.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+        k: Number of nearest images; all that there are of either kind if these are
+            fewer.
+
+    Source: Ward, Wang and Cheng, "Data Plagiarism Index: Characterizing the Privacy
+    Risk of Data-Copying in Tabular Generative Models", arXiv:2406.13012; here the
+    share instead of a ratio.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=outside_images)
+    scores = DPI(k=10).fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "dpi"
+    title: ClassVar[str] = "DPI (generated neighbours)"
+    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
+    paper: ClassVar[str] = (
+        "Ward, Wang, Cheng: Data Plagiarism Index: Characterizing the Privacy Risk of "
+        "Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012."
+    )
+
+    def __init__(
+        self, num_samples: int = 20_000, features: Features = 40, k: int = 20
+    ) -> None:
+        super().__init__(num_samples)
+        check_features_choice(features)
+        check_integer(1, k=k)
+        self.features = features
+        self.k = k
+        self._map: FeatureMap | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of images of either kind, the neighbours and the features."""
+        target = self._target
+        return {
+            "num_samples": self._num_watched(target) if target else self.num_samples,
+            "k": self.k,
+            "features": describe_features(self.features, self._map),
+        }
+
+    def _num_watched(self, target: AttackTarget) -> int:
+        outside = len(reference_of(target, self, 2).images)
+        return min(super()._num_watched(target), outside)
+
+    def _fit(self, target: AttackTarget) -> None:
+        self._map = fit_features(self.features, reference_of(target, self, 2).images)
+
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbours:
+        if self._map is None:
+            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
+        number = self._num_watched(target)
+        outside = drawn_reference(target, self, number, 1, stream=13)
+        queries = self._map(images)
+        k = min(self.k, number)
+        distances = nearest_distances(queries, self._map(outside), k)
+        return _Neighbours(Search(queries, k), self._map, distances)
+
+
+def generated_share(generated: FloatArray, outside: FloatArray) -> FloatArray:
+    """The share of generated among the nearest k; equal distances count one half.
+
+    Args:
+        generated: Float64 array `(num_queries, k)` of distances to the nearest
+            generated images.
+        outside: The same for outside images.
+
+    Returns:
+        Float64 array `(num_queries,)` in `[0, 1]`.
+    """
+    k = generated.shape[1]
+    counts = []
+    for pair in ([generated, outside], [outside, generated]):
+        order = np.argsort(np.concatenate(pair, axis=1), axis=1, kind="stable")
+        counts.append((order[:, :k] < k).mean(axis=1))
+    share: FloatArray = (counts[0] + 1 - counts[1]) / 2
+    return share

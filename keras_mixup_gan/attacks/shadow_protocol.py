@@ -1,0 +1,75 @@
+"""Shadow models for an audit: trained on random halves of all its queries."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.attacks.shadow_training import train_shadows
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.validation import check_integer
+
+
+def with_shadows(
+    target: AttackTarget,
+    model: Any,
+    split: MembershipSplit,
+    shadows: Any,
+    fit: Mapping[str, Any] | None,
+    folder: str | os.PathLike[str] | None,
+    progress: Callable[[int, int], None] | None,
+) -> AttackTarget:
+    """Grants access to shadow models, after training them where a number is given.
+
+    Args:
+        target: The target.
+        model: The model that shadows are trained like.
+        split: Members and non-members, the pool of the shadows.
+        shadows: `Shadows`, the number to train, or None.
+        fit: Arguments of `model.fit` for the training.
+        folder: Where trained shadows are kept; by default nowhere.
+        progress: Called as `progress(num_done, num_shadows)`.
+
+    Returns:
+        The target with its shadows.
+
+    Raises:
+        ValueError: If the number is too small, `fit` is missing, or the model is not
+            one that can be trained.
+    """
+    if shadows is None:
+        return target
+    if not isinstance(shadows, int):
+        return replace(target, shadows=shadows)
+    check_integer(2, shadows=shadows)
+    parts = (split.members, split.non_members)
+    labels = [part.labels for part in parts if part.labels is not None]
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary if folder is None else folder)
+        trained = train_shadows(
+            model,
+            np.concatenate([part.images for part in parts]),
+            np.concatenate(labels) if labels else None,
+            folder=place / f"shadows-{_key(split, shadows, fit, target.seed)}",
+            num_shadows=shadows,
+            fit=fit,
+            seed=target.seed,
+            progress=progress,
+        )
+    return replace(target, shadows=trained)
+
+
+def _key(
+    split: MembershipSplit, number: int, fit: Mapping[str, Any] | None, seed: int
+) -> str:
+    """Tells the shadows of different audits apart that share a folder."""
+    content = [split.content_hash, number, dict(fit or {}), seed]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,275 @@
+import json
+import shutil
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_mixup_gan.attacks import guards
+from keras_mixup_gan.cli import main
+from keras_mixup_gan.models.loading import load_gan
+from tests.models import tiny
+
+ATTACKS = ("--attacks", "logan, gan_leaks")
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit code and output of a command; a command that ends well exits with 0."""
+    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
+    with pytest.raises(SystemExit) as stopped:
+        main(*map(str, arguments))
+    return stopped.value.code or 0, capsys.readouterr()
+
+
+@pytest.fixture(autouse=True)
+def no_blind_baseline(monkeypatch):
+    """Leaves out what takes a second and is tested elsewhere."""
+    monkeypatch.setattr(guards, "MINIMUM", 10**6)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny trained model, and images as .npz files and as a folder."""
+    folder = tmp_path_factory.mktemp("audit")
+    model = tiny.make()
+    members = tiny.random_images(40, seed=1)
+    model.fit(members, batch_size=20, epochs=1, verbose=0)
+    model.save(folder / "model.keras")
+    np.savez(folder / "members.npz", images=members)
+    np.savez(folder / "reference.npz", images=tiny.random_images(30, seed=3))
+    (folder / "non-members").mkdir()
+    for number, image in enumerate(tiny.random_images(30, seed=2)):
+        pixels = ((image[..., 0] + 1) * 127.5).astype("uint8")
+        Image.fromarray(pixels).save(folder / "non-members" / f"{number:02d}.png")
+    return folder
+
+
+def command(folder, out, *more, **changed):
+    """The words of a command that works, with some of them changed."""
+    options = {
+        "model": folder / "model.keras",
+        "members": folder / "members.npz",
+        "non-members": folder / "non-members",
+        "out": out,
+        **{name.replace("_", "-"): value for name, value in changed.items()},
+    }
+    model = options.pop("model")
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return ["audit", model, *words, *ATTACKS, *more]
+
+
+def test_an_audit_prints_the_table_and_writes_the_report(
+    folder, tmp_path, monkeypatch, capsys
+):
+    reference = ("--reference", folder / "reference.npz")
+    out = tmp_path / "deep" / "out"
+    code, output = run(monkeypatch, capsys, *command(folder, out, *reference))
+    assert code == 0
+    assert "LOGAN (discriminator score)" in output.out
+    assert "attack 2 of 2: GAN-Leaks (nearest sample)" in output.err
+    assert "attack 2 of 2" not in output.out
+    written = {path.name for path in out.iterdir()}
+    assert written == {"audit.html", "audit.json", "audit.md", "audit.npz", "scores"}
+    report = json.loads((out / "audit.json").read_text())
+    assert set(report["attacks"]) == {"logan", "gan_leaks"}
+    assert (report["members"], report["non_members"], report["reference"]) == (
+        40,
+        30,
+        30,
+    )
+    with np.load(out / "audit.npz", allow_pickle=False) as scores:
+        expected = load_gan(folder / "model.keras").score(
+            np.load(folder / "members.npz")["images"]
+        )
+        np.testing.assert_allclose(scores["logan/members"], expected, atol=1e-4)
+    assert "<img" not in (out / "audit.html").read_text()
+
+
+def test_members_are_shown_only_if_asked_for(folder, tmp_path, monkeypatch, capsys):
+    words = command(folder, tmp_path, "--show-members")
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    page = (tmp_path / "audit.html").read_text()
+    assert page.count("<img") == 24
+    assert "publishing this page publishes them" in page
+
+
+def test_an_interrupted_audit_goes_on(folder, tmp_path, monkeypatch, capsys):
+    from keras_mixup_gan.attacks import GANLeaks
+
+    def interrupt(self, images, labels):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GANLeaks, "_score", interrupt)
+        code, output = run(patched, capsys, *command(folder, tmp_path))
+    assert code == 130
+    assert output.err.endswith("Stopped. The same command goes on from here.\n")
+    assert "Traceback" not in output.err
+    (kept,) = (tmp_path / "scores").glob("logan-*.npz")
+    before = kept.stat().st_mtime_ns
+    code, _ = run(monkeypatch, capsys, *command(folder, tmp_path))
+    assert code == 0
+    assert kept.stat().st_mtime_ns == before
+    assert len(list((tmp_path / "scores").iterdir())) == 4
+
+
+# === Bad input ===
+
+
+def damaged(folder, tmp_path, kind):
+    path = tmp_path / "model.keras"
+    if kind == "missing":
+        return path
+    if kind == "text":
+        path.write_text("no model")
+        return path
+    shutil.copy(folder / "model.keras", path)
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:-2000])
+    else:
+        rewrite(path, kind)
+    return path
+
+
+def rewrite(path, kind):
+    """Replaces a part of a saved model."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    if kind == "weights":
+        files["model.weights.h5"] = files["model.weights.h5"][:500]
+    elif kind == "no configuration":
+        del files["config.json"]
+    elif kind == "list":
+        files["config.json"] = b"[]"
+    elif kind == "settings":
+        config = json.loads(files["config.json"])
+        config["config"]["latent_dim"] = -3
+        files["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "missing",
+        "text",
+        "truncated",
+        "weights",
+        "no configuration",
+        "list",
+        "settings",
+    ],
+)
+def test_a_bad_model_file_is_one_sentence(folder, tmp_path, monkeypatch, capsys, kind):
+    model = damaged(folder, tmp_path, kind)
+    words = command(folder, tmp_path / "out", model=model)
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert str(model) in output.err
+    assert "Traceback" not in output.err
+    assert not (tmp_path / "out").exists()
+
+
+def other_model(path):
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]).save(path)
+
+
+def with_lambda(path):
+    layers = [keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1)]
+    keras.Sequential(layers).save(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(other_model, "no model of this library"), (with_lambda, "asks for code")],
+)
+def test_other_models_are_not_loaded(tmp_path, make, message):
+    make(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=message):
+        load_gan(tmp_path / "other.keras")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"module": "os", "class_name": "system", "registered_name": "system"},
+        {"module": "keras", "class_name": "Dense", "registered_name": "evil>Dense"},
+        {"class_name": "__lambda__", "config": {"value": "code"}},
+        {"module": "builtins", "class_name": "function", "config": "eval"},
+    ],
+)
+def test_classes_of_others_are_refused_before_anything_is_built(
+    folder, tmp_path, monkeypatch, entry
+):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    config["config"]["mixup"] = [{"deep": entry}]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+    monkeypatch.setattr(keras.saving, "load_model", None)
+    with pytest.raises(ValueError, match="asks for code"):
+        load_gan(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"members": "/no/such/folder"}, "There is no folder or file"),
+        ({"attacks": "logn"}, "Did you mean 'logan'"),
+        ({"attacks": ","}, "at least one attack"),
+        ({"seed": "-1"}, "`seed` must be an integer"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(
+    folder, tmp_path, monkeypatch, capsys, changed, message
+):
+    more = []
+    if "attacks" in changed:
+        more = ["--attacks", changed.pop("attacks")]
+    words = command(folder, tmp_path, *more, **changed)
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert message in output.err
+    assert output.err.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in output.err
+
+
+def test_members_among_the_non_members_are_refused(
+    folder, tmp_path, monkeypatch, capsys
+):
+    words = command(folder, tmp_path, non_members=folder / "members.npz")
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "40 images occur in more than one part" in output.err
+
+
+def test_an_unwritable_folder_is_one_sentence(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    words = command(folder, tmp_path / "file" / "out")
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "cannot be used" in output.err
+
+
+def test_a_conditional_model_asks_for_classes(tmp_path, monkeypatch, capsys):
+    model = tiny.make(num_classes=tiny.NUM_CLASSES)
+    model.save(tmp_path / "model.keras")
+    for name, seed in (("members", 1), ("non-members", 2)):
+        images, labels = tiny.random_images(20, seed=seed), tiny.random_labels(20)
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
+        np.savez(tmp_path / f"{name}-plain.npz", images=images)
+    files = {"non_members": tmp_path / "non-members.npz"}
+    words = command(tmp_path, tmp_path / "out", **files)
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    plain = tmp_path / "members-plain.npz"
+    words = command(tmp_path, tmp_path / "out", members=plain, **files)
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "needs the class of every image" in output.err
+    assert str(plain) in output.err
