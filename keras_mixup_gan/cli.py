@@ -1,8 +1,11 @@
 """The command line: `keras-mixup-gan --help`."""
 
+import functools
+import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,21 +25,41 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `compare` a sub-command while it is the only one."""
+def _resumable(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that, when stopped by Ctrl-C, says that it can go on."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt:
+            print("Stopped. The same command goes on from here.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return wrapped
 
 
 @app.command()
+@_resumable
 def compare(
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path(
-        "runs/compare"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results; runs/compare, or runs/quick."),
+    ] = None,
     data: Annotated[
         str, typer.Option(help="digits, patches, tfds:NAME, a folder or an .npz file.")
     ] = "digits",
     members: Annotated[
         int | None, typer.Option(help="Number of training images.")
+    ] = None,
+    non_members: Annotated[
+        int | None, typer.Option(help="Number of images to tell them from.")
+    ] = None,
+    reference: Annotated[
+        int | None, typer.Option(help="Number of outside and held-out images.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width to bring images to, in RGB.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Discriminator steps of every arm.")
@@ -56,8 +79,12 @@ def compare(
     from keras_mixup_gan.experiments import Comparison, run_comparison
     from keras_mixup_gan.reports import compare_report
 
+    out = out or Path("runs/quick" if quick else "runs/compare")
     given: dict[str, Any] = {
+        "image_shape": (image_size, image_size, 3) if image_size else None,
         "members": members,
+        "non_members": non_members,
+        "reference": reference,
         "noise_multiplier": noise_multiplier,
         "data": data,
         "seed": seed,
@@ -68,13 +95,13 @@ def compare(
         settings = settings.stopped_at(steps)
     progress = Progress()
     results = run_comparison(settings, out, progress)
-    paths = compare_report.save(results, out)
     print(compare_report.to_text(results))
-    for path in paths:
+    for path in compare_report.save(results, out):
         progress.say(f"wrote {path}")
 
 
 @app.command()
+@_resumable
 def audit(
     model: Annotated[Path, typer.Argument(help="A model saved as a .keras file.")],
     members: Annotated[
@@ -106,33 +133,29 @@ def audit(
     moment, the same command goes on with the attacks that are missing. The folder
     `scores` of the report says who was a member: keep it like the images themselves.
     """
-    try:
-        from keras_mixup_gan import attacks as library
+    from keras_mixup_gan import attacks as library
 
-        say = _Console().say
-        say(f"reading {model} and the images")
-        target, (inside, outside, known) = _read_audit(
-            model, members, non_members, reference
-        )
-        report = library.audit(
-            target,
-            inside,
-            outside,
-            reference=known,
-            attacks="default" if attacks == "default" else _names(attacks),
-            seed=seed,
-            progress=lambda title, done, total: say(
-                f"attack {done + 1} of {total}: {title}" if title else "reporting"
-            ),
-            folder=out / "scores",
-        )
-        print(report)
-        for suffix in (".json", ".npz", ".md", ".html"):
-            path = out / f"audit{suffix}"
-            say(f"wrote {report.save(path, show_members=show_members)}")
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on from here.", file=sys.stderr)
-        raise typer.Exit(130) from None
+    say = _Console().say
+    say(f"reading {model} and the images")
+    target, (inside, outside, known) = _read_audit(
+        model, members, non_members, reference
+    )
+    report = library.audit(
+        target,
+        inside,
+        outside,
+        reference=known,
+        attacks="default" if attacks == "default" else _names(attacks),
+        seed=seed,
+        progress=lambda title, done, total: say(
+            f"attack {done + 1} of {total}: {title}" if title else "reporting"
+        ),
+        folder=out / "scores",
+    )
+    print(report)
+    for suffix in (".json", ".npz", ".md", ".html"):
+        path = out / f"audit{suffix}"
+        say(f"wrote {report.save(path, show_members=show_members)}")
 
 
 def _read_audit(
@@ -219,11 +242,9 @@ def main(*arguments: str) -> None:
     Args:
         *arguments: Words to put before those of the command line.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         app([*arguments, *sys.argv[1:]])
     except (ValueError, ImportError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)

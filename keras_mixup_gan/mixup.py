@@ -110,6 +110,10 @@ class MixUp:
 
         Two independently shuffled passes over the members, one weight a batch from
         `Beta(1, 1)`, labels mixed with the same weight, generated images not mixed.
+
+        The rule hides less than its idea: now and then, about once an epoch, an image
+        meets itself in the other pass and is seen as it is, and a weight near 0 or 1
+        leaves one image almost alone. `MixUp(alpha, max_weight=...)` excludes both.
         """
         return cls(alpha=1.0, per="batch", mix_fakes=False, pairing="passes", seed=seed)
 
@@ -204,6 +208,8 @@ class MixUp:
         key = tf.stack([tf.cast(part, tf.int64) for part in seed])
         weight_key, partner_key, noise_key = tf.unstack(tf.random.split(key, 3))
         if self.pairing == "passes":
+            for batch in passes[1:]:
+                _require_equal(tf.shape(batch["images"])[0], batch_size)
             sources = {
                 name: tf.concat([batch[name] for batch in passes], 0) for name in first
             }
@@ -215,7 +221,10 @@ class MixUp:
         shares = self.draw_shares(batch_size, weight_key)
         weights = _scatter(shares, partners, tf.shape(sources["images"])[0])
         images, labels = self.mix(sources["images"], sources.get("labels"), weights)
-        mixed = {"images": self.add_noise(images, noise_key), "weights": weights}
+        mixed = {
+            "images": images + self.draw_noise(images, noise_key),
+            "weights": weights,
+        }
         if labels is not None:
             mixed |= {"labels": labels, "source_labels": sources["labels"]}
         return mixed
@@ -237,12 +246,12 @@ class MixUp:
         """
         return _blend(weights, images), _blend(weights, labels)
 
-    def add_noise(self, images: Tensor, seed: Tensor) -> Tensor:
-        """Adds the defence's Gaussian noise to blended images."""
+    def draw_noise(self, images: Tensor, seed: Tensor) -> Tensor:
+        """The Gaussian noise that blended images like these get; 0 without noise."""
         if not self.noise_stddev:
-            return images
+            return tf.zeros((), images.dtype)
         noise = tf.random.stateless_normal(tf.shape(images), seed, dtype=images.dtype)
-        return images + self.noise_stddev * noise
+        return self.noise_stddev * noise
 
     def draw_shares(self, batch_size: Tensor, seed: Tensor) -> Tensor:
         """Dirichlet weights `(batch, num_samples)`, none above `max_weight`."""
@@ -440,6 +449,16 @@ def _reshuffled(
         return windows.flat_map(permuted).batch(size)
 
     return steps.take(1).flat_map(one_pass)
+
+
+def _require_equal(size: Tensor, first: Tensor) -> None:
+    tf.debugging.Assert(
+        tf.equal(size, first),
+        [
+            "Mixing passes over the data needs batches of one size. Use "
+            "batch(..., drop_remainder=True) before any repeat()."
+        ],
+    )
 
 
 def _require(condition: Tensor, where: str, num_samples: int) -> None:

@@ -95,6 +95,18 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, capsys, tmp_path):
     assert "Traceback" not in output.err
 
 
+def test_a_stopped_command_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    from keras_mixup_gan import experiments
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "run_comparison", stop)
+    code, output = run(monkeypatch, capsys, "compare", "--out", str(tmp_path))
+    assert code == 130
+    assert output.err == "Stopped. The same command goes on from here.\n"
+
+
 def test_help_lists_the_commands(monkeypatch, capsys):
     code, output = run(monkeypatch, capsys, "--help")
     assert code == 0

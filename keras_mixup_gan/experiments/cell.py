@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +70,7 @@ class Cell:
         """Hash of all that the cell's numbers are a function of."""
         content = {
             "cell": dataclasses.asdict(self),
+            "recipe": zoo.load_recipe(self.model),
             "split": split.content_hash,
             "extractor": extractor.name,
             "versions": software_versions(),
@@ -137,13 +137,19 @@ def describe_defence(cell: Cell) -> str:
     if cell.dp is not None:
         dp = cell.dp
         return f"DP-SGD (clip {dp.l2_norm_clip:g}, noise {dp.noise_multiplier:g})"
-    mixup = cell.build((28, 28, 1)).mixup if cell.mixup else None
+    mixup = zoo.resolve_mixup(cell.mixup, zoo.load_recipe(cell.model))
     if mixup is None:
         return "none"
-    words = [f"Beta({mixup.alpha:g}, {mixup.alpha:g}) per {mixup.per}"]
+    law = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
+    words = [f"{'Beta' if mixup.num_samples == 2 else 'Dirichlet'}({law})"]
+    words[0] += f" per {mixup.per}"
     words.append("two-sided" if mixup.mix_fakes else "reals only")
     if mixup.noise_stddev:
         words.append(f"noise {mixup.noise_stddev:g}")
+    if mixup.max_weight < 1:
+        words.append(f"weights up to {mixup.max_weight:g}")
+    if mixup.same_class:
+        words.append("same class")
     return f"mixup ({', '.join(words)})"
 
 
@@ -217,20 +223,26 @@ class _Store:
     def __init__(self, folder: Path, cell: Cell, key: str) -> None:
         self.folder, self.cell, self.key = folder, cell, key
         self.state: dict[str, Any] = {"key": key, "curve": []}
+        path = folder / "state.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if (folder / "state.json").exists():
-                self.state = json.loads((folder / "state.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            if path.exists():
+                self.state = dict(json.loads(path.read_text("utf-8")))
+            else:
+                write_json(path, self.state)
+        except (OSError, ValueError, TypeError) as error:
             raise ValueError(
                 f"The folder {str(folder)!r} cannot be used: {error}. Expected a "
                 "writable folder of this comparison. Choose another `--out`, or delete "
                 "the folder."
             ) from error
         if self.state.get("key") != key:
-            shutil.rmtree(folder)
-            folder.mkdir(parents=True)
-            self.state = {"key": key, "curve": []}
+            raise ValueError(
+                f"The folder {str(folder)!r} holds results of other settings or other "
+                f"versions. Expected key {key[:12]}. Received: "
+                f"{str(self.state.get('key'))[:12]}. Choose another `--out`, or delete "
+                "the folder."
+            )
 
     def curve(self) -> list[dict[str, Any]]:
         return list(self.state["curve"])

@@ -14,7 +14,7 @@ from keras_mixup_gan.experiments.frontier import fid_of, matched_checkpoint
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.metrics import FeatureExtractor, digit_features, pixel_features
 from keras_mixup_gan.privacy import DPSGD
-from keras_mixup_gan.validation import check_integer, check_positive
+from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
 
 SCHEMA_VERSION = 1
 BASELINE = "undefended"
@@ -27,6 +27,7 @@ class Comparison:
     Args:
         data: What `data.load_images` takes: `"digits"`, `"patches"`, `"tfds:NAME"`, a
             folder or an `.npz` file.
+        image_shape: `(height, width, channels)` to bring the images to, or `None`.
         members: Number of training images.
         non_members: Number of images of the same kind that attacks must tell apart.
         reference: Number of outside images: the attackers' own, and what image quality
@@ -46,6 +47,7 @@ class Comparison:
     """
 
     data: str = "digits"
+    image_shape: tuple[int, int, int] | None = None
     members: int = 500
     non_members: int = 1_000
     reference: int = 2_500
@@ -64,6 +66,7 @@ class Comparison:
         check_integer(1, batch_size=self.batch_size, num_samples=self.num_samples)
         check_integer(1, num_blends=self.num_blends, timed_rounds=self.timed_rounds)
         check_integer(0, seed=self.seed)
+        check_in_range(0, 2**31 - 1, seed=self.seed)
         check_positive(noise_multiplier=self.noise_multiplier)
         steps = (0, *self.checkpoints)
         if not self.checkpoints or any(b <= a for a, b in pairwise(steps)):
@@ -118,7 +121,7 @@ class Comparison:
     def split(self) -> MembershipSplit:
         """Members, non-members and reference from one permutation of the images."""
         return MembershipSplit.draw(
-            load_images(self.data),
+            load_images(self.data, self.image_shape),
             num_members=self.members,
             num_non_members=self.non_members,
             num_reference=self.reference,
@@ -146,6 +149,9 @@ def run_comparison(
     split = settings.split()
     extractor = choose_extractor(split)
     cells = settings.cells()
+    for cell in cells:
+        # A missing extra or unsuitable images must show before hours of training.
+        cell.build(split.image_shape)
     entries = [
         run_cell(cell, split, extractor, folder / "cells" / cell.name, progress)
         for cell in cells

@@ -89,7 +89,7 @@ def prepared_batch(model: "GAN", data: Any) -> dict[str, Tensor]:
         ValueError: If raw images would reach a model that must not see them.
     """
     if isinstance(data, dict) and ("weights" in data or "mask" in data):
-        return data
+        return model.with_fake_noise(data)
     if model.mixup is not None:
         raise ValueError(
             "A model with `mixup` must not see raw images. Expected training through "
@@ -306,6 +306,13 @@ def _collect(model: "GAN", dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
             "data set. Check the filter that it came from."
         )
     parts = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    num_distinct = len({image.tobytes() for image in parts["images"]})
+    if num_distinct < len(parts["images"]):
+        raise ValueError(
+            "DP-SGD counts each image of the data set as one record. Expected each "
+            f"image once. Received: {len(parts['images'])} images, {num_distinct} of "
+            "them distinct. Remove `repeat()`, or pass an array."
+        )
     labels = parts.get("labels") if model.num_classes is not None else None
     return parts["images"], labels, len(batches[0]["images"])
 

@@ -11,7 +11,7 @@ from keras_mixup_gan.models.trained import TrainedGAN
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_in_range, check_integer
+from keras_mixup_gan.validation import check_images, check_in_range, check_integer
 
 # Streams of random numbers: the latents of an update and the noise on its fakes.
 _LATENTS, _FAKE_NOISE, _FAKE_LABELS = 0, 1, 2
@@ -62,6 +62,9 @@ class GAN(TrainedGAN):
         super().__init__(**kwargs)
         check_in_range(0, 1, ema_momentum=ema_momentum)
         check_integer(0, seed=seed)
+        check_in_range(0, 2**31 - 1, seed=seed)
+        if num_classes is not None:
+            check_integer(2, num_classes=num_classes)
         if mixup is not None and dp is not None:
             raise ValueError(
                 "`mixup` and `dp` do not add up: one image enters several mixtures of "
@@ -149,6 +152,7 @@ class GAN(TrainedGAN):
         """
         if self.dp is not None or not tf.config.list_physical_devices("GPU"):
             kwargs.setdefault("jit_compile", False)
+        _check_compile(g_optimizer, d_optimizer, kwargs)
         super().compile(optimizer=None, **kwargs)
         self.g_optimizer = _built(g_optimizer, self.generator)
         self.d_optimizer = _built(d_optimizer, self.discriminator)
@@ -211,6 +215,7 @@ class GAN(TrainedGAN):
             ValueError: If the data have a wrong type, shape or range, hold fewer
                 images than a batch, or are already mixed.
         """
+        kwargs.pop("shuffle", None)  # arrays always are, data sets never
         with feeding.plain_data_errors():
             batches, length = feeding.training_batches(self, x, y, batch_size)
             if self.dp is not None:
@@ -226,11 +231,33 @@ class GAN(TrainedGAN):
                 **kwargs,
             )
 
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+    ) -> Any:
+        """Losses on raw images; takes and checks images as `fit` does.
+
+        Args:
+            x: Images in `[-1, 1]`, an array or a batched data set.
+            y: Class labels of an array `x`.
+            batch_size: Images in a batch of an array.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            What `keras.Model.evaluate` returns.
+
+        Raises:
+            ValueError: If the images do not fit the model.
+        """
+        if x is not None and not isinstance(x, tf.data.Dataset):
+            x = check_images(x, "x", self.image_shape)
+        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Losses on raw images in inference mode."""
         batch = feeding.raw_batch(self, data)
         images, labels = batch["images"], batch.get("labels")
-        latents = self.latents(tf.shape(images)[0])
+        # The running mean counts batches: each is met by latents of its own.
+        latents = self.latents(tf.shape(images)[0], self._g_loss.count.value)
         fakes = self.ema_generator(_joined(latents, labels), training=False)
         real = self.discriminate(images, labels, training=False)
         fake = self.discriminate(fakes, labels, training=False)
@@ -266,8 +293,17 @@ class GAN(TrainedGAN):
         num_sources = tf.shape(batch["weights"])[1]
         images = self.clean_fakes(num_sources, batch.get("source_labels"), draw)
         images, _ = self.mixup.mix(images, None, batch["weights"])
-        # One draw of noise a step: independent of the latents, it need not be renewed.
-        return self.mixup.add_noise(images, self.random_key(_FAKE_NOISE, 0))
+        return images + batch["fake_noise"]
+
+    def with_fake_noise(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A mixed batch with the noise that its generated counterparts get.
+
+        One draw serves both updates of a step, as one batch of images does.
+        """
+        if self.mixup is None or not self.mixup.mix_fakes:
+            return batch
+        key = self.random_key(_FAKE_NOISE, 0)
+        return {**batch, "fake_noise": self.mixup.draw_noise(batch["images"], key)}
 
     def clean_fakes(
         self, num_images: Tensor, labels: Tensor | None, draw: int
@@ -380,6 +416,30 @@ class GAN(TrainedGAN):
             on_train_begin=lambda logs: self.begin_private_training(*sampling)
         )
         return [*tf.nest.flatten(callbacks or []), guard]
+
+
+def _check_compile(g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any]) -> None:
+    if "optimizer" in kwargs:
+        raise ValueError(
+            "A GAN has two optimizers. Expected `g_optimizer` and `d_optimizer`. "
+            "Received: `optimizer`. Pass one for each network."
+        )
+    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
+        raise ValueError(
+            "The two networks cannot share an optimizer, which keeps state for each "
+            f"weight. Received: {g_optimizer} twice. Create two."
+        )
+    if keras.config.dtype_policy().name == "mixed_float16":
+        raise ValueError(
+            "float16 needs loss scaling, which these models do not have yet. Expected "
+            "float32 or mixed_bfloat16. Received: mixed_float16. Change the policy."
+        )
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        raise ValueError(
+            "Training on several replicas is not supported yet. Expected 1. Received: "
+            f"{tf.distribute.get_strategy().num_replicas_in_sync}. Build and compile "
+            "the model outside the strategy."
+        )
 
 
 def _joined(inputs: Tensor, labels: Tensor | None) -> Any:

@@ -9,7 +9,13 @@ import tensorflow as tf
 from keras_mixup_gan.models import feeding
 from keras_mixup_gan.privacy import accounting, tfp
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
-from keras_mixup_gan.validation import check_choice, check_images, check_integer
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_images,
+    check_in_range,
+    check_integer,
+    check_positive,
+)
 
 _LATENT_BLOCK = 256
 
@@ -132,7 +138,7 @@ class TrainedGAN(keras.Model):
         """
         if self.dp is None:
             return float("inf")
-        steps = int(self.steps)
+        steps = self._private_steps()
         if steps == 0:
             return 0.0
         rate = int(self.expected_batch_size) / int(self.num_examples)
@@ -156,12 +162,18 @@ class TrainedGAN(keras.Model):
                 if (self.dp is None)
                 else "Not trained yet: epsilon is 0."
             )
+        check_positive(delta=delta)
+        check_in_range(0, 1, delta=delta)
         statement = tfp.privacy_statement(
             num_examples=int(self.num_examples),
             batch_size=int(self.expected_batch_size),
-            steps=int(self.steps),
+            steps=self._private_steps(),
             noise_multiplier=self.dp.noise_multiplier,
             delta=delta,
+        )
+        statement += (
+            "\nHere batches are Poisson-sampled, so the figure for Poisson sampling "
+            "applies.\n"
         )
         if self.dp.noise_seed is not None:
             statement += (
@@ -169,6 +181,12 @@ class TrainedGAN(keras.Model):
                 "guarantee holds only while that seed is secret.\n"
             )
         return statement
+
+    def _private_steps(self) -> int:
+        """Noisy updates that were released; restored weights do not undo them."""
+        optimizer = getattr(self, "d_optimizer", None)
+        counted = 0 if optimizer is None else int(optimizer.iterations)
+        return max(int(self.steps), counted)
 
     def _sample_latents(
         self, num_images: int, seed: int, start: int

@@ -13,8 +13,9 @@ ARM_NOTES = {
     "undefended": "Trained on the images as they are.",
     "mixup-paper": (
         "The rule of the published code, without labels: every training image is "
-        "blended with a second one, all images of a batch with the same weight; "
-        "generated images are not blended. Ji, Hu, Xiang, Zhou: Mixup Training for "
+        "blended with one from another shuffled pass, all images of a batch with the "
+        "same weight; generated images are not blended. About once an epoch an image "
+        "meets itself and is seen as it is. Ji, Hu, Xiang, Zhou: Mixup Training for "
         "Generative Models to Defend Membership Inference Attacks. INFOCOM 2023."
     ),
     "mixup-noise": (
@@ -31,6 +32,10 @@ ARM_NOTES = {
         "baseline at equal steps, not the best that DP-SGD can do."
     ),
 }
+
+
+# Settings that the command line has an option for, under the same name.
+OPTIONS = ("data", "members", "non_members", "reference", "noise_multiplier", "seed")
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def command(settings: dict[str, Any]) -> str:
     ]
     found = [words for words in candidates if words is not None]
     if found:
-        return shlex.join(["python", "-m", "benchmarks.compare", *min(found, key=len)])
+        return shlex.join(["keras-mixup-gan", "compare", *min(found, key=len)])
     defaults = dataclasses.asdict(Comparison())
     changed = ", ".join(
         f"{name}={value!r}"
@@ -205,7 +210,7 @@ def _options(wanted: dict[str, Any], base: Comparison, flag: str) -> list[str] |
     for name, value in wanted.items():
         if name in given and value == given[name]:
             continue
-        if name in ("data", "members", "noise_multiplier", "seed"):
+        if name in OPTIONS:
             options += [f"--{name.replace('_', '-')}", f"{value}"]
         elif name == "checkpoints" and base.stopped_at(value[-1]).checkpoints == value:
             options += ["--steps", f"{value[-1]}"]

@@ -173,8 +173,8 @@ def _load(
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The raw scores of {cell['name']!r} cannot be read: {error}. Expected "
-                f"the file that the comparison wrote. Received: {str(path)!r}. Run the "
-                "comparison again; what it has finished is kept."
+                f"the file that the comparison wrote. Received: {str(path)!r}. Delete "
+                "that folder and run the comparison again; the other arms are kept."
             ) from error
     return loaded
 

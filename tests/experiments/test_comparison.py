@@ -114,13 +114,51 @@ def test_another_seed_gives_other_numbers(tiny, finished, tmp_path):
     assert entry["quality"] != first["quality"]
 
 
-def test_changed_settings_do_not_reuse_old_results(tiny, finished, tmp_path):
+def test_other_settings_neither_reuse_nor_delete_old_results(tiny, tmp_path):
     settings = tiny(checkpoints=(3,))
     split, extractor = settings.split(), choose_extractor(settings.split())
     old = Cell("arm", batch_size=20, checkpoints=(2,), num_samples=64, num_blends=2)
     new = Cell("arm", batch_size=20, checkpoints=(3,), num_samples=64, num_blends=2)
     assert run_cell(old, split, extractor, tmp_path / "arm")["d_steps"] == 2
-    assert run_cell(new, split, extractor, tmp_path / "arm")["d_steps"] == 3
+    before = {path: path.read_bytes() for path in (tmp_path / "arm").iterdir()}
+    with pytest.raises(ValueError, match="holds results of other settings"):
+        run_cell(new, split, extractor, tmp_path / "arm")
+    after = {path: path.read_bytes() for path in (tmp_path / "arm").iterdir()}
+    assert after == before
+
+
+def test_the_key_follows_the_recipe(tiny, monkeypatch):
+    from keras_mixup_gan import zoo
+
+    split = tiny().split()
+    cell, extractor = tiny().cells()[2], choose_extractor(split)
+    key = cell.key(split, extractor)
+    assert cell.key(split, extractor) == key
+    recipe = copy.deepcopy(zoo.load_recipe("dcgan"))
+    recipe["mixup"]["alpha"] = 0.5
+    monkeypatch.setattr(zoo, "load_recipe", lambda name: recipe)
+    assert cell.key(split, extractor) != key
+
+
+def test_a_missing_extra_shows_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+    from keras_mixup_gan.privacy import tfp
+
+    def missing(module):
+        raise ImportError("DP-SGD needs tensorflow-privacy")
+
+    monkeypatch.setattr(tfp, "load", missing)
+    with pytest.raises(ImportError, match="needs tensorflow-privacy"):
+        run_comparison(tiny(), tmp_path)
+    assert not list(tmp_path.rglob("state.json"))
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "3"])
+def test_a_foreign_state_file_is_one_sentence(tiny, tmp_path, content):
+    folder = tmp_path / "cells" / "undefended"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text(content)
+    with pytest.raises(ValueError, match=r"cannot be used|other settings"):
+        run_comparison(tiny(), tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
@@ -148,6 +186,7 @@ def test_a_damaged_checkpoint_is_named_and_the_rest_kept(tiny, tmp_path, damage)
         ({"checkpoints": ()}, "ascending"),
         ({"noise_multiplier": 0.0}, "`noise_multiplier` must be a finite number above"),
         ({"seed": -1}, "`seed` must be an integer"),
+        ({"seed": 10**20}, "`seed` must be a number in"),
     ],
 )
 def test_settings_are_checked_before_anything_runs(tiny, changes, message):

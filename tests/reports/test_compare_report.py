@@ -307,7 +307,7 @@ def test_the_page_says_what_was_done_and_how_to_judge_it(written):
         "one random permutation",
         "arXiv:1705.07663",
         "Knows the discriminator",
-        "python -m benchmarks.compare --members 200 --seed 3",
+        "keras-mixup-gan compare --members 200 --seed 3",
     ):
         assert words in page
         assert words in markdown
@@ -495,8 +495,8 @@ def test_missing_or_damaged_scores_are_refused_in_one_sentence(
 def test_the_command_repeats_the_settings(settings, options):
     content = json.loads(json.dumps(dataclasses.asdict(settings)))
     words = shlex.split(compare_notes.command(content))
-    assert words[:3] == ["python", "-m", "benchmarks.compare"]
-    assert words[3 : 3 + len(options)] == options
+    assert words[:2] == ["keras-mixup-gan", "compare"]
+    assert words[2 : 2 + len(options)] == options
     assert compare_notes.command(dataclasses.asdict(settings)) == shlex.join(words)
 
 

@@ -1,0 +1,91 @@
+"""What Keras users try first and these models cannot do is refused in a sentence."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup_gan import DPSGD, MixUp
+from tests.models.tiny import make, random_images
+
+
+def test_one_optimizer_is_not_enough():
+    with pytest.raises(ValueError, match="two optimizers"):
+        make().compile(optimizer="adam")
+
+
+def test_the_networks_cannot_share_an_optimizer():
+    shared = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="cannot share an optimizer"):
+        make().compile(shared, shared)
+
+
+def test_float16_without_loss_scaling_is_refused():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(ValueError, match="needs loss scaling"):
+            make()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_shuffle_is_accepted_as_keras_users_write_it():
+    model = make()
+    model.fit(random_images(20), batch_size=10, shuffle=True, verbose=0)
+    assert int(model.steps) == 2
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 10**20])
+def test_seeds_out_of_range(seed):
+    with pytest.raises(ValueError, match="`seed` must be"):
+        make(seed=seed)
+
+
+def test_one_class_is_no_condition():
+    with pytest.raises(ValueError, match="`num_classes` must be an integer"):
+        make(num_classes=1)
+
+
+def test_evaluate_checks_its_images():
+    images = (random_images(8) + 1) * 127.5
+    with pytest.raises(ValueError, match=r"must lie in \[-1, 1\]"):
+        make().evaluate(images, verbose=0)
+    with pytest.raises(ValueError, match="must be floating point"):
+        make().evaluate(images.astype("uint8"), verbose=0)
+
+
+def test_evaluate_meets_each_batch_with_other_fakes():
+    model, same = make(), np.repeat(random_images(1), 4, axis=0)
+    one = model.evaluate(same, batch_size=4, verbose=0, return_dict=True)
+    two = model.evaluate(
+        np.repeat(same, 2, axis=0), batch_size=4, verbose=0, return_dict=True
+    )
+    assert one["g_loss"] != two["g_loss"]
+    assert one == model.evaluate(same, batch_size=4, verbose=0, return_dict=True)
+
+
+def test_passes_over_unequal_batches_are_refused():
+    ds = tf.data.Dataset.from_tensor_slices(random_images(7)).batch(4).repeat(2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="batches of one size"):
+        list(ds.apply(MixUp.paper(seed=0)))
+    with pytest.raises(ValueError, match="batches of one size"):
+        make(mixup="paper").fit(ds, verbose=0)
+
+
+def test_repeated_images_are_not_counted_as_records():
+    ds = tf.data.Dataset.from_tensor_slices(random_images(20)).repeat(10).batch(5)
+    with pytest.raises(ValueError, match=r"each image once.*200 images, 20 of them"):
+        make(dp=DPSGD(1.0, 1.0)).fit(ds, verbose=0)
+
+
+def test_restored_weights_do_not_refund_epsilon():
+    model = make(dp=DPSGD(1.0, 2.0))
+    images = random_images(20)
+    model.fit(images, batch_size=5, epochs=1, verbose=0)
+    early = model.get_weights()
+    model.fit(images, batch_size=5, epochs=1, verbose=0)
+    spent = model.epsilon(1e-3)
+    model.set_weights(early)
+    assert int(model.steps) == 4
+    assert model.epsilon(1e-3) == spent

@@ -1,0 +1,36 @@
+"""What the published results must show, and that they are complete."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+
+@pytest.fixture(scope="module")
+def cells():
+    results = json.loads((RESULTS / "compare.json").read_text("utf-8"))
+    return {cell["name"]: cell for cell in results["cells"]}
+
+
+def test_the_undefended_model_leaks_so_that_there_is_something_to_defend(cells):
+    assert cells["undefended"]["attacks"]["logan"]["auc"] > 0.8
+
+
+def test_every_attack_ran_in_every_arm_at_every_checkpoint(cells):
+    for cell in cells.values():
+        for point in cell["curve"]:
+            assert {a["status"] for a in point["attacks"].values()} == {"done"}
+
+
+def test_arms_differ_in_the_defence_alone(cells):
+    for name in ("model", "seed", "members", "split_hash", "batch_size", "d_steps"):
+        assert len({json.dumps(cell[name]) for cell in cells.values()}) == 1, name
+
+
+def test_mixup_costs_at_most_a_twentieth_of_a_step():
+    speed = json.loads((RESULTS / "speed.json").read_text("utf-8"))
+    arms = speed["arms"]
+    assert arms["mixup, paper's rule"]["ratio"] <= 1.05
+    assert arms["mixup, recipe"]["ratio"] <= 1.05
