@@ -36,7 +36,9 @@ def step_seconds(
     takers = {name: _stepper(m, images, batch_size) for name, m in models.items()}
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for number in range(warm_up + rounds):
-        for name, take_step in takers.items():
+        # Every other round backwards, so that no model always follows the same one.
+        order = list(takers.items())[:: -1 if number % 2 else 1]
+        for name, take_step in order:
             start = time.perf_counter()
             take_step()
             if number >= warm_up:
