@@ -51,7 +51,7 @@ class Comparison:
     members: int = 500
     non_members: int = 1_000
     reference: int = 2_500
-    checkpoints: tuple[int, ...] = (200, 400, 600, 800, 1_000, 1_500, 2_000, 2_500)
+    checkpoints: tuple[int, ...] = (200, 400, 600, 800, 1_000, 1_500, 2_000)
     noise_multiplier: float = 3.0
     seed: int = 0
     batch_size: int = 64
