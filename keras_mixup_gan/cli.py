@@ -211,13 +211,11 @@ class _Console:
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-class Progress:
+class Progress(_Console):
     """Tells on stderr how far a comparison is."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True, highlight=False)
+        super().__init__()
         self._next = 0.0
 
     def __call__(self, cell: "Cell", step: int, message: str) -> None:
@@ -230,10 +228,6 @@ class Progress:
         else:
             return
         self._next = time.monotonic() + 10
-
-    def say(self, text: str) -> None:
-        """One line."""
-        self._console.print(text, markup=False, soft_wrap=True)
 
 
 def main(*arguments: str) -> None:
