@@ -157,7 +157,7 @@ def _train(
     model: Any, cell: Cell, split: MembershipSplit, until: int, report: Progress
 ) -> None:
     """Trains to a discriminator step, telling of progress every few batches."""
-    start = int(model.steps)
+    start = model.num_steps
 
     def tell(batch: int, logs: Any) -> None:
         if batch % 10 == 9:
@@ -192,7 +192,7 @@ def _measure(
     )
     generated = model.generate(cell.num_generated, seed=cell.seed)
     point = {
-        "d_steps": int(model.steps),
+        "d_steps": model.num_steps * model.discriminator_steps,
         "attacks": _attacks(audited),
         "quality": quality(generated, held_out, extractor),
         "epsilon": _finite(model.epsilon(cell.delta)),

@@ -10,8 +10,10 @@ from keras_mixup_gan.models import feeding
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import (
     LabelMaps,
+    batch_normalization,
     normal_initializers,
     normalization,
+    policy_scope,
 )
 from keras_mixup_gan.models.losses import fake_loss, real_loss
 from keras_mixup_gan.typing import Tensor
@@ -62,10 +64,14 @@ class DCGAN(GAN):
         seed = secrets.randbits(31) if seed is None else seed
         height, breadth, channels = image_shape
         image_shape = (height, breadth, channels)
+        with policy_scope(kwargs.get("dtype")):
+            networks = (
+                build_generator(image_shape, latent_dim, width, num_classes, seed),
+                build_discriminator(image_shape, width, norm, num_classes, seed + 1),
+                build_generator(image_shape, latent_dim, width, num_classes, seed),
+            )
         super().__init__(
-            build_generator(image_shape, latent_dim, width, num_classes, seed),
-            build_discriminator(image_shape, width, norm, num_classes, seed + 1),
-            build_generator(image_shape, latent_dim, width, num_classes, seed),
+            *networks,
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
@@ -85,42 +91,55 @@ class DCGAN(GAN):
         return d_loss, tf.reduce_mean(real_loss(fake))
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """One discriminator update, then one generator update.
+        """Discriminator updates, one on each batch, then one generator update.
 
         Args:
-            data: A prepared batch; its images are mixtures where the model mixes.
+            data: Prepared batches; their images are mixtures where the model mixes.
 
         Returns:
             Running means of the losses.
         """
-        batch = feeding.prepared_batch(self, data)
-        if self.dp is not None:
-            return self.private_train_step(batch)
-        labels = batch.get("labels")
+        batches = feeding.prepared_batches(self, data)
+        d_loss: Tensor | None = None
+        for n, batch in enumerate(batches):
+            with tf.GradientTape() as tape:
+                fakes, labels = self.counterparts(batch, draw=n)
+            if self.dp is None:
+                d_loss = self.update_discriminator(batch, fakes, labels, draw=n)
+            else:
+                self.privately_update(batch, fakes, labels, draw=n)
 
-        fakes = self.fakes(batch, draw=0)
-        with tf.GradientTape() as tape:
-            real = self.discriminate(batch["images"], labels)
-            d_loss, _ = self.losses(real, self.discriminate(fakes, labels))
-        self.minimize(tape, d_loss, self.discriminator, self.d_optimizer)
-
-        with tf.GradientTape() as tape:
-            fake = self.discriminate(self.fakes(batch, draw=1), labels)
-            _, g_loss = self.losses(real, fake)
+        with tape:  # goes on: the last fakes serve the generator too
+            seen = self.augmented(fakes, draw=2 * len(batches))
+            g_loss = tf.reduce_mean(real_loss(self.discriminate(seen, labels)))
         self.minimize(tape, g_loss, self.generator, self.g_optimizer)
         return self.finish_step(d_loss, g_loss)
 
-    def private_train_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same with DP-SGD: real and generated rows clipped alike, noised once.
+    def update_discriminator(
+        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+    ) -> Tensor:
+        """One step of the discriminator; returns its loss."""
+        reals = self.augmented(batch["images"], 2 * draw)
+        fakes = self.augmented(fakes, 2 * draw + 1)
+        with tf.GradientTape() as tape:
+            if self.norm == "batch":  # whose statistics must not mix the two
+                real = self.discriminate(reals, labels)
+                fake = self.discriminate(fakes, labels)
+            else:
+                real, fake = self.discriminate_both(reals, fakes, labels)
+            d_loss, _ = self.losses(real, fake)
+        self.minimize(tape, d_loss, self.discriminator, self.d_optimizer)
+        return d_loss
 
-        Labels of generated images are drawn uniformly, not taken from the batch.
-        """
-        num_fakes = tf.cast(self.expected_batch_size.value, tf.int32)
-        labels = self.random_labels(num_fakes, draw=0)
-        fakes = self.clean_fakes(num_fakes, labels, draw=0)
-        absent = tf.zeros(num_fakes, bool)
+    def privately_update(
+        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+    ) -> None:
+        """The same with DP-SGD: real and generated rows clipped alike, noised once."""
+        reals = self.augmented(batch["images"], 2 * draw)
+        fakes = self.augmented(fakes, 2 * draw + 1)
+        absent = tf.zeros(tf.shape(fakes)[0], bool)
         rows = {
-            "images": tf.concat([batch["images"], fakes], 0),
+            "images": tf.concat([reals, fakes], 0),
             "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
         }
         if labels is not None:
@@ -131,13 +150,8 @@ class DCGAN(GAN):
             logits = self.discriminate(single["images"], single.get("labels"))
             return tf.where(row["is_real"], real_loss(logits), fake_loss(logits))[0]
 
-        self.private_update(rows, tf.concat([batch["mask"], ~absent], 0), row_loss)
-
-        with tf.GradientTape() as tape:
-            fakes = self.clean_fakes(num_fakes, labels, draw=1)
-            g_loss = tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
-        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
-        return self.finish_step(None, g_loss)
+        mask = tf.concat([batch["mask"], ~absent], 0)
+        self.private_update(rows, mask, row_loss, draw)
 
 
 def build_generator(
@@ -161,7 +175,7 @@ def build_generator(
         base[0] * base[1] * base[2], use_bias=False, kernel_initializer=initializer()
     )(latents)
     x = L.Reshape(base)(x)
-    x = L.ReLU()(L.BatchNormalization(momentum=0.9)(x))
+    x = L.ReLU()(batch_normalization()(x))
     for level in reversed(range(halvings - 1)):
         x = L.Conv2DTranspose(
             width << level,
@@ -171,7 +185,7 @@ def build_generator(
             use_bias=False,
             kernel_initializer=initializer(),
         )(x)
-        x = L.ReLU()(L.BatchNormalization(momentum=0.9)(x))
+        x = L.ReLU()(batch_normalization()(x))
     images = L.Conv2DTranspose(
         channels,
         4,

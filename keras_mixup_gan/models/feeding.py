@@ -5,7 +5,7 @@ A prepared batch is a dict with `images`, `labels` where the model is conditiona
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,28 +68,36 @@ def training_batches(
         arrays["labels"] = one_hot(y, model.num_classes, len(images))
     elif y is not None:
         refuse_labels()
-    length = max(1, len(images) // batch_size)
+    _check_replicas(batch_size)
+    length = max(1, len(images) // (batch_size * model.discriminator_steps))
     if model.dp is None:
         return _from_arrays(model, arrays, batch_size), length
     return _from_private_arrays(model, arrays, batch_size), length
 
 
-def prepared_batch(model: "GAN", data: Any) -> dict[str, Tensor]:
-    """The batch that a training step was given, if it may see it.
+def prepared_batches(model: "GAN", data: Any) -> list[dict[str, Tensor]]:
+    """The batches that a training step was given, if it may see them.
 
     Args:
         model: The model in training.
-        data: A prepared batch; raw images from `train_on_batch` where the model
-            neither mixes nor samples privately.
+        data: Prepared batches, one for each discriminator update; raw images from
+            `train_on_batch` where the model neither mixes nor samples privately.
 
     Returns:
-        The prepared batch.
+        One prepared batch for each discriminator update.
 
     Raises:
         ValueError: If raw images would reach a model that must not see them.
     """
+    is_group = isinstance(data, tuple) and all(isinstance(one, dict) for one in data)
+    # Raw images of one batch, from `train_on_batch`, serve all updates of the step.
+    batches = data if is_group else (data,) * model.discriminator_steps
+    return [_prepared(model, batch, n) for n, batch in enumerate(batches)]
+
+
+def _prepared(model: "GAN", data: Any, draw: int) -> dict[str, Tensor]:
     if isinstance(data, dict) and ("weights" in data or "mask" in data):
-        return model.with_fake_noise(data)
+        return model.with_fake_noise(data, draw)
     if model.mixup is not None:
         raise ValueError(
             "A model with `mixup` must not see raw images. Expected training through "
@@ -185,9 +193,7 @@ def _from_arrays(
     if mixup is not None and mixup.pairing == "passes":
         num_passes = mixup.num_samples
 
-    def start() -> int:
-        return int(model.steps)
-
+    start = _next_batch(model)
     passes = [
         shuffled_indices(
             len(arrays["images"]), batch_size, start, model.seed + _SHUFFLE_STREAM + n
@@ -205,19 +211,20 @@ def _from_arrays(
 
     indexed = tf.data.Dataset.zip(step_counter(start), *passes)
     batches = indexed.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _grouped(model, batches).prefetch(tf.data.AUTOTUNE)
 
 
 def _from_private_arrays(
     model: "GAN", arrays: dict[str, FloatArray], batch_size: int
 ) -> tf.data.Dataset:
     model.begin_private_training(len(arrays["images"]), batch_size)
-    return poisson_batches(
+    batches = poisson_batches(
         arrays,
         batch_size / len(arrays["images"]),
-        lambda: int(model.steps),
+        _next_batch(model),
         model.dp.noise_seed if model.dp is not None else None,
-    ).prefetch(tf.data.AUTOTUNE)
+    )
+    return _grouped(model, batches).prefetch(tf.data.AUTOTUNE)
 
 
 def _from_dataset(model: "GAN", dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -228,9 +235,43 @@ def _from_dataset(model: "GAN", dataset: tf.data.Dataset) -> tf.data.Dataset:
     if model.mixup is None:
         batches = ready.map(as_batch, num_parallel_calls=tf.data.AUTOTUNE)
     else:
-        steps = step_counter(lambda: int(model.steps))
+        steps = step_counter(_next_batch(model))
         batches = model.mixup.mixed_batches(ready, steps, _mixing_seed(model))
-    return keep_cardinality(batches, dataset).prefetch(tf.data.AUTOTUNE)
+    batches = _grouped(model, keep_cardinality(batches, dataset))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _next_batch(model: "GAN") -> Callable[[], int]:
+    """A function that tells how many batches training has used."""
+    return lambda: model.num_steps * model.discriminator_steps
+
+
+def _grouped(model: "GAN", batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Tuples of as many batches as a training step has discriminator updates."""
+    size = model.discriminator_steps
+    if size == 1:
+        return batches
+    if 0 <= batches.cardinality() < size:
+        raise ValueError(
+            f"{_DATA_ERRORS[0]}must fill {size} batches, one for each discriminator "
+            f"update of a step. Received: {batches.cardinality()}. Repeat the data "
+            "set, `dataset.repeat()`, or make its batches smaller."
+        )
+    group = batches.padded_batch if model.dp is not None else batches.batch
+    return group(size, drop_remainder=True).map(
+        lambda stacked: tuple(
+            {name: parts[n] for name, parts in stacked.items()} for n in range(size)
+        )
+    )
+
+
+def _check_replicas(batch_size: int) -> None:
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            "Every replica takes an equal share of a batch. Expected a `batch_size` "
+            f"that {replicas} divides. Received: batch_size={batch_size}."
+        )
 
 
 def _checked(model: "GAN") -> Any:

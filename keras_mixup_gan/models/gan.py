@@ -6,15 +6,17 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models import feeding, optimizing
+from keras_mixup_gan.models.augment import augment as diff_augment
+from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.trained import TrainedGAN
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_images, check_in_range, check_integer
 
-# Streams of random numbers: the latents of an update and the noise on its fakes.
-_LATENTS, _FAKE_NOISE, _FAKE_LABELS = 0, 1, 2
+# Streams of random numbers; families use numbers from 10 on.
+_LATENTS, _FAKE_NOISE, _FAKE_LABELS, _AUGMENT = range(4)
 
 
 class GAN(TrainedGAN):
@@ -26,6 +28,10 @@ class GAN(TrainedGAN):
     and its purpose, all of which are saved: an interrupted training that is resumed
     gives the same weights to the bit as one that was not.
 
+    Under `tf.distribute.MirroredStrategy` each replica takes its share of the batch,
+    of the latents and of the noise, so that a step is that of one device on the whole
+    batch. Under the policy `"mixed_float16"` both optimizers scale their losses.
+
     Args:
         generator: Maps latents `(batch, latent_dim)`, or `[latents, labels]`, to images
             in `[-1, 1]`.
@@ -36,6 +42,11 @@ class GAN(TrainedGAN):
         num_classes: Number of classes of a conditional model, or `None`.
         mixup: The `MixUp` that training images go through, or `None`.
         dp: `DPSGD` settings, or `None`.
+        augment: Policy of differentiable augmentation for what the discriminator
+            sees, such as `"color,translation,cutout"`, or `None`; see
+            `models.augment`. It comes after mixing, on reals and fakes alike.
+        discriminator_steps: Discriminator updates in a training step, each on a batch
+            of its own, for one generator update.
         ema_momentum: Momentum of the moving average, in `[0, 1)`.
         seed: Integer seed.
 
@@ -43,6 +54,9 @@ class GAN(TrainedGAN):
         ValueError: If an argument is out of range, `mixup` meets `dp`, or the
             discriminator has layers that DP-SGD cannot treat.
     """
+
+    # Rows of a DP-SGD update for each real image: it and a generated one.
+    rows_per_image = 2
 
     def __init__(
         self,
@@ -55,6 +69,8 @@ class GAN(TrainedGAN):
         num_classes: int | None = None,
         mixup: MixUp | None = None,
         dp: DPSGD | None = None,
+        augment: str | None = None,
+        discriminator_steps: int = 1,
         seed: int,
         ema_momentum: float = 0.999,
         **kwargs: Any,
@@ -63,6 +79,9 @@ class GAN(TrainedGAN):
         check_in_range(0, 1, ema_momentum=ema_momentum)
         check_integer(0, seed=seed)
         check_in_range(0, 2**31 - 1, seed=seed)
+        check_integer(1, discriminator_steps=discriminator_steps)
+        if augment is not None:
+            check_policy(augment)
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
         if mixup is not None and dp is not None:
@@ -85,6 +104,8 @@ class GAN(TrainedGAN):
         self.num_classes = num_classes
         self.mixup = mixup
         self.dp = dp
+        self.augment = augment
+        self.discriminator_steps = discriminator_steps
         self.ema_momentum = ema_momentum
         self.seed = seed
 
@@ -122,6 +143,8 @@ class GAN(TrainedGAN):
             "num_classes": self.num_classes,
             "mixup": serialize(self.mixup),
             "dp": serialize(self.dp),
+            "augment": self.augment,
+            "discriminator_steps": self.discriminator_steps,
             "ema_momentum": self.ema_momentum,
             "seed": self.seed,
         }
@@ -131,7 +154,7 @@ class GAN(TrainedGAN):
         """Builds the model from `get_config()`."""
         restored = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("mixup", "dp")
+            for name in ("mixup", "dp", "dtype")
         }
         return cls(**{**config, **restored})
 
@@ -152,17 +175,19 @@ class GAN(TrainedGAN):
         """
         if self.dp is not None or not tf.config.list_physical_devices("GPU"):
             kwargs.setdefault("jit_compile", False)
-        _check_compile(g_optimizer, d_optimizer, kwargs)
+        optimizing.check_compile(g_optimizer, d_optimizer, kwargs, self.dp)
         super().compile(optimizer=None, **kwargs)
-        self.g_optimizer = _built(g_optimizer, self.generator)
-        self.d_optimizer = _built(d_optimizer, self.discriminator)
+        self.g_optimizer = optimizing.prepared(g_optimizer, self.generator)
+        self.d_optimizer = optimizing.prepared(
+            d_optimizer, self.discriminator, scales_loss=self.dp is None
+        )
 
     def get_compile_config(self) -> dict[str, Any]:
         """Arguments that repeat `compile`."""
         serialize = keras.saving.serialize_keras_object
         return {
-            "g_optimizer": serialize(self.g_optimizer),
-            "d_optimizer": serialize(self.d_optimizer),
+            "g_optimizer": serialize(optimizing.inner(self.g_optimizer)),
+            "d_optimizer": serialize(optimizing.inner(self.d_optimizer)),
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
         }
@@ -180,7 +205,8 @@ class GAN(TrainedGAN):
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Images of the averaged generator for latents, or `[latents, labels]`."""
-        return self.ema_generator(inputs, training=False)
+        parts = inputs if isinstance(inputs, list | tuple) else (inputs, None)
+        return self.synthesize(self.ema_generator, *parts)
 
     def fit(
         self,
@@ -258,7 +284,7 @@ class GAN(TrainedGAN):
         images, labels = batch["images"], batch.get("labels")
         # The running mean counts batches: each is met by latents of its own.
         latents = self.latents(tf.shape(images)[0], self._g_loss.count.value)
-        fakes = self.ema_generator(_joined(latents, labels), training=False)
+        fakes = self.synthesize(self.ema_generator, latents, labels)
         real = self.discriminate(images, labels, training=False)
         fake = self.discriminate(fakes, labels, training=False)
         d_loss, g_loss = self.losses(real, fake)
@@ -274,8 +300,33 @@ class GAN(TrainedGAN):
         self, images: Tensor, labels: Tensor | None, training: bool = True
     ) -> Tensor:
         """Raw scores `(batch,)` in float32."""
-        logits = self.discriminator(_joined(images, labels), training=training)
+        inputs = images if labels is None else [images, labels]
+        logits = self.discriminator(inputs, training=training)
         return tf.cast(logits[:, 0], tf.float32)
+
+    def discriminate_both(
+        self, reals: Tensor, fakes: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Scores of reals and fakes from one pass, which is faster than two."""
+        if labels is not None:
+            labels = tf.concat([labels, labels], 0)
+        scores = self.discriminate(tf.concat([reals, fakes], 0), labels)
+        real, fake = tf.split(scores, 2)
+        return real, fake
+
+    def counterparts(
+        self, batch: dict[str, Tensor], draw: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Generated counterparts of a batch and their labels.
+
+        With DP-SGD they say nothing of the batch: as many as a batch is expected to
+        hold, of uniformly drawn classes.
+        """
+        if self.dp is None:
+            return self.fakes(batch, draw), batch.get("labels")
+        num_images = tf.cast(self.expected_batch_size.value, tf.int32)
+        labels = self.random_labels(num_images, draw)
+        return self.clean_fakes(num_images, labels, draw), labels
 
     def fakes(self, batch: dict[str, Tensor], draw: int) -> Tensor:
         """Generated counterparts of a batch, mixed as its images are.
@@ -290,50 +341,94 @@ class GAN(TrainedGAN):
         if self.mixup is None or not self.mixup.mix_fakes:
             num_images = tf.shape(batch["images"])[0]
             return self.clean_fakes(num_images, batch.get("labels"), draw)
-        num_sources = tf.shape(batch["weights"])[1]
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        num_sources = tf.shape(batch["weights"])[1] // replicas
         images = self.clean_fakes(num_sources, batch.get("source_labels"), draw)
+        if replicas > 1:  # a mixture's sources may be anywhere in the whole batch
+            images = context.all_gather(images, axis=0)
         images, _ = self.mixup.mix(images, None, batch["weights"])
         return images + batch["fake_noise"]
 
-    def with_fake_noise(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def with_fake_noise(
+        self, batch: dict[str, Tensor], draw: int = 0
+    ) -> dict[str, Tensor]:
         """A mixed batch with the noise that its generated counterparts get.
 
-        One draw serves both updates of a step, as one batch of images does.
+        One draw serves all that is generated for a batch.
         """
-        if self.mixup is None or not self.mixup.mix_fakes:
-            return batch
-        key = self.random_key(_FAKE_NOISE, 0)
-        return {**batch, "fake_noise": self.mixup.draw_noise(batch["images"], key)}
+        mixup = self.mixup
+        if mixup is None or not (mixup.mix_fakes and mixup.noise_stddev):
+            return {**batch, "fake_noise": tf.zeros(())}
+        noise = self.random_normal(tf.shape(batch["images"]), _FAKE_NOISE, draw)
+        return {**batch, "fake_noise": mixup.noise_stddev * noise}
+
+    def augmented(self, images: Tensor, draw: int) -> Tensor:
+        """Images as the discriminator sees them; draws 2n and 2n + 1 go together."""
+        if self.augment is None:
+            return images
+        key = self.random_key(_AUGMENT, draw, per_replica=True)
+        return diff_augment(images, self.augment, key)
 
     def clean_fakes(
         self, num_images: Tensor, labels: Tensor | None, draw: int
     ) -> Tensor:
         """Images of the generator in training mode, not mixed."""
         latents = self.latents(num_images, draw)
-        return self.generator(_joined(latents, labels), training=True)
+        return self.synthesize(self.generator, latents, labels, draw)
 
     def latents(self, batch_size: Tensor, draw: int = 0) -> Tensor:
         """Standard normal latents `(batch_size, latent_dim)` of this step."""
-        key = self.random_key(_LATENTS, draw)
-        return tf.random.stateless_normal((batch_size, self.latent_dim), key)
+        return self.random_normal((batch_size, self.latent_dim), _LATENTS, draw)
 
     def random_labels(self, batch_size: Tensor, draw: int) -> Tensor | None:
         """Uniformly drawn one-hot labels, which say nothing of the training set."""
         if self.num_classes is None:
             return None
-        key = self.random_key(_FAKE_LABELS, draw)
-        classes = tf.random.stateless_uniform(
-            (batch_size,), key, 0, self.num_classes, dtype=tf.int32
-        )
+        uniform = self.random_uniform((batch_size,), _FAKE_LABELS, draw)
+        classes = tf.cast(uniform * self.num_classes, tf.int32)
         return tf.one_hot(classes, self.num_classes)
 
-    def random_key(self, stream: int, draw: int) -> Tensor:
-        """A seed for stateless operations, unique to replica, step, stream and draw."""
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    def random_normal(self, shape: Any, stream: int, draw: Any) -> Tensor:
+        """Standard normal numbers; the first axis counts this replica's examples."""
+        return self._share(tf.random.stateless_normal, shape, stream, draw)
+
+    def random_uniform(self, shape: Any, stream: int, draw: Any) -> Tensor:
+        """Uniform numbers in `[0, 1)`; the first axis as in `random_normal`."""
+        return self._share(tf.random.stateless_uniform, shape, stream, draw)
+
+    def random_key(
+        self, stream: int, draw: Any, *, per_replica: bool = False
+    ) -> Tensor:
+        """A seed for stateless operations, unique to step, stream and draw.
+
+        Args:
+            stream: What the numbers are for.
+            draw: Which of the step's draws from the stream.
+            per_replica: Whether each replica gets a seed of its own.
+
+        Returns:
+            Int64 tensor `(2,)`.
+        """
+        replica = 0
+        if per_replica:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = tf.stack([tf.constant(self.seed, tf.int64), self.steps.value])
         for part in (replica, stream, draw):
             key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
         return key
+
+    def _share(self, sample: Any, shape: Any, stream: int, draw: Any) -> Tensor:
+        """This replica's rows of what one device would draw for the whole batch."""
+        key = self.random_key(stream, draw)
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        if replicas == 1:
+            return sample(shape, key)
+        context = tf.distribute.get_replica_context()
+        rows, *rest = tf.unstack(tf.convert_to_tensor(shape))
+        whole = sample(tf.stack([rows * replicas, *rest]), key)
+        start = rows * tf.cast(context.replica_id_in_sync_group, rows.dtype)
+        return whole[start : start + rows]
 
     def minimize(
         self,
@@ -342,9 +437,37 @@ class GAN(TrainedGAN):
         network: keras.Model,
         optimizer: keras.optimizers.Optimizer,
     ) -> None:
-        """One update of a network, from a tape whose last loss is `loss`."""
+        """One update of a network by a loss that a tape has seen."""
         variables = network.trainable_variables
-        optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = self.gradients(tape, loss, variables, optimizer)
+        optimizer.apply(gradients, variables)
+
+    def gradients(
+        self,
+        tape: tf.GradientTape,
+        loss: Tensor,
+        variables: list[Any],
+        optimizer: keras.optimizers.Optimizer,
+    ) -> list[Tensor]:
+        """Gradients as the optimizer's `apply` expects them.
+
+        They are scaled up where the optimizer scales its loss, and down by the number
+        of replicas, whose gradients it will sum.
+
+        Args:
+            tape: Has seen the loss.
+            loss: Mean loss of this replica's batch.
+            variables: What to differentiate by.
+            optimizer: Will apply the gradients.
+
+        Returns:
+            One gradient for each variable.
+        """
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        scale = tf.ones_like(loss) / replicas
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            scale = optimizer.scale_loss(scale)
+        return tape.gradient(loss, variables, output_gradients=scale)
 
     def begin_private_training(self, num_examples: int, batch_size: int) -> None:
         """Fixes the sampling that the accountant will assume, once for a model.
@@ -357,7 +480,7 @@ class GAN(TrainedGAN):
             ValueError: If the model was already trained with another sampling.
         """
         before = int(self.num_examples), int(self.expected_batch_size)
-        if int(self.steps) > 0 and before != (num_examples, batch_size):
+        if self.num_steps > 0 and before != (num_examples, batch_size):
             raise ValueError(
                 "The accountant composes steps of one sampling rate. Expected "
                 f"{before[0]} images in batches of {before[1]}, as before. Received: "
@@ -366,19 +489,31 @@ class GAN(TrainedGAN):
         self.num_examples.assign(num_examples)
         self.expected_batch_size.assign(batch_size)
         if self._private_gradients is None and self.dp is not None:
-            self._private_gradients = PrivateGradients(self.dp, 2 * batch_size)
+            self._private_gradients = PrivateGradients(
+                self.dp,
+                self.rows_per_image * batch_size,
+                loss_scale=optimizing.fixed_loss_scale(self.discriminator),
+            )
 
-    def private_update(self, rows: Any, mask: Tensor, row_loss: Any) -> None:
-        """One DP-SGD update of the discriminator; see `PrivateGradients`."""
+    def private_update(
+        self, rows: Any, mask: Tensor, row_loss: Any, draw: int = 0
+    ) -> None:
+        """One DP-SGD update of the discriminator; see `PrivateGradients`.
+
+        Args:
+            rows: Structure of tensors, one row for each gradient that is clipped.
+            mask: Boolean `(num_rows,)`; `False` where a row is absent.
+            row_loss: Maps one row to its loss.
+            draw: Which of the step's discriminator updates this is.
+        """
         if self._private_gradients is None:
             raise ValueError(
                 "DP-SGD samples the training set itself. Expected training through "
                 "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
             )
         variables = self.discriminator.trainable_variables
-        gradients = self._private_gradients(
-            row_loss, rows, mask, variables, self.steps.value
-        )
+        update = self.steps.value * self.discriminator_steps + draw
+        gradients = self._private_gradients(row_loss, rows, mask, variables, update)
         self.d_optimizer.apply(gradients, variables)
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
@@ -406,7 +541,12 @@ class GAN(TrainedGAN):
 
     def _counter(self, name: str) -> Any:
         return self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name=name
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
         )
 
     def _guarded(self, callbacks: Any) -> list[Any]:
@@ -416,38 +556,3 @@ class GAN(TrainedGAN):
             on_train_begin=lambda logs: self.begin_private_training(*sampling)
         )
         return [*tf.nest.flatten(callbacks or []), guard]
-
-
-def _check_compile(g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any]) -> None:
-    if "optimizer" in kwargs:
-        raise ValueError(
-            "A GAN has two optimizers. Expected `g_optimizer` and `d_optimizer`. "
-            "Received: `optimizer`. Pass one for each network."
-        )
-    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
-        raise ValueError(
-            "The two networks cannot share an optimizer, which keeps state for each "
-            f"weight. Received: {g_optimizer} twice. Create two."
-        )
-    if keras.config.dtype_policy().name == "mixed_float16":
-        raise ValueError(
-            "float16 needs loss scaling, which these models do not have yet. Expected "
-            "float32 or mixed_bfloat16. Received: mixed_float16. Change the policy."
-        )
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        raise ValueError(
-            "Training on several replicas is not supported yet. Expected 1. Received: "
-            f"{tf.distribute.get_strategy().num_replicas_in_sync}. Build and compile "
-            "the model outside the strategy."
-        )
-
-
-def _joined(inputs: Tensor, labels: Tensor | None) -> Any:
-    """What a network takes: one tensor, or a list with the labels."""
-    return inputs if labels is None else [inputs, labels]
-
-
-def _built(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.get(optimizer)
-    optimizer.build(network.trainable_variables)
-    return optimizer

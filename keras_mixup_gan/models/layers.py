@@ -1,11 +1,13 @@
 """Layers and initializers that several networks of the zoo use."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_mixup_gan.typing import Tensor
 
@@ -55,4 +57,21 @@ def normalization(kind: str, channels: int) -> keras.layers.Layer:
         return keras.layers.LayerNormalization()
     if kind == "group":
         return keras.layers.GroupNormalization(groups=math.gcd(8, channels))
-    return keras.layers.BatchNormalization(momentum=0.9)
+    return batch_normalization()
+
+
+def batch_normalization() -> keras.layers.Layer:
+    """Batch normalization over the whole batch, on however many replicas."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return keras.layers.BatchNormalization(momentum=0.9, synchronized=replicas > 1)
+
+
+@contextlib.contextmanager
+def policy_scope(policy: Any) -> Iterator[None]:
+    """Layers made inside have this dtype policy; `None` keeps the current one."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if policy is None else policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

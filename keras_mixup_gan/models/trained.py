@@ -1,5 +1,6 @@
 """What a user asks of a trained model: images, scores, and the epsilon spent."""
 
+import os
 from typing import Any
 
 import keras
@@ -30,6 +31,7 @@ class TrainedGAN(keras.Model):
         seed: int = 0,
         *,
         start: int = 0,
+        truncation: float = 1.0,
         batch_size: int = 256,
         dtype: str = "uint8",
     ) -> np.ndarray[Any, Any]:
@@ -41,6 +43,9 @@ class TrainedGAN(keras.Model):
                 by default.
             seed: Image `i` is a function of `(seed, start + i)` and its label.
             start: Index of the first image, so that many can be drawn in portions.
+            truncation: In `[0, 1]`: below 1 images are more typical and less diverse,
+                as latents are drawn toward their mean (by a style-based model:
+                styles).
             batch_size: Images computed at once.
             dtype: `"uint8"` for 0 to 255, or `"float32"` for `[-1, 1]`.
 
@@ -52,17 +57,23 @@ class TrainedGAN(keras.Model):
         """
         check_integer(0, num_images=num_images, seed=seed, start=start)
         check_integer(1, batch_size=batch_size)
+        check_in_range(0, 1, truncation=truncation)
         check_choice(dtype, ("uint8", "float32"), "dtype")
         latents, classes = self._sample_latents(num_images, seed, start)
         if labels is None and self.num_classes is not None:
             labels = classes
-        images = self.decode(latents, labels, batch_size)
+        images = self.decode(latents, labels, batch_size, truncation=truncation)
         if dtype == "float32":
             return images
         return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype("uint8")
 
     def decode(
-        self, latents: FloatArray, labels: Any = None, batch_size: int = 256
+        self,
+        latents: FloatArray,
+        labels: Any = None,
+        batch_size: int = 256,
+        *,
+        truncation: float = 1.0,
     ) -> FloatArray:
         """Images of the averaged generator for chosen latents.
 
@@ -71,6 +82,7 @@ class TrainedGAN(keras.Model):
                 typical images.
             labels: Classes of a conditional model, integers or (soft) one-hot rows.
             batch_size: Images computed at once.
+            truncation: See `generate`.
 
         Returns:
             Float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
@@ -78,20 +90,18 @@ class TrainedGAN(keras.Model):
         Raises:
             ValueError: If latents or labels do not fit the model.
         """
-        inputs: Any = np.asarray(latents, dtype="float32")
-        if inputs.ndim != 2 or inputs.shape[1] != self.latent_dim:
+        latents = np.asarray(latents, dtype="float32")
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise ValueError(
                 f"`latents` must be an array (num_images, {self.latent_dim}). "
-                f"Received: shape={inputs.shape}."
+                f"Received: shape={latents.shape}."
             )
-        num_images = len(inputs)
-        if self.num_classes is not None:
-            rows = feeding.one_hot(labels, self.num_classes, num_images)
-            inputs = [inputs, rows]
-        elif labels is not None:
-            feeding.refuse_labels()
-        images = self._in_batches(self._generate_batch, inputs, batch_size)
-        return images.reshape(num_images, *self.image_shape)
+        inputs = self._with_labels(latents, labels)
+        scale = tf.constant(truncation, tf.float32)
+        images = self._in_batches(
+            lambda part: self._generate_batch(part, scale), inputs, batch_size
+        )
+        return images.reshape(len(latents), *self.image_shape)
 
     def score(
         self,
@@ -117,13 +127,64 @@ class TrainedGAN(keras.Model):
         """
         if check_range:
             images = check_images(images, image_shape=self.image_shape)
-        inputs: Any = np.asarray(images, dtype="float32")
-        if self.num_classes is not None:
-            rows = feeding.one_hot(labels, self.num_classes, len(inputs))
-            inputs = [inputs, rows]
-        elif labels is not None:
-            feeding.refuse_labels()
+        inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
         return self._in_batches(self._score_batch, inputs, batch_size).astype("float64")
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps done so far, as a number."""
+        return _as_int(self.steps)
+
+    def synthesize(
+        self,
+        network: keras.Model,
+        latents: Tensor,
+        labels: Tensor | None = None,
+        draw: Any = None,
+        truncation: Any = 1.0,
+    ) -> Tensor:
+        """Images of a generator network.
+
+        Args:
+            network: `generator` or `ema_generator`.
+            latents: Float tensor `(num_images, latent_dim)`.
+            labels: Float tensor `(num_images, num_classes)` of a conditional model.
+            draw: In training, which of the step's draws this is; otherwise `None`, and
+                an image depends on its latents and label alone.
+            truncation: Scalar in `[0, 1]`; see `generate`.
+
+        Returns:
+            Tensor `(num_images, height, width, channels)`.
+        """
+        latents = truncation * latents
+        inputs = latents if labels is None else [latents, labels]
+        return network(inputs, training=draw is not None)
+
+    def export_generator(self, path: str | os.PathLike[str]) -> None:
+        """Writes the averaged generator as a SavedModel for serving.
+
+        Its endpoint `serve` maps latents `(num_images, latent_dim)`, and labels
+        `(num_images, num_classes)` of a conditional model, to float32 images in
+        `[-1, 1]`. The file holds neither the discriminator nor the optimizers.
+
+        Args:
+            path: Folder to write.
+
+        Example:
+        ```python
+        model.export_generator("generator")
+        images = tf.saved_model.load("generator").serve(latents)
+        ```
+        """
+        widths = [self.latent_dim, *([self.num_classes] if self.num_classes else [])]
+        archive = keras.export.ExportArchive()
+        archive.track(self.ema_generator)
+        archive.add_endpoint(
+            "serve",
+            lambda *inputs: self.synthesize(self.ema_generator, *inputs),
+            [tf.TensorSpec((None, width), tf.float32) for width in widths],
+        )
+        archive.write_out(os.fspath(path), verbose=False)
 
     def epsilon(self, delta: float, accountant: str = "pld") -> float:
         """Epsilon spent so far: infinite without `dp`.
@@ -141,7 +202,7 @@ class TrainedGAN(keras.Model):
         steps = self._private_steps()
         if steps == 0:
             return 0.0
-        rate = int(self.expected_batch_size) / int(self.num_examples)
+        rate = _as_int(self.expected_batch_size) / _as_int(self.num_examples)
         return accounting.epsilon(
             rate, self.dp.noise_multiplier, steps, delta, accountant
         )
@@ -156,7 +217,7 @@ class TrainedGAN(keras.Model):
             tensorflow-privacy's statement for the training that ran; without `dp` a
             sentence that says there is no guarantee.
         """
-        if self.dp is None or int(self.steps) == 0:
+        if self.dp is None or self.num_steps == 0:
             return (
                 "No differential-privacy guarantee: epsilon is infinite."
                 if (self.dp is None)
@@ -165,8 +226,8 @@ class TrainedGAN(keras.Model):
         check_positive(delta=delta)
         check_in_range(0, 1, delta=delta)
         statement = tfp.privacy_statement(
-            num_examples=int(self.num_examples),
-            batch_size=int(self.expected_batch_size),
+            num_examples=_as_int(self.num_examples),
+            batch_size=_as_int(self.expected_batch_size),
             steps=self._private_steps(),
             noise_multiplier=self.dp.noise_multiplier,
             delta=delta,
@@ -186,7 +247,7 @@ class TrainedGAN(keras.Model):
         """Noisy updates that were released; restored weights do not undo them."""
         optimizer = getattr(self, "d_optimizer", None)
         counted = 0 if optimizer is None else int(optimizer.iterations)
-        return max(int(self.steps), counted)
+        return max(self.num_steps * self.discriminator_steps, counted)
 
     def _sample_latents(
         self, num_images: int, seed: int, start: int
@@ -202,6 +263,14 @@ class TrainedGAN(keras.Model):
         latents = np.concatenate(blocks)[window][:num_images].astype("float32")
         return latents, np.concatenate(classes)[window][:num_images]
 
+    def _with_labels(self, inputs: FloatArray, labels: Any) -> Any:
+        """Inputs of a network, with rows of labels where the model is conditional."""
+        if self.num_classes is not None:
+            return [inputs, feeding.one_hot(labels, self.num_classes, len(inputs))]
+        if labels is not None:
+            feeding.refuse_labels()
+        return inputs
+
     def _in_batches(self, function: Any, inputs: Any, batch_size: int) -> FloatArray:
         length = len(inputs[0] if isinstance(inputs, list) else inputs)
         rows = [
@@ -214,10 +283,23 @@ class TrainedGAN(keras.Model):
         return np.concatenate(outputs) if outputs else np.zeros(0, "float32")
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def _generate_batch(self, inputs: Any) -> Tensor:
-        return tf.cast(self.ema_generator(inputs, training=False), tf.float32)
+    def _generate_batch(self, inputs: Any, truncation: Tensor) -> Tensor:
+        latents, labels = inputs if isinstance(inputs, list) else (inputs, None)
+        images = self.synthesize(
+            self.ema_generator, latents, labels, truncation=truncation
+        )
+        return tf.cast(images, tf.float32)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _score_batch(self, inputs: Any) -> Tensor:
         logits = self.discriminator(inputs, training=False)
         return tf.cast(logits[:, 0], tf.float32)
+
+
+def _as_int(counter: Any) -> int:
+    """The value of a counter, which several devices may hold."""
+    return int(
+        tf.distribute.get_strategy()
+        .experimental_local_results(counter.value)[0]
+        .numpy()
+    )

@@ -73,9 +73,14 @@ class PrivateGradients:
     Args:
         settings: Clipping norm and noise.
         expected_rows: Expected number of rows in a batch, the constant denominator.
+        loss_scale: Each row's loss is multiplied by it before differentiation and its
+            gradient divided by it before clipping, for networks in float16.
     """
 
-    def __init__(self, settings: DPSGD, expected_rows: float) -> None:
+    def __init__(
+        self, settings: DPSGD, expected_rows: float, loss_scale: float = 1.0
+    ) -> None:
+        self._loss_scale = loss_scale
         self._noise = _NoiseSource(settings.noise_seed)
         clip = settings.l2_norm_clip
         stddev = clip * settings.noise_multiplier
@@ -111,8 +116,8 @@ class PrivateGradients:
         def clipped(row_and_mask: Any) -> Tensor:
             row, present = row_and_mask
             with tf.GradientTape() as tape:
-                loss = row_loss(row)
-            record = _flat(tape.gradient(loss, variables))
+                loss = self._loss_scale * row_loss(row)
+            record = _flat(tape.gradient(loss, variables)) / self._loss_scale
             keep = present & tf.math.is_finite(tf.reduce_sum(tf.square(record)))
             record = tfp.clip_record(self._query, params, record)
             return tf.where(keep, record, tf.zeros_like(record))

@@ -50,22 +50,18 @@ def test_training_without_defence_is_the_textbook_loop():
     averages = [np.array(weight) for weight in twin.ema_generator.weights]
     d_losses = []
     for step, rows in enumerate(order.take(4)):
-        for network, is_discriminator in ((twin.discriminator, 1), (twin.generator, 0)):
-            variables = network.trainable_variables
-            with tf.GradientTape() as tape:
-                latents = twin.latents(4, draw=1 - is_discriminator)
-                fakes = twin.generator(latents, training=True)
-                fake = twin.discriminator(fakes, training=True)
-                if is_discriminator:
-                    real = twin.discriminator(images[rows.numpy()], training=True)
-                    loss = tf.reduce_mean(softplus(-real) + softplus(fake))
-                    d_losses.append(float(loss))
-                else:
-                    loss = tf.reduce_mean(softplus(-fake))
-            for variable, gradient in zip(
-                variables, tape.gradient(loss, variables), strict=True
-            ):
-                variable.assign_sub(0.05 * gradient)
+        reals, latents = images[rows.numpy()], twin.latents(4, draw=0)
+        with tf.GradientTape() as g_tape:
+            fakes = twin.generator(latents, training=True)
+            with tf.GradientTape() as d_tape:
+                real = twin.discriminator(reals, training=True)
+                fake = twin.discriminator(tf.stop_gradient(fakes), training=True)
+                d_loss = tf.reduce_mean(softplus(-real) + softplus(fake))
+            descend(twin.discriminator, d_tape, d_loss)
+            updated = twin.discriminator(fakes, training=True)
+            g_loss = tf.reduce_mean(softplus(-updated))
+        descend(twin.generator, g_tape, g_loss)
+        d_losses.append(float(d_loss))
         momentum = min(twin.ema_momentum, (1 + step) / (10 + step))
         for at, weight in enumerate(twin.generator.weights):
             new = np.array(weight)
@@ -82,6 +78,14 @@ def test_training_without_defence_is_the_textbook_loop():
         [np.mean(d_losses[:2]), np.mean(d_losses[2:])],
         rtol=1e-5,
     )
+
+
+def descend(network, tape, loss):
+    variables = network.trainable_variables
+    for variable, gradient in zip(
+        variables, tape.gradient(loss, variables), strict=True
+    ):
+        variable.assign_sub(0.05 * gradient)
 
 
 class Recorder(DCGAN):
@@ -190,6 +194,10 @@ class Spy(DCGAN):
         log.append({"batch": data, "discriminated": [], "clean": []})
         return super().train_step(data)
 
+    def discriminate_both(self, reals, fakes, labels):
+        real = self.discriminate(reals, labels)
+        return real, self.discriminate(fakes, labels)
+
     def discriminate(self, images, labels, training=True):
         if training:
             log[-1]["discriminated"].append((images.numpy(), labels))
@@ -204,7 +212,7 @@ class Spy(DCGAN):
 log = []
 
 
-def spy_on(mixup, x, y=None, **arguments):
+def spy_on(mixup, x, y=None, *, discriminator_steps=1, **arguments):
     log.clear()
     model = Spy(
         (8, 8, 1),
@@ -212,6 +220,7 @@ def spy_on(mixup, x, y=None, **arguments):
         8,
         mixup=mixup,
         num_classes=None if y is None else NUM_CLASSES,
+        discriminator_steps=discriminator_steps,
         seed=0,
     )
     model.compile("sgd", "sgd", run_eagerly=True)
@@ -302,9 +311,9 @@ def test_two_sided_fakes_are_mixed_by_the_weights_of_the_reals(mixup, conditiona
                     np.sort(weight)[::-1][: mixup.num_samples],
                     atol=2e-3,
                 )
-        for (mixed, mixed_labels), (clean, clean_labels) in zip(
-            fakes, step["clean"], strict=True
-        ):
+        [(clean, clean_labels)] = step["clean"]
+        assert len(fakes) == 2  # for the discriminator, then for the generator
+        for mixed, mixed_labels in fakes:
             expected = np.einsum("mi,ihwc->mhwc", weights, clean)
             np.testing.assert_allclose(mixed, expected, atol=1e-5)
             if conditional:
@@ -319,17 +328,24 @@ def test_two_sided_noise_reaches_both_sides_but_not_as_the_same_draw():
     [step] = log
     weights = step["batch"]["weights"].numpy()
     real, *fakes = (images for images, _ in step["discriminated"])
-    for fake, (clean, _) in zip(fakes, step["clean"], strict=True):
+    [(clean, _)] = step["clean"]
+    for fake in fakes:
         noise = fake - np.einsum("mi,ihwc->mhwc", weights, clean)
         assert abs(noise.std() - 3) < 5 * 3 / np.sqrt(2 * noise.size)
         assert abs(np.corrcoef(noise.ravel(), real.ravel())[0, 1]) < 0.1
     assert abs(real.std() - 3) < 0.3
 
 
-def test_latents_are_fresh_for_each_update_of_a_step():
-    spy_on(None, random_images(12), batch_size=4)
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_latents_are_fresh_for_each_discriminator_update(rounds):
+    spy_on(None, random_images(36), batch_size=4, discriminator_steps=rounds)
+    assert len(log) == 9 // rounds
     fakes = [clean for step in log for clean, _ in step["clean"]]
-    assert len({image.tobytes() for fake in fakes for image in fake}) == 6 * 4
+    assert len({image.tobytes() for fake in fakes for image in fake}) == 9 * 4
+    for step in log:
+        images = [images for images, _ in step["discriminated"]]
+        assert len(images) == 2 * rounds + 1
+        np.testing.assert_array_equal(images[-1], step["clean"][-1][0])
 
 
 def test_one_sided_fakes_are_left_clean_and_labels_are_soft():
@@ -337,9 +353,8 @@ def test_one_sided_fakes_are_left_clean_and_labels_are_soft():
     spy_on(MixUp.paper(), random_images(12), labels, batch_size=4)
     for step in log:
         real, *fakes = step["discriminated"]
-        for (seen, seen_labels), (clean, clean_labels) in zip(
-            fakes, step["clean"], strict=True
-        ):
+        [(clean, clean_labels)] = step["clean"]
+        for seen, seen_labels in fakes:
             np.testing.assert_array_equal(seen, clean)
             np.testing.assert_array_equal(seen_labels, real[1])
             np.testing.assert_array_equal(clean_labels, real[1])

@@ -20,16 +20,6 @@ def test_the_networks_cannot_share_an_optimizer():
         make().compile(shared, shared)
 
 
-def test_float16_without_loss_scaling_is_refused():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        with pytest.raises(ValueError, match="needs loss scaling"):
-            make()
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def test_shuffle_is_accepted_as_keras_users_write_it():
     model = make()
     model.fit(random_images(20), batch_size=10, shuffle=True, verbose=0)

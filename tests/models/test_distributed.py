@@ -1,0 +1,70 @@
+"""Training on two devices is training on one with the whole batch."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup_gan import DPSGD, MixUp
+from tests.models.tiny import make, random_images, random_labels, state
+
+CASES = {
+    "none": {},
+    "two-sided with noise": {"mixup": MixUp(alpha=1.0, noise_stddev=0.5)},
+    "paper": {"mixup": "paper"},
+    "several discriminator steps": {"discriminator_steps": 2},
+    "conditional, two-sided": {"mixup": MixUp(), "num_classes": 3},
+}
+
+
+def two_devices():
+    return tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+
+
+def trained(strategy, arguments, images):
+    with strategy.scope():
+        model = make(compile=False, **arguments)
+        model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5))
+        labels = random_labels(len(images)) if model.num_classes else None
+        model.fit(images, labels, batch_size=16, epochs=2, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_devices_give_the_weights_of_one(case):
+    images = random_images(32)
+    one = trained(tf.distribute.get_strategy(), CASES[case], images)
+    two = trained(two_devices(), CASES[case], images)
+    start = make(compile=False, **CASES[case])
+    for ours, theirs in zip(state(two), state(one), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    moved = np.abs(
+        one.discriminator.get_weights()[0] - start.discriminator.get_weights()[0]
+    )
+    assert moved.max() > 1e-3  # far more than the tolerance
+    np.testing.assert_array_equal(two.generate(3, seed=1), one.generate(3, seed=1))
+
+
+def test_each_device_draws_noise_of_its_own():
+    strategy = two_devices()
+    with strategy.scope():
+        model = make()
+        draws = strategy.run(lambda: model.latents(4, draw=0)).values
+        keys = strategy.run(lambda: model.random_key(0, 0, per_replica=True)).values
+    whole = make().latents(8, draw=0)
+    np.testing.assert_array_equal(np.concatenate(draws), whole)
+    assert not np.array_equal(*[key.numpy() for key in keys])
+
+
+def test_private_training_keeps_to_one_device():
+    with two_devices().scope(), pytest.raises(ValueError, match="once for a whole"):
+        make(dp=DPSGD())
+
+
+def test_a_batch_that_cannot_be_shared_equally():
+    with two_devices().scope():
+        model = make()
+        with pytest.raises(ValueError, match="Expected a `batch_size` that 2 divides"):
+            model.fit(random_images(30), batch_size=15, verbose=0)
