@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,11 @@ from keras_mixup_gan.experiments.frontier import fid_of
 from keras_mixup_gan.reports import compare_words as words
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.reports.compare_figures import plain
+from keras_mixup_gan.reports.grids import COLUMNS, png, tile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = 8
 MAX_TILE = 64
 MAX_BYTES = 900_000
 
@@ -29,7 +28,7 @@ def samples_figure(cells: Sequence[dict[str, Any]], samples: dict[str, Any]) -> 
         figure = Figure(figsize=(2.6 * len(cells), 3.1))
         for number, cell in enumerate(cells, start=1):
             axes = figure.add_subplot(1, len(cells), number)
-            grid = tile(samples[cell["name"]])
+            grid = tile(samples[cell["name"]][: COLUMNS**2])
             axes.imshow(grid, cmap="gray", vmin=0, vmax=255)
             attack = words.strongest(cell)
             leak = "" if attack is None else f", AUC {attack['auc']:.2f}"
@@ -37,27 +36,6 @@ def samples_figure(cells: Sequence[dict[str, Any]], samples: dict[str, Any]) -> 
             axes.set_title(f"{title}\nFID {fid_of(cell):.1f}{leak}")
             axes.axis("off")
     return figure
-
-
-def tile(images: Any, rows: int = COLUMNS) -> Any:
-    """The first images as one picture of eight columns.
-
-    Args:
-        images: uint8 array `(num_images, height, width, channels)`, 1 or 3 channels.
-        rows: Number of rows, fewer where there are not enough images.
-
-    Returns:
-        uint8 array `(height, width)` for gray images, else `(height, width, 3)`.
-    """
-    images = np.asarray(images)[: rows * COLUMNS]
-    rows = -(-len(images) // COLUMNS)
-    blank = np.full((rows * COLUMNS, *images.shape[1:]), 255, "uint8")
-    blank[: len(images)] = images
-    padded = np.pad(blank, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=255)
-    height, width, channels = padded.shape[1:]
-    grid = padded.reshape(rows, COLUMNS, height, width, channels).swapaxes(1, 2)
-    grid = grid.reshape(rows * height, COLUMNS * width, channels)[:-1, :-1]
-    return grid[..., 0] if channels == 1 else grid
 
 
 def sample_pngs(samples: dict[str, Any]) -> tuple[dict[str, bytes], int]:
@@ -71,7 +49,10 @@ def sample_pngs(samples: dict[str, Any]) -> tuple[dict[str, bytes], int]:
     """
     small = {name: _shrunk(images) for name, images in samples.items()}
     for rows, side in ((8, 448), (8, 1), (4, 1), (2, 1), (1, 1)):
-        files = {name: _png(tile(some, rows), side) for name, some in small.items()}
+        files = {
+            name: png(tile(some[: rows * COLUMNS]), side)
+            for name, some in small.items()
+        }
         if sum(map(len, files.values())) <= MAX_BYTES:
             break
     return files, min([rows * COLUMNS, *map(len, small.values())])
@@ -90,17 +71,3 @@ def _shrunk(images: Any) -> Any:
     planes = images[..., 0] if images.shape[-1] == 1 else images
     shrunk = [np.asarray(Image.fromarray(image).resize(size)) for image in planes]
     return np.stack(shrunk).reshape(len(images), size[1], size[0], -1)
-
-
-def _png(grid: Any, side: int) -> bytes:
-    """A PNG file, enlarged by whole pixels towards `side` so that it stays sharp."""
-    from PIL import Image
-
-    image = Image.fromarray(grid)
-    factor = max(side // max(image.size), 1)
-    image = image.resize(
-        (factor * image.width, factor * image.height), Image.Resampling.NEAREST
-    )
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()

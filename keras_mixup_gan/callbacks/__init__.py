@@ -1,0 +1,5 @@
+"""Callbacks that show and measure a GAN while it trains."""
+
+from keras_mixup_gan.callbacks.image_grid import ImageGrid as ImageGrid
+from keras_mixup_gan.callbacks.privacy_monitor import PrivacyMonitor as PrivacyMonitor
+from keras_mixup_gan.callbacks.quality_monitor import QualityMonitor as QualityMonitor

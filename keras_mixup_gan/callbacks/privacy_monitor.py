@@ -1,0 +1,299 @@
+"""`PrivacyMonitor`: how well members can be told, epoch by epoch, and when to stop."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from keras_mixup_gan.attacks.attack_result import plain_settings
+from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.catalog import ATTACKS
+from keras_mixup_gan.attacks.gan_leaks import GANLeaks
+from keras_mixup_gan.attacks.logan import LOGAN, MixupLOGAN
+from keras_mixup_gan.attacks.runner import Queries
+from keras_mixup_gan.attacks.statistics import auc
+from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
+from keras_mixup_gan.callbacks.monitor import Monitor
+from keras_mixup_gan.callbacks.safe_weights import SafeWeights
+from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
+
+
+class PrivacyMonitor(Monitor):
+    """Attacks the model every few epochs, and on request stops before it leaks.
+
+    The area under the ROC curve of each attack is logged as, for example,
+    `privacy_auc_logan`, and the largest of them as `privacy_auc`: 0.5 is a guess, lower
+    is better. `Monitor` tells when, and where in the list of callbacks to put it. The
+    attacks draw the same numbers each time.
+
+    With `stop_at_auc` training ends as soon as `privacy_auc` is measured at or above
+    the limit, and all weights of the model, those of the average among them, go back to
+    the last that were measured below it. The weights that training begins with are
+    measured too, so that there always are such; the final ones are, whatever ended the
+    training. The state of the optimizers does not go back: publish weights, not a
+    `.keras` file of the compiled model. What callbacks later in the list do to the
+    weights when training ends, as `EarlyStopping(restore_best_weights=True)`, is not
+    measured.
+
+    A figure that chose the epoch is optimistic: report the leak of the final model by
+    `audit` on members and non-members that this callback has not seen. In turn the
+    largest of several areas lies above 0.5 by chance; with 1,000 images a side the
+    standard error of each is 0.013. Few cheap attacks stay below the limit, others may
+    not.
+
+    Under `dp` the figures read members without noise, which epsilon does not cover:
+    they are refused unless asked for by `log_private_metrics`, and so is `stop_at_auc`
+    in any case, as it would let members choose the weights.
+
+    Args:
+        members: Images `(num_images, height, width, channels)` in `[-1, 1]` that the
+            model is trained on, some of them suffice; `(images, labels)` for a
+            conditional model; or a part of a `MembershipSplit`.
+        non_members: The same for images that it is not trained on, drawn alike.
+        every: Number of epochs from one measurement to the next.
+        attacks: Names or `Attack` instances; by default `LOGAN()`,
+            `GANLeaks(num_samples=2000)` and, where there is a reference,
+            `MixupLOGAN(num_blends=4)`.
+        reference: Outside images that the attacker knows, like `non_members`, or
+            `None`.
+        stop_at_auc: Limit in `[0.5, 1]`, or `None` to only watch.
+        folder: Where the weights to go back to are kept while training runs, so that a
+            training that `BackupAndRestore` resumes still knows them, and whether it
+            had stopped; `None` if it need not be resumed. It holds one file, which goes
+            when training ends.
+        seed: Seed of the attacks.
+        log_private_metrics: Whether to log figures of members that epsilon does not
+            cover, for models with `dp`.
+
+    Attributes:
+        safe_epoch: Number of epochs after which the weights to go back to were
+            measured, 0 for those that training began with; `None` without a limit.
+        stopped_epoch: Number of epochs after which the limit was reached, or `None`.
+
+    Raises:
+        ValueError: If images are not as `audit` takes them or an argument is out of
+            range; when training begins, if they do not fit the model, its weights are
+            at the limit already, or `folder` holds those of another training; whenever
+            an attack cannot be run.
+
+    Example:
+    ```python
+    monitor = PrivacyMonitor(
+        members, non_members, every=5, stop_at_auc=0.6, folder="safe"
+    )
+    backup = keras.callbacks.BackupAndRestore("backup")
+    model.fit(images, epochs=200, callbacks=[monitor, backup])
+    ```
+    """
+
+    def __init__(
+        self,
+        members: Any,
+        non_members: Any,
+        every: int = 1,
+        attacks: Iterable[str | Attack] | None = None,
+        reference: Any = None,
+        stop_at_auc: float | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        log_private_metrics: bool = False,
+    ) -> None:
+        super().__init__(every)
+        check_integer(0, seed=seed)
+        if stop_at_auc is not None:
+            check_in_range(0.5, 1, stop_at_auc=stop_at_auc)
+        elif folder is not None:
+            raise ValueError(
+                "`folder` is where the weights to go back to are kept. Expected "
+                f"`stop_at_auc` with it. Received: folder={str(folder)!r}, "
+                "stop_at_auc=None. Set the limit, or leave the folder out."
+            )
+        self.reference = as_reference(reference)
+        self.attacks = _chosen(attacks, self.reference is not None)
+        # Before a fit, which adds what an attack found out about its target.
+        self._settings = {
+            name: plain_settings(attack.settings)
+            for name, attack in self.attacks.items()
+        }
+        self.stop_at_auc = stop_at_auc
+        self.seed = seed
+        self.log_private_metrics = log_private_metrics
+        self.stopped_epoch: int | None = None
+        self._split = _split_of(members, non_members, self.reference)
+        self._queries = Queries(self._split, seed)
+        self._path = None if folder is None else Path(folder) / "safe_weights.npz"
+        self._safe: SafeWeights | None = None
+        self._measured_step: int | None = None
+        self._num_epochs = 0
+
+    @property
+    def safe_epoch(self) -> int | None:
+        """Number of epochs of the weights to go back to; see the class."""
+        return None if self._safe is None else self._safe.epoch
+
+    def measure(self) -> dict[str, float]:
+        """`privacy_auc`, the largest, and the area of each attack."""
+        target = AttackTarget.from_model(self.model, self.reference, seed=self.seed)
+        areas = {
+            f"privacy_auc_{name}": auc(*self._queries.scored_by(attack.fit(target)))
+            for name, attack in self.attacks.items()
+        }
+        self._measured_step = self.model.num_steps
+        return {"privacy_auc": max(areas.values()), **areas}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Forgets an earlier `fit` and checks that the model may be watched."""
+        super().on_train_begin(logs)
+        self.stopped_epoch = self._safe = self._measured_step = None
+        self._num_epochs = self.params.get("epochs", 0)
+        self._check_shape(self._split.image_shape, "members")
+        if self.model.dp is None:
+            return
+        if self.stop_at_auc is not None or not self.log_private_metrics:
+            raise ValueError(
+                "PrivacyMonitor reads members without noise, which the epsilon of a "
+                "model with `dp` does not cover. Expected log_private_metrics=True and "
+                "no `stop_at_auc`. Received: "
+                f"log_private_metrics={self.log_private_metrics}, "
+                f"stop_at_auc={self.stop_at_auc}. Audit the finished model instead."
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Finds weights to go back to, before the first epoch."""
+        # By now every other callback has restored what it keeps in a backup.
+        self._num_epochs = epoch
+        if self.stop_at_auc is not None and self._safe is None:
+            self._begin()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Measures, where it is time to, and stops at the limit."""
+        if self.stopped_epoch is not None:  # before an interruption
+            logs = {} if logs is None else logs
+            logs.update(self._figures)
+            self._restore()
+            return
+        self._num_epochs = epoch + 1
+        is_due = self.is_due(epoch)
+        super().on_epoch_end(epoch, logs)
+        if self.stop_at_auc is not None and is_due:
+            self._judge()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leaves the model with weights that were measured below the limit."""
+        if self.stop_at_auc is None:
+            return
+        if self._safe is None:  # resumed after the last epoch
+            self._begin()
+        if self.stopped_epoch is not None:
+            self._restore()
+        elif self._measured_step != self.model.num_steps:
+            self._figures = self.measure()
+            self._judge()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _begin(self) -> None:
+        """Takes up an interrupted training, or measures the weights as they are."""
+        path = self._path
+        # A model without any step is the beginning of a training, not its resumption.
+        if path is not None and path.exists() and self.model.num_steps > 0:
+            self._safe = SafeWeights.load(path, self._key())
+            self._figures = dict(self._safe.figures)
+            self.stopped_epoch = self._safe.stopped_epoch
+            self.model.stop_training = self.stopped_epoch is not None
+            return
+        self._figures = self.measure()
+        if not self._is_safe():
+            raise ValueError(
+                "There are no weights to go back to: those that training begins with "
+                f"are at the limit. Expected privacy_auc below {self.stop_at_auc}. "
+                f"Received: {self._figures['privacy_auc']:.3f}. Use more images, a "
+                "higher `stop_at_auc`, or a new model."
+            )
+        self._judge()
+
+    def _is_safe(self) -> bool:
+        return self._figures["privacy_auc"] < (self.stop_at_auc or 0.0)
+
+    def _judge(self) -> None:
+        """Keeps the weights just measured, or goes back to the last that were safe."""
+        if self._is_safe():
+            weights = self.model.get_weights()
+            self._keep(SafeWeights(weights, self._num_epochs, self._figures))
+        elif self._safe is not None:
+            self.stopped_epoch = self._num_epochs
+            self._keep(
+                replace(
+                    self._safe, figures=self._figures, stopped_epoch=self._num_epochs
+                )
+            )
+            self._restore()
+
+    def _keep(self, safe: SafeWeights) -> None:
+        self._safe = safe
+        if self._path is not None:
+            safe.save(self._path, self._key())
+
+    def _restore(self) -> None:
+        if self._safe is not None:
+            self.model.set_weights(self._safe.weights)
+        self.model.stop_training = True
+
+    def _key(self) -> str:
+        """What a training is recognised by when it is resumed."""
+        content = [
+            self._split.content_hash,
+            self._settings,
+            self.seed,
+            self.stop_at_auc,
+            [list(weight.shape) for weight in self.model.weights],
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _chosen(
+    attacks: Iterable[str | Attack] | None, has_reference: bool
+) -> dict[str, Attack]:
+    """Attacks by name."""
+    if attacks is None:
+        attacks = [LOGAN(), GANLeaks(num_samples=2000)]
+        attacks += [MixupLOGAN(num_blends=4)] if has_reference else []
+    elif isinstance(attacks, str | Attack):
+        attacks = [attacks]
+    chosen: dict[str, Attack] = {}
+    for attack in attacks:
+        if not isinstance(attack, Attack):
+            check_choice(attack, ATTACKS, "attacks")
+            attack = ATTACKS[attack]()
+        if attack.name in chosen:
+            raise ValueError(
+                "`attacks` must differ in name, as their figures are logged by it. "
+                f"Received: {attack.name!r} twice. Leave one out."
+            )
+        chosen[attack.name] = attack
+    if not chosen:
+        raise ValueError(
+            "`attacks` must name at least one attack. Expected some of "
+            f"{', '.join(map(repr, ATTACKS))}. Received: an empty list."
+        )
+    return chosen
+
+
+def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
+    """Members and non-members with everything about them checked."""
+    split = MembershipSplit.from_parts(
+        split_labels(members),
+        split_labels(non_members),
+        None if reference is None else reference.images,
+    )
+    fewest = min(len(split.members.images), len(split.non_members.images))
+    if fewest < 2:
+        raise ValueError(
+            "`members` and `non_members` must hold at least 2 images each, better "
+            f"1,000. Received: {fewest}. An attack on fewer says nothing."
+        )
+    return split

@@ -1,0 +1,117 @@
+"""`QualityMonitor`: how far generated images are from real ones, epoch by epoch."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.callbacks.monitor import Monitor
+from keras_mixup_gan.metrics.features import (
+    FeatureExtractor,
+    digit_features,
+    pixel_features,
+)
+from keras_mixup_gan.metrics.fid import frechet_distance
+from keras_mixup_gan.metrics.kid import kernel_distance
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.validation import check_integer
+
+_DIGIT_SHAPE = (28, 28, 1)
+
+
+class QualityMonitor(Monitor):
+    """Logs the Frechet and the kernel distance of generated images every few epochs.
+
+    They are logged as `fid` and `kid`, lower is better; `Monitor` tells when, and where
+    in the list of callbacks to put it. The latents are the same each time. Both figures
+    hold for the extractor and the numbers of images alone: `metrics.quality` returns
+    them under names that say so.
+
+    Compare with images that the model is not trained on: against its members, a model
+    that copies them would look perfect, and with `dp` a figure of the members would be
+    one that epsilon does not cover. Choose epochs by other held-out images than those
+    that the final quality is reported on.
+
+    Args:
+        images: Held-out images `(num_images, height, width, channels)` in `[-1, 1]`, or
+            uint8.
+        every: Number of epochs from one measurement to the next.
+        num_generated: Number of generated images; by default as many as `images`.
+        extractor: What is compared; by default `metrics.digit_features()` for images of
+            28 x 28 gray pixels and `metrics.pixel_features` for others.
+        kid: Whether to log `kid` too; it takes time that grows with the square of the
+            number of images.
+        labels: Classes of `images`, for conditional models: generated images then have
+            the same ones in turn; by default classes are drawn uniformly.
+        seed: Seed of the latents.
+
+    Raises:
+        ValueError: If an argument is out of range, or images and extractor do not fit;
+            when training begins, if they do not fit the model.
+
+    Example:
+    ```python
+    callbacks = [
+        QualityMonitor(held_out, every=5),
+        keras.callbacks.ModelCheckpoint(
+            "best.keras", monitor="fid", mode="min", save_best_only=True
+        ),
+    ]
+    model.fit(images, epochs=50, callbacks=callbacks)
+    ```
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        every: int = 1,
+        num_generated: int | None = None,
+        extractor: FeatureExtractor | None = None,
+        kid: bool = True,
+        labels: Any = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(every)
+        check_integer(0, seed=seed)
+        images = np.asarray(images)
+        if extractor is None:
+            shape: Any = images.shape[1:]
+            is_digits = shape == _DIGIT_SHAPE
+            extractor = digit_features() if is_digits else pixel_features(shape)
+        self._real = extractor(images)
+        fewest = 4 if kid else 2
+        if len(images) < fewest:
+            raise ValueError(
+                f"`images` must hold at least {fewest} images, better 1,000. Received: "
+                f"{len(images)}. Hold out more."
+            )
+        num_generated = len(images) if num_generated is None else num_generated
+        check_integer(fewest, num_generated=num_generated)
+        self.extractor = extractor
+        self.num_generated = num_generated
+        self.kid = kid
+        self.labels = None if labels is None else np.asarray(labels)
+        self.seed = seed
+        self._image_shape = images.shape[1:]
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks that images and labels are such as the model makes."""
+        super().on_train_begin(logs)
+        self._check_shape(self._image_shape, "images")
+        if self.labels is None:
+            return
+        if self.model.num_classes is None:
+            feeding.refuse_labels()
+        feeding.one_hot(self.labels, self.model.num_classes, len(self._real))
+
+    def measure(self) -> dict[str, float]:
+        """`fid` and, if asked for, `kid` of the averaged generator."""
+        labels = None
+        if self.labels is not None:
+            places = np.arange(self.num_generated) % len(self.labels)
+            labels = self.labels[places]
+        generated = self.model.generate(self.num_generated, labels, self.seed)
+        fake = self.extractor(generated)
+        figures = {"fid": frechet_distance(self._real, fake)}
+        if self.kid:
+            figures["kid"] = kernel_distance(self._real, fake).value
+        return figures
