@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 
 EXTRAS = {
+    "cluster": ["dask>=2025.1", "distributed>=2025.1"],
     "dp": ["tensorflow-privacy==0.9.0; python_version < '3.12'"],
     "report": ["matplotlib>=3.8", "jinja2>=3.1"],
     "patches": ["scikit-image>=0.22"],
@@ -14,6 +15,8 @@ EXTRAS = {
     "tfds": ["importlib_resources>=6.0", "tensorflow-datasets>=4.9"],
 }
 EXTRAS["all"] = sorted({need for needs in EXTRAS.values() for need in needs})
+# For Keras' own callback; TensorFlow no longer brings it along.
+EXTRAS["tensorboard"] = ["tensorboard>=2.16"]
 EXTRAS["dev"] = [
     "build>=1.2",
     "hypothesis>=6.100",
@@ -38,10 +41,16 @@ setup(
     package_dir={"keras_mixup_gan.zoo.recipes": "zoo"},
     package_data={
         "keras_mixup_gan": ["py.typed", "metrics/*.npz", "reports/templates/*"],
-        "keras_mixup_gan.zoo.recipes": ["*/recipe.toml", "*/card.md"],
+        "keras_mixup_gan.zoo.recipes": [
+            "manifest.json",
+            "*/recipe.toml",
+            "*/card.md",
+            "*/*/preset.json",
+            "*/*/weights.npz",
+        ],
     },
     install_requires=[
-        "joblib>=1.3",
+        "joblib>=1.4",
         "keras>=3.12",
         "mlxtend>=0.23",
         "numpy>=1.26",

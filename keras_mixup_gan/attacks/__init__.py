@@ -53,3 +53,4 @@ from keras_mixup_gan.attacks.streaming import cached as cached
 from keras_mixup_gan.attacks.streaming import score_in_one_pass as score_in_one_pass
 from keras_mixup_gan.attacks.target import AttackTarget as AttackTarget
 from keras_mixup_gan.attacks.target import ReferenceData as ReferenceData
+from keras_mixup_gan.attacks.top_n import top_n_accuracy as top_n_accuracy

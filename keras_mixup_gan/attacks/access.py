@@ -43,7 +43,7 @@ def accesses_of(
     if hasattr(model, "__array__"):
         images = check_images(model, "model", image_shape)
         return {
-            "sampler": array_sampler(images),
+            "sampler": array_sampler(images, seed),
             "image_shape": images.shape[1:],
             "num_samples": len(images),
             "name": "sample array",
@@ -104,16 +104,37 @@ def network_generator(network: Any) -> Generator | None:
 
 def network_discriminator(network: Any) -> Discriminator:
     """Scores of a network in inference mode, a bounded number of images at a time."""
+    tried = False
+
+    def score(images: FloatArray, labels: FloatArray | None, part: slice) -> FloatArray:
+        inputs = images[part] if labels is None else [images[part], labels[part]]
+        return np.asarray(network(inputs, training=False), "float64")
 
     def discriminator(images: FloatArray, labels: FloatArray | None) -> FloatArray:
-        scores = []
-        for start in range(0, len(images), _BATCH_SIZE):
-            part = slice(start, start + _BATCH_SIZE)
-            inputs = images[part] if labels is None else [images[part], labels[part]]
-            scores.append(np.asarray(network(inputs, training=False), "float64"))
-        return np.concatenate(scores)
+        nonlocal tried
+        parts = [
+            score(images, labels, slice(start, start + _BATCH_SIZE))
+            for start in range(0, len(images), _BATCH_SIZE)
+        ]
+        if not tried and len(parts[0]) > 1:
+            _check_alone(score(images, labels, slice(0, 1)), parts[0])
+            tried = True
+        return np.concatenate(parts)
 
     return discriminator
+
+
+def _check_alone(alone: FloatArray, together: FloatArray) -> None:
+    """Raises unless an image has the score by itself that it has in company."""
+    limit = 0.05 * together.std() + 0.001 * np.abs(together[0]).max() + 1e-6
+    difference = np.abs(alone[0] - together[0]).max()
+    if difference > limit:
+        raise ValueError(
+            "The discriminator must score each image by itself. Received: a score that "
+            f"changes by {difference:.3g} with the other images of the batch, as by a "
+            "minibatch standard deviation. Wrap it in a function that adds the same "
+            "generated images to each query."
+        )
 
 
 def generator_queries(generator: Generator) -> Queries:
@@ -152,9 +173,14 @@ def latent_sampler(
     return sampler
 
 
-def array_sampler(images: FloatArray) -> Sampler:
-    """The images of an array, in its order."""
-    return lambda start, stop: images[start:stop]
+def array_sampler(images: FloatArray, seed: int) -> Sampler:
+    """The images of an array in random order.
+
+    Arrays and folders are often sorted, by class for instance. An attack that looks
+    at the first so many images would look at some kinds of images only.
+    """
+    order = np.random.default_rng([seed, 80]).permutation(len(images))
+    return lambda start, stop: images[order[start:stop]]
 
 
 def function_sampler(draw: Callable[[int], Any]) -> Sampler:

@@ -1,5 +1,6 @@
 """`audit`: attacks a trained model and reports what it gives away."""
 
+import copy
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -10,24 +11,21 @@ import numpy as np
 
 from keras_mixup_gan.attacks import guards, verdict
 from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.bench import Bench, known_settings
 from keras_mixup_gan.attacks.catalog import (
     ATTACKS,
     DEFAULT_ATTACKS,
     DEFAULT_WITH_REFERENCE_MODELS,
     DEFAULT_WITH_SHADOWS,
 )
-from keras_mixup_gan.attacks.fingerprint import of_behaviour
 from keras_mixup_gan.attacks.guards import BlindBaseline
-from keras_mixup_gan.attacks.journal import Journal
-from keras_mixup_gan.attacks.metered import Meter
+from keras_mixup_gan.attacks.null_target import NullTarget, as_null_target
 from keras_mixup_gan.attacks.results import (
     AttackResult,
     AuditReport,
-    software_versions,
 )
-from keras_mixup_gan.attacks.runner import Queries, Runner
 from keras_mixup_gan.attacks.shadow_protocol import with_shadows
-from keras_mixup_gan.attacks.shadows import digest_arrays, weights_digest
+from keras_mixup_gan.attacks.shadows import weights_digest
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
@@ -56,6 +54,8 @@ def audit(
     shadows: Any = None,
     shadow_fit: Mapping[str, Any] | None = None,
     reference_models: Iterable[Any] = (),
+    scheduler: str | None = None,
+    null_target: Any = None,
 ) -> AuditReport:
     """Attacks a trained model and reports how well its members can be told.
 
@@ -91,11 +91,17 @@ def audit(
             train, like the model and with its defence, on random halves of members
             and non-members together; 16 are a beginning, 64 or more show what a
             determined attacker finds. They are kept in `folder`; several are trained
-            at the same time within `joblib.parallel_config(n_jobs=...)`.
+            at the same time within `joblib.parallel_config(n_jobs=...)`, or by
+            `scheduler`.
         shadow_fit: What the model's `fit` was given, as shadows are trained by it,
             e.g. `{"epochs": 50, "batch_size": 64}`; needed to train shadows.
         reference_models: Models like this one that were trained on other images, by
             which the attacker calibrates scores.
+        scheduler: Address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose
+            workers train the shadow models; see `train_shadows`.
+        null_target: A model like this one that was trained on neither members nor
+            non-members. The same attacks are run on it too, after the model itself,
+            and the report warns of those that are not at chance there.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -103,8 +109,10 @@ def audit(
 
     Raises:
         ValueError: If images are not as described, are fewer than 2 a side, occur in
-            more than one part, an attack is unknown, `folder` cannot be used, or
-            `folder` is given and the model does not do the same at every call.
+            more than one part, an attack is unknown, `folder` cannot be used, `folder`
+            is given and the model does not do the same at every call, `scheduler`
+            cannot be used, or `null_target` is the model itself.
+        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Example:
     ```python
@@ -121,10 +129,17 @@ def audit(
             *(() if shadows is None else DEFAULT_WITH_SHADOWS),
         )
     chosen = _choose(attacks)
+    # Copies, because attacks stay fitted, and those of the caller to the model itself.
+    again = [(name, copy.copy(attack)) for name, attack in chosen]
+    total = len(chosen) * (1 if null_target is None else 2)
     target, split = _prepare(model, members, non_members, reference, seed)
     others = tuple(as_target(other, target.seed) for other in reference_models)
     if others:
         target = replace(target, reference_models=others)
+    model_hash = weights_digest(model)
+    null = null_target
+    if null is not None:
+        null = as_null_target(null_target, target, model_hash)
     target = with_shadows(
         target,
         model,
@@ -132,29 +147,25 @@ def audit(
         shadows,
         shadow_fit,
         folder,
-        _shadow_progress(progress, len(chosen)),
+        scheduler,
+        _shadow_progress(progress, total),
     )
-    queries = Queries(split, target.seed)
-    model_hash = weights_digest(model)
-    journal = None
-    if folder is not None:
-        model_hash = model_hash or of_behaviour(target, queries.images)
-        context = _context(target, split, model_hash)
-        journal = Journal(folder, context, queries.sizes)
-    run = Runner(Meter(target), queries, journal)
-    results = []
-    for number, (name, attack) in enumerate(chosen):
-        if progress is not None:
-            progress(attack.title, number, len(chosen))
-        results.append(run(name, attack))
-    if progress is not None:
-        progress("", len(chosen), len(chosen))
+    tell = progress or (lambda *_: None)
+    bench = Bench(split, folder, lambda title, done: tell(title, done, total))
+    results, model_hash = bench.run(target, model_hash, chosen)
+    tested = None
+    if null is not None:
+        null = replace(null, shadows=target.shadows)
+        found, _ = bench.run(null, weights_digest(null_target), again, on_null=True)
+        sizes = len(split.members.images), len(split.non_members.images)
+        tested = NullTarget(null.name, tuple(found), *sizes)
+    tell("", total, total)
     baseline = _blind_baseline(split, target.seed) if blind else None
     report = _report(target, split, results, model_hash, baseline)
-    more = [] if journal is None else [_damage(name) for name in journal.damaged]
+    more = [*bench.damage, *(tested.warnings if tested is not None else ())]
     if any("shadows" in result.requires for result in report.done):
         more += [target.shadows.caution] if target.shadows.caution else []
-    return replace(report, warnings=(*report.warnings, *more))
+    return replace(report, warnings=(*report.warnings, *more), null_target=tested)
 
 
 def _choose(
@@ -227,29 +238,6 @@ def _integer_labels(labels: Any) -> Any:
     return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
 
 
-def _context(
-    target: AttackTarget, split: MembershipSplit, model_hash: str
-) -> dict[str, Any]:
-    """What the scores of every attack of this audit depend on."""
-    others = [
-        of_behaviour(other, split.members.images) for other in target.reference_models
-    ]
-    shadows = target.shadows
-    labels = None if target.reference is None else target.reference.labels
-    return {
-        "model": model_hash,
-        "reference_models": others,
-        "reference_labels": digest_arrays([] if labels is None else [labels]),
-        "shadows": None if shadows is None else _shadow_digests(shadows),
-        "split": split.content_hash,
-        "seed": target.seed,
-        "mixup": _settings_of(target.mixup),
-        "access": sorted(target.access),
-        "num_samples": target.num_samples,
-        "versions": software_versions(),
-    }
-
-
 def _shadow_progress(
     progress: Progress | None, num_attacks: int
 ) -> Callable[[int, int], None] | None:
@@ -258,22 +246,6 @@ def _shadow_progress(
         return None
     return lambda done, total: progress(
         f"shadow model {done} of {total} is trained", 0, num_attacks
-    )
-
-
-def _shadow_digests(shadows: Any) -> list[str]:
-    """What scores by these shadows depend on."""
-    return [
-        digest_arrays(shadows.statistics.values()),
-        digest_arrays([shadows.inside]),
-        *shadows.ids,
-    ]
-
-
-def _damage(name: str) -> str:
-    return (
-        f"The kept scores of {name!r} were damaged and not used; the attack was run "
-        "again."
     )
 
 
@@ -301,7 +273,7 @@ def _report(
         num_reference=0 if split.reference is None else len(split.reference.images),
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
-        mixup=_settings_of(target.mixup),
+        mixup=known_settings(target.mixup),
         seed=target.seed,
         split_hash=split.content_hash,
         warnings=verdict.cautions(done, *sizes, duplicates, mixup_ignored, blind),
@@ -323,11 +295,3 @@ def _blind_baseline(split: MembershipSplit, seed: int) -> BlindBaseline | None:
 def _threat(result: AttackResult) -> tuple[float, float]:
     point = result.operating_point
     return result.auc or 0.0, point.tpr if point is not None else 0.0
-
-
-def _settings_of(mixup: Any) -> dict[str, Any] | None:
-    if mixup is None:
-        return None
-    if callable(getattr(mixup, "get_config", None)):
-        return dict(mixup.get_config())
-    return {"name": str(mixup)}

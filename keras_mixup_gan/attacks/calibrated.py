@@ -6,18 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_mixup_gan.attacks.feature_maps import (
-    FeatureMap,
-    Features,
-    check_features_choice,
-    describe_features,
-    fit_features,
-)
+from keras_mixup_gan.attacks.feature_maps import FeatureMap, Features
+from keras_mixup_gan.attacks.featured import FeaturedAttack, Searching
 from keras_mixup_gan.attacks.nearest import Search, nearest_samples
 from keras_mixup_gan.attacks.streaming import (
-    Chunk,
-    StreamedAttack,
     drawn_reference,
+    equal_number,
     generated_images,
     num_available,
     reference_of,
@@ -27,44 +21,16 @@ from keras_mixup_gan.typing import FloatArray
 
 
 @dataclass
-class _Calibrated:
+class _Calibrated(Searching):
     """Watches for the nearest sample; the yardstick's distances are known."""
 
-    search: Search
-    features: FeatureMap
     yardstick: FloatArray
-
-    def see(self, chunk: Chunk) -> None:
-        self.search.see(chunk.features(self.features))
 
     def scores(self) -> FloatArray:
         return self.yardstick - np.sqrt(self.search.squares[:, 0])
 
 
-class _CalibratedGANLeaks(StreamedAttack):
-    """What the two calibrated attacks share."""
-
-    def __init__(self, num_samples: int, features: Features) -> None:
-        super().__init__(num_samples)
-        check_features_choice(features)
-        self.features = features
-        self._map: FeatureMap | None = None
-
-    def _fit(self, target: AttackTarget) -> None:
-        known = None if target.reference is None else target.reference.images
-        self._map = fit_features(self.features, known)
-
-    def _fitted_map(self) -> FeatureMap:
-        self._fitted()
-        if self._map is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
-        return self._map
-
-    def _distance(self) -> str:
-        return f"L2 of {describe_features(self.features, self._map)}"
-
-
-class DataCalibratedGANLeaks(_CalibratedGANLeaks):
+class DataCalibratedGANLeaks(FeaturedAttack):
     """How much nearer the generated images come than outside images do.
 
     The score is the distance to the nearest reference image minus the distance to the
@@ -102,6 +68,7 @@ class DataCalibratedGANLeaks(_CalibratedGANLeaks):
         "Breugel, Sun, Qian, van der Schaar: Membership Inference Attacks against "
         "Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580."
     )
+    _least_reference: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -115,13 +82,12 @@ class DataCalibratedGANLeaks(_CalibratedGANLeaks):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images searched and the distance."""
-        settings: dict[str, Any] = {
-            "num_samples": self.num_samples,
-            "distance": self._distance(),
+        settings = {
+            **super().settings,
+            "distance": f"L2 of {self._described}",
             "equal_sizes": self.equal_sizes,
         }
         if self._target is not None:
-            settings["num_samples"] = self._num_watched(self._target)
             settings["num_reference"] = len(self._yardstick_images(self._target))
         return settings
 
@@ -129,7 +95,7 @@ class DataCalibratedGANLeaks(_CalibratedGANLeaks):
         number = super()._num_watched(target)
         if not self.equal_sizes:
             return number
-        return min(number, len(reference_of(target, self, 1).images))
+        return equal_number(target, self, number, 1)
 
     def _yardstick_images(self, target: AttackTarget) -> FloatArray:
         if not self.equal_sizes:
@@ -137,14 +103,14 @@ class DataCalibratedGANLeaks(_CalibratedGANLeaks):
         return drawn_reference(target, self, self._num_watched(target), 1, stream=10)
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
-        features = self._fitted_map()
+        features = self._fitted_map
         queries = features(images)
         outside = features(self._yardstick_images(target))
         yardstick = nearest_samples(queries, outside).distances[:, 0]
         return _Calibrated(Search(queries), features, yardstick)
 
 
-class ModelCalibratedGANLeaks(_CalibratedGANLeaks):
+class ModelCalibratedGANLeaks(FeaturedAttack):
     """How much nearer this model's images come than those of reference models do.
 
     The score is the mean distance to the nearest image of each reference model, minus
@@ -175,6 +141,7 @@ class ModelCalibratedGANLeaks(_CalibratedGANLeaks):
         "Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks "
         "against Generative Models. CCS 2020, arXiv:1909.03935 (attack calibration)."
     )
+    _least_reference: ClassVar[int] = 1
 
     def __init__(
         self, num_samples: int = 20_000, features: Features = "pixels"
@@ -184,12 +151,8 @@ class ModelCalibratedGANLeaks(_CalibratedGANLeaks):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and of reference models, and the distance."""
-        settings: dict[str, Any] = {
-            "num_samples": self.num_samples,
-            "distance": self._distance(),
-        }
+        settings = {**super().settings, "distance": f"L2 of {self._described}"}
         if self._target is not None:
-            settings["num_samples"] = self._num_watched(self._target)
             settings["num_reference_models"] = len(self._target.reference_models)
         return settings
 
@@ -200,7 +163,7 @@ class ModelCalibratedGANLeaks(_CalibratedGANLeaks):
         )
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
-        features = self._fitted_map()
+        features = self._fitted_map
         queries = features(images)
         number = self._num_watched(target)
         yardstick = np.zeros(len(queries))

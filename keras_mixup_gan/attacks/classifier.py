@@ -19,6 +19,7 @@ from keras_mixup_gan.attacks.networks import (
 )
 from keras_mixup_gan.attacks.streaming import (
     drawn_reference,
+    equal_number,
     generated_features,
     num_available,
     reference_of,
@@ -93,8 +94,8 @@ class ClassifierLOGAN(Attack):
 
     def _num_each(self, target: AttackTarget) -> int:
         """How many images of either kind to train on."""
-        outside = len(reference_of(target, self, 2 * self.num_folds).images)
-        return min(num_available(target, self.num_samples), outside)
+        available = num_available(target, self.num_samples)
+        return equal_number(target, self, available, 2 * self.num_folds)
 
     def _fit(self, target: AttackTarget) -> None:
         number = self._num_each(target)

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.signals import generated_level, num_available
+from keras_mixup_gan.attacks.signals import generated_level
+from keras_mixup_gan.attacks.streaming import num_available
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer

@@ -20,6 +20,7 @@ from keras_mixup_gan.attacks.kernels import (
 from keras_mixup_gan.attacks.nearest import nearest_samples
 from keras_mixup_gan.attacks.streaming import (
     drawn_reference,
+    equal_number,
     generated_features,
     num_available,
     reference_of,
@@ -198,7 +199,7 @@ class DOMIAS(DensityAttack):
         number = super()._num_generated(target)
         if not self.equal_sizes:
             return number
-        return min(number, len(reference_of(target, self, 2).images))
+        return equal_number(target, self, number, 2)
 
     def _num_reference(self, target: AttackTarget) -> int:
         number = super()._num_reference(target)

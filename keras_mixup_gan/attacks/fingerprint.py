@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.shadows import digest_arrays
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
@@ -31,6 +32,29 @@ def of_behaviour(target: AttackTarget, images: FloatArray) -> str:
             "Draw the images once and pass them as an array, or leave out `folder`."
         )
     return digest
+
+
+def of_features(attack: Attack, images: FloatArray) -> str | None:
+    """Hash of what an attack's own feature function makes of some images.
+
+    Names do not tell functions apart: two lambdas have the same one.
+
+    Args:
+        attack: Any attack.
+        images: Images `(num_images, height, width, channels)`.
+
+    Returns:
+        The hash; None if it has no such function, or one that fails.
+    """
+    parts = (attack, getattr(attack, "attack", None))
+    functions = [getattr(part, "features", None) for part in parts]
+    given = [function for function in functions if callable(function)]
+    if not given:
+        return None
+    try:
+        return digest_arrays([function(images[:_NUM_PROBES]) for function in given])
+    except Exception:  # whatever it is, the attack meets it too and tells it
+        return None
 
 
 def _behaviour(target: AttackTarget, images: FloatArray) -> str:

@@ -11,7 +11,7 @@ from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
 from keras_mixup_gan.attacks.signals import signal
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_integer, check_positive
+from keras_mixup_gan.validation import check_choice, check_integer, check_positive
 
 
 class ShadowFusion(LiRA):
@@ -92,21 +92,25 @@ def fuse(
     non_member_scores: Mapping[str, FloatArray],
     *,
     num_folds: int = 2,
+    learner: str = "logistic",
     regularization: float = 1.0,
     seed: int = 0,
 ) -> tuple[FloatArray, FloatArray]:
     """Fuses the scores of several attacks, cross-fitted: no image is learned from.
 
     Members and non-members are split into folds. The images of a fold are scored by a
-    logistic regression that learned from the other folds alone, on scores standardised
-    there, and its output is standardised there too. The result tells what an attacker
-    could reach who knows the membership of other images: report it beside the attacks,
-    not in place of them.
+    model that learned from the other folds alone, on scores standardised there, and
+    its output is standardised there too. The result tells what an attacker could reach
+    who knows the membership of other images: report it beside the attacks, not in
+    place of them.
 
     Args:
         member_scores: By attack: float array `(num_members,)`.
         non_member_scores: By attack, the same ones: float array `(num_non_members,)`.
         num_folds: Number of folds, at least 2.
+        learner: `"logistic"` regression, or `"boosting"` of shallow trees, which also
+            finds what lies in no direction, such as scores that are unusual either
+            way; it takes some hundred images a side.
         regularization: Inverse strength of the L2 penalty.
         seed: Seed of the folds.
 
@@ -114,8 +118,8 @@ def fuse(
         Fused scores of the members and of the non-members, float64.
 
     Raises:
-        ValueError: If attacks or numbers of scores differ, or there are fewer images
-            than folds on a side.
+        ValueError: If attacks or numbers of scores differ, there are fewer images
+            than folds on a side, or an argument is out of range.
 
     Example:
     ```python
@@ -128,6 +132,7 @@ def fuse(
     """
     check_integer(2, num_folds=num_folds)
     check_integer(0, seed=seed)
+    check_choice(learner, ("logistic", "boosting"), "learner")
     check_positive(regularization=regularization)
     names = sorted(member_scores)
     members = _columns(member_scores, names, "member_scores", num_folds)
@@ -144,19 +149,20 @@ def fuse(
     fused = np.empty(len(inputs))
     for fold in range(num_folds):
         held = folds == fold
-        fused[held] = _learned(
-            inputs[~held], answers[~held], inputs[held], regularization
-        )
+        model = _logistic(regularization)
+        if learner == "boosting":
+            model = _boosting(regularization, seed)
+        fused[held] = _learned(model, inputs[~held], answers[~held], inputs[held])
     return fused[: len(members)], fused[len(members) :]
 
 
 def _learned(
-    known: FloatArray, answers: BoolArray, held: FloatArray, regularization: float
+    model: Any, known: FloatArray, answers: BoolArray, held: FloatArray
 ) -> FloatArray:
     """Scores held-out rows by a model of the known ones, in units of the known ones."""
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
-    model = _logistic(regularization).fit((known - mean) / deviation, answers)
+    model.fit((known - mean) / deviation, answers)
     level = model.decision_function((known - mean) / deviation)
     scores = model.decision_function((held - mean) / deviation)
     return (scores - level.mean()) / (level.std() or 1.0)
@@ -164,6 +170,18 @@ def _learned(
 
 def _logistic(regularization: float) -> Any:
     return LogisticRegression(C=regularization, max_iter=1000)
+
+
+def _boosting(regularization: float, seed: int) -> Any:
+    """Shallow trees; scikit-learn takes 32 bits of a seed."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_depth=3,
+        early_stopping=False,
+        l2_regularization=1 / regularization,
+        random_state=int(np.random.default_rng([seed, 61]).integers(2**31)),
+    )
 
 
 def _columns(

@@ -63,11 +63,7 @@ class GANLeaks(StreamedAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images searched and the distance."""
-        target = self._target
-        return {
-            "num_samples": self._num_watched(target) if target else self.num_samples,
-            "distance": "L2 in [-1, 1]",
-        }
+        return {**super().settings, "distance": "L2 in [-1, 1]"}
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Nearest:
         return _Nearest(images)

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.attack_result import plain_settings
 from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.fingerprint import of_features
 from keras_mixup_gan.typing import FloatArray
 
 FORMAT = 1
@@ -41,6 +42,7 @@ class Journal:
         folder: Where the files live; made if need be.
         context: What all attacks of the audit depend on, as plain JSON values.
         num_queries: Numbers of members and of non-members.
+        probes: Images by which feature functions are told apart.
 
     Attributes:
         damaged: Names of attacks whose files were there but could not be trusted.
@@ -54,10 +56,12 @@ class Journal:
         folder: str | os.PathLike[str],
         context: Mapping[str, Any],
         num_queries: tuple[int, int],
+        probes: FloatArray,
     ) -> None:
         self._folder = Path(folder)
         self._context = {"format": FORMAT, **context}
         self._num_queries = num_queries
+        self._probes = probes
         self.damaged: list[str] = []
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -117,13 +121,15 @@ class Journal:
     def key_of(self, name: str, attack: Attack) -> str:
         """Hash of all that the scores of an attack depend on, before it is fitted."""
         kind = type(attack)
+        content = {
+            **self._context,
+            "attack": f"{kind.__module__}.{kind.__qualname__}",
+            "name": name,
+            "settings": plain_settings(attack.settings),
+        }
+        features = of_features(attack, self._probes)
         return _digest(
-            {
-                **self._context,
-                "attack": f"{kind.__module__}.{kind.__qualname__}",
-                "name": name,
-                "settings": plain_settings(attack.settings),
-            }
+            content if features is None else {**content, "features": features}
         )
 
     def _paths(self, name: str, key: str) -> tuple[Path, Path]:

@@ -128,16 +128,17 @@ class LiRA(Attack):
     ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
         """Mean and standard deviation with and without each image."""
         counts = np.minimum(inside.sum(axis=0), (~inside).sum(axis=0))
-        own = np.full(len(counts), self.variance == "record")
-        if self.variance == "auto":
-            own = counts >= PER_RECORD
-        with_image = self._normal(values, inside, own, "in")
-        return with_image, self._normal(values, ~inside, own, "out")
+        with_image = self._normal(values, inside, counts, "in")
+        return with_image, self._normal(values, ~inside, counts, "out")
 
     def _normal(
-        self, values: FloatArray, chosen: BoolArray, own: BoolArray, group: str
+        self, values: FloatArray, chosen: BoolArray, counts: IntArray, group: str
     ) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of a group, given the counts that decide."""
         common = self._common[group]
+        least_count = {"auto": PER_RECORD, "record": 0, "common": np.inf}
+        own = counts >= least_count[self.variance]
+        own &= chosen.sum(axis=0) > 1  # one score has no deviation
         mean = _centers(values, chosen, self.center)
         squares = (np.where(chosen, values - mean, 0) ** 2).sum(axis=0)
         deviation = np.sqrt(squares / np.maximum(chosen.sum(axis=0) - 1, 1))
@@ -173,7 +174,8 @@ class OfflineLiRA(LiRA):
     images only, where `LiRA` cannot; it is weaker where both work.
 
     Args:
-        variance: As for `LiRA`.
+        variance: As for `LiRA`, but 32 shadows that did not see the image are enough
+            for a deviation of its own.
         center: As for `LiRA`.
 
     Source: Carlini et al., IEEE S&P 2022 (offline attack).
@@ -194,7 +196,8 @@ class OfflineLiRA(LiRA):
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
     ) -> FloatArray:
-        _, (mean, deviation) = self._normals(values, inside)
+        counts = (~inside).sum(axis=0)
+        mean, deviation = self._normal(values, ~inside, counts, "out")
         ratio: FloatArray = stats.norm.logcdf(scores, mean, deviation)
         return ratio
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.shadow_recipe import training_of
-from keras_mixup_gan.attacks.signals import num_available, samples_of
+from keras_mixup_gan.attacks.signals import samples_of
+from keras_mixup_gan.attacks.streaming import num_available
 from keras_mixup_gan.attacks.target import AttackTarget, as_target
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer

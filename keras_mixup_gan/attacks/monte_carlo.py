@@ -7,22 +7,10 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from keras_mixup_gan.attacks.ball import Ball
-from keras_mixup_gan.attacks.feature_maps import (
-    FeatureMap,
-    Features,
-    check_features_choice,
-    describe_features,
-    fit_features,
-)
+from keras_mixup_gan.attacks.feature_maps import Features
+from keras_mixup_gan.attacks.featured import FeaturedAttack, Searching
 from keras_mixup_gan.attacks.nearest import Search
-from keras_mixup_gan.attacks.streaming import (
-    Chunk,
-    StreamedAttack,
-    drawn_reference,
-    generated_features,
-    reference_of,
-    show,
-)
+from keras_mixup_gan.attacks.streaming import drawn_reference, generated_features, show
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice, check_in_range
@@ -37,21 +25,15 @@ PAPER = (
 
 
 @dataclass
-class _Nearby:
-    """Watches the samples within `search.ball`, or only the nearest."""
-
-    search: Search
-    features: FeatureMap
-
-    def see(self, chunk: Chunk) -> None:
-        self.search.see(chunk.features(self.features))
+class _Nearest(Searching):
+    """The distance to the nearest sample."""
 
     def scores(self) -> FloatArray:
         return np.sqrt(self.search.squares[:, 0])
 
 
 @dataclass
-class _Summed(_Nearby):
+class _Summed(Searching):
     """One of the sums over the samples within the ball, per sample seen."""
 
     attack: "MonteCarlo"
@@ -62,7 +44,7 @@ class _Summed(_Nearby):
         return self.attack._sums(self.search.ball) / self.search.num_seen
 
 
-class MonteCarlo(StreamedAttack):
+class MonteCarlo(FeaturedAttack):
     """The share of generated images that lie closer to the query than `eps`.
 
     A generator that overfits puts more mass around its training images. Distances
@@ -110,15 +92,13 @@ class MonteCarlo(StreamedAttack):
         eps_from: str = "reference",
         features: Features = 40,
     ) -> None:
-        super().__init__(num_samples)
+        super().__init__(num_samples, features)
         if isinstance(eps, str):
             check_choice(eps, ("median",), "eps")
         else:
             check_in_range(np.nextafter(0.0, 1.0), 100, eps=eps)
         check_choice(eps_from, ("reference", "queries"), "eps_from")
-        check_features_choice(features)
-        self.eps, self.eps_from, self.features = eps, eps_from, features
-        self._map: FeatureMap | None = None
+        self.eps, self.eps_from = eps, eps_from
         self._radius: float | None = None
 
     @property
@@ -129,13 +109,12 @@ class MonteCarlo(StreamedAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The rule for the radius, the radius itself, and the distance."""
-        target = self._target
         settings: dict[str, Any] = {
-            "num_samples": self._num_watched(target) if target else self.num_samples,
+            **super().settings,
             "eps": self.eps,
             "eps_from": self.eps_from,
             "transductive": self.transductive,
-            "distance": f"L2 of {describe_features(self.features, self._map)}",
+            "distance": f"L2 of {self._described}",
         }
         if self._radius is not None:
             settings["radius"] = self._radius
@@ -143,18 +122,16 @@ class MonteCarlo(StreamedAttack):
 
     def _fit(self, target: AttackTarget) -> None:
         self._radius = None
-        self._map = fit_features(self.features, reference_of(target, self, 2).images)
+        super()._fit(target)
         if not self.transductive:
             images = drawn_reference(target, self, NUM_CALIBRATION_IMAGES, 2, stream=11)
-            self._radius = self._radius_on(target, self._map, images)
+            self._radius = self._radius_on(target, images)
 
-    def _radius_on(
-        self, target: AttackTarget, features: FeatureMap, images: FloatArray
-    ) -> float:
+    def _radius_on(self, target: AttackTarget, images: FloatArray) -> float:
         """The radius by the rule, set on these images."""
-        number = self._num_watched(target)
+        features, number = self._fitted_map, self._num_watched(target)
         if isinstance(self.eps, str):
-            nearest = _Nearby(Search(features(images)), features)
+            nearest = _Nearest(Search(features(images)), features)
             show(target, [(nearest, number)])
             radius = float(np.median(nearest.scores()))
         else:
@@ -170,11 +147,9 @@ class MonteCarlo(StreamedAttack):
         return radius
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Summed:
-        features, radius = self._map, self._radius
-        if features is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
+        features, radius = self._fitted_map, self._radius
         if self.transductive or radius is None:
-            radius = self._radius_on(target, features, images)
+            radius = self._radius_on(target, images)
         return _Summed(Search(features(images), radius=radius), features, self)
 
     def _sums(self, ball: Ball) -> FloatArray:

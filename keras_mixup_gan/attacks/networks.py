@@ -38,13 +38,18 @@ class Network:
     biases: tuple[FloatArray, ...]
     num_epochs: int
 
-    def logits(self, rows: FloatArray) -> FloatArray:
-        """The log odds of class 1 for each row, float64 `(num_rows,)`."""
+    def logits(self, rows: FloatArray, quick: bool = False) -> FloatArray:
+        """The log odds of class 1 for each row, float64 `(num_rows,)`.
+
+        Each row is computed by itself, unless `quick`: then its last bits may depend
+        on the others.
+        """
         values = rows
         for weights, biases in zip(self.weights, self.biases, strict=True):
             if values is not rows:
                 values = np.maximum(values, 0)
-            values = row_products(values, weights) + biases
+            product = values @ weights.T if quick else row_products(values, weights)
+            values = product + biases
         return values[:, 0]
 
 
@@ -81,7 +86,7 @@ def train_network(
     for epoch in range(MAX_EPOCHS):
         network.partial_fit(rows[trained], classes[trained], classes=[0, 1])
         now = _frozen(network, epoch + 1)
-        loss = _log_loss(now.logits(rows[held_out]), classes[held_out])
+        loss = _log_loss(now.logits(rows[held_out], quick=True), classes[held_out])
         waited = 0 if loss < least - SMALLEST_GAIN else waited + 1
         if loss < least:
             best, least = now, loss

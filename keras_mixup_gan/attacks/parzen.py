@@ -5,21 +5,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_mixup_gan.attacks.feature_maps import (
-    FeatureMap,
-    Features,
-    check_features_choice,
-    describe_features,
-    fit_features,
-)
+from keras_mixup_gan.attacks.feature_maps import FeatureMap, Features
+from keras_mixup_gan.attacks.featured import FeaturedAttack
 from keras_mixup_gan.attacks.kernels import RunningDensity, likelihood_bandwidth
 from keras_mixup_gan.attacks.monte_carlo import NUM_CALIBRATION_IMAGES, PAPER
 from keras_mixup_gan.attacks.streaming import (
     Chunk,
-    StreamedAttack,
     drawn_reference,
     generated_features,
-    reference_of,
 )
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
@@ -41,7 +34,7 @@ class _Density:
         return self.running.log_density()
 
 
-class ParzenWindow(StreamedAttack):
+class ParzenWindow(FeaturedAttack):
     """The log density of generated images at the query, by isotropic kernels.
 
     The bandwidth makes generated images likeliest given one another (leave-one-out,
@@ -68,27 +61,21 @@ class ParzenWindow(StreamedAttack):
     paper: ClassVar[str] = f"{PAPER} (kernel density)."
 
     def __init__(self, num_samples: int = 20_000, features: Features = 40) -> None:
-        super().__init__(num_samples)
-        check_features_choice(features)
-        self.features = features
-        self._map: FeatureMap | None = None
+        super().__init__(num_samples, features)
         self._bandwidth: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images, the features, and the bandwidth once fitted."""
-        target = self._target
-        settings: dict[str, Any] = {
-            "num_samples": self._num_watched(target) if target else self.num_samples,
-            "features": describe_features(self.features, self._map),
-        }
+        settings = {**super().settings, "features": self._described}
         if self._bandwidth is not None:
             settings["bandwidth"] = self._bandwidth
         return settings
 
     def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        features = self._fitted_map
         images = drawn_reference(target, self, NUM_CALIBRATION_IMAGES, 2, stream=11)
-        features = fit_features(self.features, reference_of(target, self, 2).images)
         number = self._num_watched(target)
         few = min(number, NUM_BANDWIDTH_SAMPLES)
         if few < 3:
@@ -98,11 +85,10 @@ class ParzenWindow(StreamedAttack):
         samples = generated_features(target, few, features)
         scale = float(np.sqrt(features(images).var(axis=0).mean()))
         bandwidth = likelihood_bandwidth(samples, scale)
-        self._map = features
         self._bandwidth = bandwidth * (few / number) ** (1 / (samples.shape[1] + 4))
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Density:
-        if self._map is None or self._bandwidth is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
-        queries = self._map(images)
-        return _Density(RunningDensity(queries, self._bandwidth), self._map)
+        features = self._fitted_map
+        if self._bandwidth is None:
+            raise ValueError(f"{self.title} has no width. Call `fit(target)` first.")
+        return _Density(RunningDensity(features(images), self._bandwidth), features)

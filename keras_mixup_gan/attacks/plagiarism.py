@@ -6,35 +6,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from keras_mixup_gan.attacks.density import SMALLEST_DISTANCE, nearest_distances
-from keras_mixup_gan.attacks.feature_maps import (
-    FeatureMap,
-    Features,
-    check_features_choice,
-    describe_features,
-    fit_features,
-)
+from keras_mixup_gan.attacks.feature_maps import Features
+from keras_mixup_gan.attacks.featured import FeaturedAttack, Searching
 from keras_mixup_gan.attacks.nearest import Search
-from keras_mixup_gan.attacks.streaming import (
-    Chunk,
-    StreamedAttack,
-    drawn_reference,
-    reference_of,
-)
+from keras_mixup_gan.attacks.streaming import drawn_reference, equal_number
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
 @dataclass
-class _Neighbours:
+class _Neighbours(Searching):
     """Watches for the nearest samples; those among outside images are known."""
 
-    search: Search
-    features: FeatureMap
     outside: FloatArray
-
-    def see(self, chunk: Chunk) -> None:
-        self.search.see(chunk.features(self.features))
 
     def scores(self) -> FloatArray:
         generated = np.maximum(np.sqrt(self.search.squares), SMALLEST_DISTANCE)
@@ -45,7 +30,7 @@ class _Neighbours:
         return generated_share(generated, self.outside) + within
 
 
-class DPI(StreamedAttack):
+class DPI(FeaturedAttack):
     """The share of generated images among the nearest ones, generated and outside.
 
     As many generated as reference images are looked at, so that a query in no special
@@ -83,39 +68,25 @@ class DPI(StreamedAttack):
     def __init__(
         self, num_samples: int = 20_000, features: Features = 40, k: int = 20
     ) -> None:
-        super().__init__(num_samples)
-        check_features_choice(features)
+        super().__init__(num_samples, features)
         check_integer(1, k=k)
-        self.features = features
         self.k = k
-        self._map: FeatureMap | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images of either kind, the neighbours and the features."""
-        target = self._target
-        return {
-            "num_samples": self._num_watched(target) if target else self.num_samples,
-            "k": self.k,
-            "features": describe_features(self.features, self._map),
-        }
+        return {**super().settings, "k": self.k, "features": self._described}
 
     def _num_watched(self, target: AttackTarget) -> int:
-        outside = len(reference_of(target, self, 2).images)
-        return min(super()._num_watched(target), outside)
-
-    def _fit(self, target: AttackTarget) -> None:
-        self._map = fit_features(self.features, reference_of(target, self, 2).images)
+        return equal_number(target, self, super()._num_watched(target), 2)
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbours:
-        if self._map is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
-        number = self._num_watched(target)
+        features, number = self._fitted_map, self._num_watched(target)
         outside = drawn_reference(target, self, number, 1, stream=13)
-        queries = self._map(images)
+        queries = features(images)
         k = min(self.k, number)
-        distances = nearest_distances(queries, self._map(outside), k)
-        return _Neighbours(Search(queries, k), self._map, distances)
+        distances = nearest_distances(queries, features(outside), k)
+        return _Neighbours(Search(queries, k), features, distances)
 
 
 def generated_share(generated: FloatArray, outside: FloatArray) -> FloatArray:

@@ -20,6 +20,7 @@ from keras_mixup_gan.attacks.attack_result import AttackResult as AttackResult
 from keras_mixup_gan.attacks.attack_result import point_to_dict
 from keras_mixup_gan.attacks.guards import BlindBaseline
 from keras_mixup_gan.attacks.held_out import HeldOutStrongest, strongest_held_out
+from keras_mixup_gan.attacks.null_target import NOT_RUN, NullTarget
 from keras_mixup_gan.attacks.power import detectable_auc
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice
@@ -51,6 +52,8 @@ class AuditReport:
         duplicates: Number of images of each part that repeat another of that part;
             between parts there are none, or the audit would have been refused.
         blind: What can be told without the model, if that was measured.
+        null_target: What the same attacks find on a model that saw neither members nor
+            non-members, if one was given.
         member_images: The images of the members, for `save(show_members=True)`.
     """
 
@@ -69,6 +72,7 @@ class AuditReport:
     model_hash: str | None = None
     duplicates: dict[str, int] = field(default_factory=dict)
     blind: BlindBaseline | None = None
+    null_target: NullTarget | None = None
     member_images: FloatArray | None = None
 
     @property
@@ -111,7 +115,8 @@ class AuditReport:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What the numbers do not say."""
-        return verdict.CAVEATS
+        untested = () if self.null_target is not None else (NOT_RUN,)
+        return (*verdict.CAVEATS, *untested)
 
     def __getitem__(self, name: str) -> AttackResult:
         results = {result.name: result for result in self.attacks}
@@ -155,6 +160,9 @@ class AuditReport:
             "blind": None
             if self.blind is None
             else {"auc": self.blind.auc, "auc_ci": list(self.blind.interval)},
+            "null_target": None
+            if self.null_target is None
+            else self.null_target.to_dict(),
             "detectable_auc": self.detectable_auc,
             "strongest_held_out": _held_out_to_dict(self.strongest_held_out),
             "confidence": CONFIDENCE,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.shadow_recipe import training_of
 from keras_mixup_gan.attacks.shadow_training import train_shadows
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.data.splits import MembershipSplit
@@ -24,6 +25,7 @@ def with_shadows(
     shadows: Any,
     fit: Mapping[str, Any] | None,
     folder: str | os.PathLike[str] | None,
+    scheduler: str | None,
     progress: Callable[[int, int], None] | None,
 ) -> AttackTarget:
     """Grants access to shadow models, after training them where a number is given.
@@ -35,15 +37,23 @@ def with_shadows(
         shadows: `Shadows`, the number to train, or None.
         fit: Arguments of `model.fit` for the training.
         folder: Where trained shadows are kept; by default nowhere.
+        scheduler: Address of a Dask scheduler whose workers train them, if any.
         progress: Called as `progress(num_done, num_shadows)`.
 
     Returns:
         The target with its shadows.
 
     Raises:
-        ValueError: If the number is too small, `fit` is missing, or the model is not
-            one that can be trained.
+        ValueError: If the number is too small, `fit` is missing, the model is not one
+            that can be trained, or the scheduler cannot be used.
+        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
     """
+    if scheduler is not None and not isinstance(shadows, int):
+        raise ValueError(
+            "`scheduler` is where shadow models are trained. Expected the number of "
+            f"them. Received: shadows={shadows!r:.80}, scheduler={scheduler!r}. Pass "
+            "`shadows=16`, or no scheduler."
+        )
     if shadows is None:
         return target
     if not isinstance(shadows, int):
@@ -57,19 +67,25 @@ def with_shadows(
             model,
             np.concatenate([part.images for part in parts]),
             np.concatenate(labels) if labels else None,
-            folder=place / f"shadows-{_key(split, shadows, fit, target.seed)}",
+            folder=place / f"shadows-{_key(model, split, shadows, fit, target.seed)}",
             num_shadows=shadows,
             fit=fit,
             seed=target.seed,
+            scheduler=scheduler,
             progress=progress,
         )
     return replace(target, shadows=trained)
 
 
 def _key(
-    split: MembershipSplit, number: int, fit: Mapping[str, Any] | None, seed: int
+    model: Any,
+    split: MembershipSplit,
+    number: int,
+    fit: Mapping[str, Any] | None,
+    seed: int,
 ) -> str:
     """Tells the shadows of different audits apart that share a folder."""
-    content = [split.content_hash, number, dict(fit or {}), seed]
-    text = json.dumps(content, sort_keys=True, default=str)
+    _, recipe = training_of(model, fit)
+    content = [split.content_hash, number, recipe, seed]
+    text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

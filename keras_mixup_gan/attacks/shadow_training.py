@@ -1,9 +1,9 @@
 """`train_shadows`: many models on random halves of a pool, in parallel, resumable."""
 
-import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,11 @@ import numpy as np
 
 from keras_mixup_gan.attacks import shadows as store
 from keras_mixup_gan.attacks.shadow_recipe import Train, settings_of, training_of
+from keras_mixup_gan.attacks.shadow_workers import (
+    this_process,
+    use_one_core,
+    workers,
+)
 from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
 from keras_mixup_gan.attacks.signals import SIGNALS, signal
 from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
@@ -39,6 +44,7 @@ def train_shadows(
     flips: bool = False,
     keep_models: bool = False,
     n_jobs: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Shadows:
     """Trains shadow models on random halves of a pool and notes what they say of it.
@@ -61,8 +67,7 @@ def train_shadows(
             and non-members together for attacks that train on the queries; outside
             images alone for those that do not.
         labels: Class labels `(num_images,)`, for conditional models.
-        folder: Where shadows are kept. It must not hold other ones; workers on other
-            machines must see it too.
+        folder: Where shadows are kept, on this machine. It must not hold other ones.
         num_shadows: How many, at least 2. 16 are a beginning, 64 or more show what a
             determined attacker finds.
         queries: Further images that no shadow is trained on but which will be scored
@@ -75,9 +80,14 @@ def train_shadows(
         num_samples: Generated images for each signal, by default 1024 and 5000.
         flips: Average the statistics over an image and its mirror image.
         keep_models: Save the models too.
-        n_jobs: How many to train at the same time, in processes; -1 for all cores. By
-            default one, or what a surrounding `joblib.parallel_config` says, which may
-            name any backend, also one of a cluster.
+        n_jobs: How many to train at the same time, in processes with one core each;
+            -1 for all cores. By default one, in this process, or what a surrounding
+            `joblib.parallel_config` says.
+        scheduler: Address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose
+            workers train instead, one shadow for each of their threads and with one
+            core each. They must have the same software; they need not see `folder`.
+            Shadows from workers are the same to the last bit wherever these run; in
+            this process TensorFlow may use more cores, which changes the rounding.
         progress: Called as `progress(num_done, num_shadows)`.
 
     Returns:
@@ -85,7 +95,8 @@ def train_shadows(
 
     Raises:
         ValueError: If an argument is not as described, the folder holds other shadows,
-            or a shadow equals the target.
+            a shadow equals the target, or no scheduler or no fit worker answers.
+        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Source: Carlini, Chien, Nasr, Song, Terzis, Tramer, "Membership Inference Attacks
     From First Principles", IEEE S&P 2022.
@@ -116,14 +127,17 @@ def train_shadows(
         "recipe": recipe,
     }
     folder = _open(Path(folder), manifest, pool)
-    job = _Job(train, pool, folder, manifest, os.getpid(), store.weights_digest(model))
+    job = _Job(train, pool, manifest, this_process(), store.weights_digest(model))
     missing = [k for k in range(num_shadows) if store.read_shadow(folder, k) is None]
     done = num_shadows - len(missing)
-    workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    for _ in workers(joblib.delayed(job)(number) for number in missing):
-        done += 1
-        if progress is not None:
-            progress(done, num_shadows)
+    if missing:
+        with workers(scheduler, n_jobs, job) as parallel:
+            calls = (joblib.delayed(_trained)(job, number) for number in missing)
+            for number, arrays in parallel(calls):
+                _keep(folder, number, arrays)
+                done += 1
+                if progress is not None:
+                    progress(done, num_shadows)
     return Shadows.load(folder)
 
 
@@ -178,18 +192,17 @@ class _Pool:
 
 @dataclass(frozen=True)
 class _Job:
-    """Trains one shadow, notes what it says of every record, and writes that."""
+    """Trains one shadow and notes what it says of every record."""
 
     train: Train
     pool: _Pool
-    folder: Path
     manifest: dict[str, Any]
-    parent: int
+    parent: tuple[str, int]
     target_id: str | None
 
-    def __call__(self, number: int) -> None:
-        if os.getpid() != self.parent:
-            _share_cores()
+    def __call__(self, number: int) -> dict[str, Any]:
+        if this_process() != self.parent:
+            use_one_core()
         model = self.train(*self.pool.half(number), self._seed(number))
         target = as_target(model, self.manifest["seed"])
         prints = store.fingerprint(target)
@@ -220,14 +233,35 @@ class _Job:
         arrays["id"] = np.array(identity)
         arrays["defence"] = np.array(json.dumps(settings_of(target.mixup)))
         if self.manifest["keep_models"]:
-            path = store.model_path(self.folder, number)
-            model.save(path)
-            arrays["model_sha256"] = np.array(store.file_digest(path))
-        store.write_arrays(self.folder / f"shadow-{number:03d}.npz", arrays)
+            arrays["model"] = _saved(model)
+        return arrays
 
     def _seed(self, number: int) -> int:
         sequence = np.random.SeedSequence([self.manifest["seed"], 31, number])
         return int(sequence.generate_state(1)[0] >> 1)
+
+
+def _trained(job: _Job, number: int) -> tuple[int, dict[str, Any]]:
+    """What one shadow says, and which one it is."""
+    return number, job(number)
+
+
+def _saved(model: Any) -> bytes:
+    """A model as the content of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shadow.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _keep(folder: Path, number: int, arrays: dict[str, Any]) -> None:
+    """Writes what a shadow says; its model first, so that arrays vouch for both."""
+    saved = arrays.pop("model", None)
+    if saved is not None:
+        path = store.model_path(folder, number)
+        store.write_bytes(path, saved)
+        arrays["model_sha256"] = np.array(store.file_digest(path))
+    store.write_arrays(folder / f"shadow-{number:03d}.npz", arrays)
 
 
 def _shape_of(images: FloatArray) -> tuple[int, int, int]:
@@ -271,12 +305,3 @@ def _finite(values: FloatArray, number: int) -> FloatArray:
             "that diverges, e.g. with a smaller learning rate."
         )
     return values
-
-
-def _share_cores() -> None:
-    """Lets the TensorFlow of a worker process use one core, so that many fit."""
-    with contextlib.suppress(ImportError, RuntimeError):
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)

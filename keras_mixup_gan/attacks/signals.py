@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
 from keras_mixup_gan.attacks.nearest import nearest_samples
+from keras_mixup_gan.attacks.streaming import num_available
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_images
@@ -93,13 +94,6 @@ def samples_of(target: AttackTarget, stop: int, start: int = 0) -> FloatArray:
     if target.sampler is None:
         raise ValueError("Generated images are needed. Grant access to: samples.")
     return _checked(target, target.sampler(start, num_available(target, stop)))
-
-
-def num_available(target: AttackTarget, num_samples: int) -> int:
-    """`num_samples`, or as many as the target holds if it holds fewer."""
-    if target.num_samples is None:
-        return num_samples
-    return min(num_samples, target.num_samples)
 
 
 def _checked(target: AttackTarget, images: FloatArray) -> FloatArray:

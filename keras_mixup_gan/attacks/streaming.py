@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Hashable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,6 +68,13 @@ class StreamedAttack(Attack):
     def __init__(self, num_samples: int = 20_000) -> None:
         check_integer(1, num_samples=num_samples)
         self.num_samples = num_samples
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of images that are looked at."""
+        target = self._target
+        number = self.num_samples if target is None else self._num_watched(target)
+        return {"num_samples": number}
 
     def _num_watched(self, target: AttackTarget) -> int:
         """How many images of this target the attack looks at."""
@@ -183,6 +190,20 @@ def reference_of(target: AttackTarget, attack: Attack, minimum: int) -> Referenc
             f"{len(target.reference.images)}. Pass more outside images."
         )
     return target.reference
+
+
+def equal_number(
+    target: AttackTarget, attack: Attack, wanted: int, minimum: int
+) -> int:
+    """`wanted` images, or as many as there are reference images if these are fewer.
+
+    Args:
+        target: The target.
+        attack: The attack that compares equally many of both, for messages.
+        wanted: How many at most.
+        minimum: How many reference images there must be.
+    """
+    return min(wanted, len(reference_of(target, attack, minimum).images))
 
 
 def drawn_reference(

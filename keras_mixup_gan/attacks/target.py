@@ -142,10 +142,11 @@ class AttackTarget:
 
         Args:
             model: A model with `generate` and `score` (full access); an array of
-                generated images in `[-1, 1]`, or a folder of image files; or a
-                function `num_images -> images` that draws fresh ones. The latter also
-                of a model that this library never trained (access to samples). For a
-                pair of networks see `from_networks`.
+                generated images in `[-1, 1]`, or a folder of image files, either
+                looked at in random order; or a function `num_images -> images` that
+                draws fresh ones. The latter also of a model that this library never
+                trained (access to samples). For a pair of networks see
+                `from_networks`.
             reference: Outside images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
                 or None.
@@ -198,7 +199,8 @@ class AttackTarget:
             generator: Network of standard normal latents, or `[latents, labels]`,
                 with images in `[-1, 1]`. It is called with `training=False`.
             discriminator: Network of images, or `[images, labels]`, with one raw score
-                per image (before any sigmoid), or None.
+                per image (before any sigmoid) that no other image of the batch has an
+                influence on, or None.
             latent_dim: Number of latent dimensions; by default read from the network.
             image_shape: `(height, width, channels)`; likewise.
             num_classes: Number of classes, if conditional; likewise.

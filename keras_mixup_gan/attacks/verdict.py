@@ -31,8 +31,6 @@ CAVEATS = (
     "with another seed or split.",
     "Members and non-members must come from one random permutation of one set of "
     "images; any other difference between them looks like a leak.",
-    "The audit itself can be tested: run on a model that was trained on other images, "
-    "every attack must stay at AUC .5.",
 )
 
 

@@ -182,13 +182,18 @@ def _draw_roc(axes: Any, result: AttackResult, number: int, floor: float) -> Non
         color=color,
         drawstyle="steps-post",
         linestyle=render.LINE_STYLES[number % len(render.LINE_STYLES)],
-        label=f"{result.title}, AUC {result.auc:.3f}",
+        label=f"{_as_plain_text(result.title)}, AUC {result.auc:.3f}",
     )
     point = result.operating_point
     if point is not None:
         low, high = np.maximum(point.tpr_interval, floor)
         at = TARGET_FPR * 1.06 ** (number - 1)  # side by side, so that all are seen
         axes.plot([at, at], [low, high], color=color, linewidth=2.5, alpha=0.6)
+
+
+def _as_plain_text(title: str) -> str:
+    """A title without formulas, and without the underscore that hides a curve."""
+    return title.replace("$", r"\$").lstrip("_")
 
 
 def _values(report: AuditReport) -> dict[str, Any]:
@@ -260,6 +265,8 @@ def _facts_in_words(report: AuditReport) -> list[str]:
     if report.blind is not None:
         blind = render.with_interval(report.blind.auc, report.blind.interval)
         facts.append(f"Without any model, from the pixels alone: AUC {blind}.")
+    if report.null_target is not None:
+        facts.append(report.null_target.sentence)
     facts.append(
         f"Smallest AUC that this many images tell from .5: {report.detectable_auc:.3f}."
     )

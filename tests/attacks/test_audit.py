@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan import attacks as attacks_module
-from keras_mixup_gan.attacks import LOGAN, Attack, AttackTarget, GANLeaks, MixupLOGAN
+from keras_mixup_gan.attacks import (
+    DPI,
+    LOGAN,
+    Attack,
+    AttackTarget,
+    GANLeaks,
+    MixupLOGAN,
+)
 from keras_mixup_gan.attacks.calibrated import ModelCalibratedGANLeaks
 from keras_mixup_gan.attacks.lira import LiRA
 from keras_mixup_gan.attacks.shadows import Shadows
@@ -444,6 +451,27 @@ def test_scores_of_another_audit_are_not_taken(tmp_path, change):
     model = options.get("model") or CountingGAN(MEMBERS)
     run_in(tmp_path, **{**options, "model": model})
     assert model.seen
+
+
+def test_feature_functions_of_the_same_name_are_not_mistaken(tmp_path):
+    def attack_by(channel):
+        return DPI(features=lambda images: images[:, channel, :, 0], k=3)
+
+    first = run_in(tmp_path, attacks=[attack_by(0)])["dpi"]
+    assert first.status == "done"
+    again = run_in(tmp_path, attacks=[attack_by(0)])["dpi"]
+    assert again.seconds == first.seconds  # taken from the folder
+    other = run_in(tmp_path, attacks=[attack_by(1)])["dpi"]
+    assert (other.member_scores != first.member_scores).any()
+
+
+def test_a_feature_function_that_fails_is_an_entry(tmp_path):
+    def fails(images):
+        raise RuntimeError("no features today")
+
+    result = run_in(tmp_path, attacks=[DPI(features=fails), "logan"])["dpi"]
+    assert result.status == "failed"
+    assert "no features today" in result.reason
 
 
 def test_other_images_of_the_same_number_are_not_mistaken(tmp_path):

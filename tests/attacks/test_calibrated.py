@@ -33,7 +33,7 @@ def test_the_yardstick_of_data_is_the_distance_to_the_nearest_outside_image():
 def test_by_default_equally_many_generated_and_outside_images_are_searched():
     target = AttackTarget.from_model(SAMPLES, reference=OUTSIDE)
     attack = DataCalibratedGANLeaks().fit(target)
-    expected = nearest(QUERIES, OUTSIDE) - nearest(QUERIES, SAMPLES[:90])
+    expected = nearest(QUERIES, OUTSIDE) - nearest(QUERIES, target.sampler(0, 90))
     np.testing.assert_allclose(attack.score(QUERIES), expected, rtol=1e-9)
     # With few samples the outside images are the ones that are drawn from.
     target = AttackTarget.from_model(SAMPLES[:20], reference=OUTSIDE)
@@ -54,7 +54,8 @@ def test_the_yardstick_of_models_is_the_mean_over_reference_models():
     others = [images(400, 6), images(500, 7)]
     target = AttackTarget.from_model(SAMPLES, reference_models=others)
     attack = ModelCalibratedGANLeaks().fit(target)
-    yardstick = (nearest(QUERIES, others[0]) + nearest(QUERIES, others[1][:400])) / 2
+    searched = [model.sampler(0, 400) for model in target.reference_models]
+    yardstick = np.mean([nearest(QUERIES, samples) for samples in searched], axis=0)
     expected = yardstick - nearest(QUERIES, SAMPLES)
     np.testing.assert_allclose(attack.score(QUERIES), expected, rtol=1e-9)
     assert attack.settings["num_reference_models"] == 2
@@ -64,7 +65,7 @@ def test_no_model_is_searched_further_than_the_others():
     target = AttackTarget.from_model(SAMPLES, reference_models=[images(30, 6)])
     attack = ModelCalibratedGANLeaks().fit(target)
     assert attack.settings["num_samples"] == 30
-    expected = nearest(QUERIES, images(30, 6)) - nearest(QUERIES, SAMPLES[:30])
+    expected = nearest(QUERIES, images(30, 6)) - nearest(QUERIES, target.sampler(0, 30))
     np.testing.assert_allclose(attack.score(QUERIES), expected, rtol=1e-9)
 
 

@@ -43,6 +43,27 @@ def test_useless_attacks_stay_useless():
     assert abs(np.mean(areas) - 0.5) < 4 * error
 
 
+def test_boosting_finds_members_that_are_unusual_either_way():
+    shifts = {"a": (0, 3), "b": (0, 1)}
+    members, others = scores(shifts, 500, 0), scores({**shifts, "a": (0, 1)}, 500, 1)
+    fused = fuse(members, others, learner="boosting")
+    # The exact attack is the size of "a", whatever its sign.
+    exact = auc(np.abs(members["a"]), np.abs(others["a"]))
+    assert exact - 0.06 < auc(*fused) < exact + 0.01
+    assert auc(*fuse(members, others)) < 0.6
+    again = fuse(members, others, learner="boosting")
+    np.testing.assert_array_equal(fused[0], again[0])
+
+
+def test_boosting_of_useless_attacks_stays_useless():
+    areas = []
+    for seed in range(8):
+        noise = {str(k): (0, 1) for k in range(4)}
+        members, others = scores(noise, 150, seed), scores(noise, 150, 1000 + seed)
+        areas.append(auc(*fuse(members, others, learner="boosting", seed=seed)))
+    assert abs(np.mean(areas) - 0.5) < 4 * np.sqrt(301 / (12 * 150 * 150) / 8)
+
+
 def test_one_attack_alone_keeps_its_order_within_a_fold():
     members, others = {"a": np.arange(10.0) + 3}, {"a": np.arange(10.0)}
     fused = fuse(members, others)

@@ -116,6 +116,35 @@ def test_offline_is_the_log_probability_of_less_among_models_without_the_image()
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-9)
 
 
+def test_offline_needs_no_shadow_that_saw_the_image_for_a_deviation_of_its_own():
+    values = np.random.default_rng(0).normal(0, 1, (32, len(POOL)))
+    own = np.linspace(-1, 3, len(POOL))
+    for number, exact in ((32, True), (31, False)):
+        shadows = shadows_of(values[:number], np.zeros((number, len(POOL)), bool))
+        scores = OfflineLiRA().fit(target_of(own, shadows)).score(POOL)
+        known = values[:number]
+        deviations = known.std(axis=0, ddof=1)
+        if not exact:
+            deviations = np.sqrt((deviations**2).mean())
+        expected = stats.norm.logcdf(own, known.mean(axis=0), deviations)
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("attack", [LiRA, OfflineLiRA])
+def test_a_single_shadow_has_no_deviation_to_boast_of(attack):
+    """A deviation of 0 would turn any distance from it into certainty."""
+    shadows, own = drawn(8)
+    inside = shadows.inside.copy()
+    inside[:, 0] = np.arange(8) == 0
+    inside[:, 1] = np.arange(8) != 0
+    shadows = shadows_of(shadows.statistics["critic"], inside)
+    scores = [
+        attack(variance=variance).fit(target_of(own, shadows)).score(POOL)
+        for variance in ("record", "common")
+    ]
+    assert np.abs(scores[0][:2]).max() < 20 * np.abs(scores[1]).max()
+
+
 def test_offset_is_the_distance_from_the_middle_of_both_means():
     shadows, own = drawn(16)
     scores = OffsetLiRA().fit(target_of(own, shadows)).score(POOL)

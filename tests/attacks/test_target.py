@@ -49,6 +49,21 @@ def test_sampling_in_parts_is_sampling_at_once():
     assert np.abs(parts - other).max() > 0.1
 
 
+def test_a_sorted_array_is_not_looked_at_in_its_order():
+    """The first so many of images sorted by class would be of few classes."""
+    samples = np.repeat(np.linspace(-1, 1, 10, dtype="float32"), 50)
+    samples = np.broadcast_to(samples[:, None, None, None], (500, *SHAPE))
+    target = AttackTarget.from_model(samples, seed=1)
+    first = target.sampler(0, 100)[:, 0, 0, 0]
+    assert len(np.unique(first)) == 10
+    assert abs(first.mean()) < 0.25
+    every = target.sampler(0, 500)[:, 0, 0, 0]
+    np.testing.assert_array_equal(np.sort(every), samples[:, 0, 0, 0])
+    np.testing.assert_array_equal(every[:100], first)
+    other = AttackTarget.from_model(samples, seed=2).sampler(0, 500)[:, 0, 0, 0]
+    assert (other != every).any()
+
+
 def test_the_target_shows_no_more_than_its_fields():
     model = FakeGAN(images(5, 0))
     target = AttackTarget.from_model(model)
@@ -151,6 +166,34 @@ def test_a_pair_of_networks_grants_everything(num_classes):
     scores = target.discriminator(parts[:3], rows)
     np.testing.assert_array_equal(scores, target.discriminator(parts[:3], rows))
     assert LOGAN().fit(target).score(parts[:3], rows).shape == (3,)
+
+
+@keras.saving.register_keras_serializable("test_target")
+class BatchSpread(keras.layers.Layer):
+    """Adds the standard deviation over the batch, as discriminators of StyleGAN do."""
+
+    def call(self, inputs):
+        spread = keras.ops.std(inputs, axis=0, keepdims=True)
+        return inputs + keras.ops.mean(spread)
+
+
+@pytest.mark.parametrize("batch_size", [2, 300])
+def test_a_discriminator_that_compares_images_of_a_batch_is_refused(batch_size):
+    """Its scores would depend on who else is queried."""
+    pixels = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(pixels)
+    plain = keras.Model(pixels, keras.layers.Dense(1)(flat))
+    comparing = keras.Model(pixels, keras.layers.Dense(1)(BatchSpread()(flat)))
+    queries = images(batch_size, 1)
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16)])
+    for network, refused in ((plain, False), (comparing, True)):
+        target = AttackTarget.from_networks(generator, network, image_shape=SHAPE)
+        attack = LOGAN().fit(target)
+        if refused:
+            with pytest.raises(ValueError, match="must score each image by itself"):
+                attack.score(queries)
+        else:
+            assert np.isfinite(attack.score(queries)).all()
 
 
 def test_networks_that_do_not_tell_their_sizes_need_them():

@@ -169,6 +169,17 @@ def test_low_rates_are_shown_where_there_are_non_members_enough(tmp_path):
     assert "withheld: it" not in words
 
 
+def test_a_title_is_no_formula_and_is_never_left_out(tmp_path):
+    class Formula(Hostile):
+        name, title = "formula", r"_$\nonsense{$ of 5 $"
+
+    members = images(60, 1)
+    report = audit(FakeGAN(members), members, images(50, 2), attacks=Formula())
+    page = report.save(tmp_path / "audit.html").read_text(encoding="utf-8")
+    legend = page[page.index("<svg") :]
+    assert r"$\nonsense{$ of 5 $, AUC" in legend
+
+
 def test_everything_shown_is_escaped(page, report):
     assert "<script" not in page
     assert "&lt;script&gt;" in page
