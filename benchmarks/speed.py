@@ -6,18 +6,28 @@ Fresh DCGANs take steps in turns on the embedded digits: undefended (twice, to s
 noise of the measurement), with the paper's mixup, with two-sided mixup and with the
 recipe's mixup. DP-SGD takes turns with an undefended model alone, in a quarter of the
 rounds: its long steps would otherwise slow down whatever comes after them.
+
+Each family then takes turns with the same networks in a loop written as Keras'
+documentation shows (`benchmarks/documented.py`), with the same number of updates.
 """
 
 import argparse
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
+from benchmarks import documented
 from keras_mixup_gan import DPSGD, MixUp, data, zoo
 from keras_mixup_gan.attacks.results import software_versions
-from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
+from keras_mixup_gan.experiments import timing
+from keras_mixup_gan.zoo.factories import optimizer_from
 
 BASELINE = "undefended"
+DOCUMENTED = {
+    "dcgan": documented.DocumentedGAN,
+    "wgan_gp": documented.DocumentedWGANGP,
+}
 MIXUP_ARMS = {
     BASELINE: {},
     "undefended again": {},
@@ -31,18 +41,39 @@ DP_ARMS = {
 }
 
 
-def measure(arms: dict, batch_size: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Times the arms in turns; a row for each."""
-    images = data.load_images("digits").images[:1000]
+def measure(arms: dict, images: Any, batch_size: int, rounds: int) -> dict[str, Any]:
+    """Times defences in turns; a row for each."""
     models = {name: zoo.dcgan(seed=0, **arm) for name, arm in arms.items()}
-    seconds = step_seconds(models, images, batch_size, rounds)
-    ratios = median_ratios(seconds, BASELINE)
+    return rows_of(timing.step_seconds(models, images, batch_size, rounds), BASELINE)
+
+
+def measure_family(
+    name: str, images: Any, batch_size: int, rounds: int
+) -> dict[str, Any]:
+    """Times a model of the zoo and its documented counterpart in turns."""
+    model = getattr(zoo, name)(seed=0)
+    baseline = f"{name}, documented loop"
+    counterpart = DOCUMENTED[name](model)
+    optimizer = optimizer_from(zoo.load_recipe(name))
+    twin = optimizer_from(zoo.load_recipe(name))
+    counterpart.compile(optimizer, twin)
+    takers = {
+        baseline: documented.step_taker(counterpart, images, batch_size),
+        f"{name}, fit": timing.step_taker(model, images, batch_size),
+    }
+    return rows_of(timing.seconds_in_turns(takers, rounds), baseline)
+
+
+def rows_of(seconds: dict[str, list[float]], baseline: str) -> dict[str, Any]:
+    """Medians of the times and of their ratios to the baseline's."""
+    ratios = timing.median_ratios(seconds, baseline)
     return {
         name: {
+            "baseline": baseline,
             "ratio": ratios[name],
             "median_seconds": statistics.median(times),
             "min_seconds": min(times),
-            "rounds": rounds,
+            "rounds": len(times),
         }
         for name, times in seconds.items()
     }
@@ -56,13 +87,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
 
+    images = data.load_images("digits").images[:1000]
+    few = max(1, given.rounds // 4)
     rows = {
-        **measure(DP_ARMS, given.batch_size, max(1, given.rounds // 4)),
-        **measure(MIXUP_ARMS, given.batch_size, given.rounds),
+        **measure(DP_ARMS, images, given.batch_size, few),
+        **measure(MIXUP_ARMS, images, given.batch_size, given.rounds),
+        **measure_family("dcgan", images, given.batch_size, given.rounds),
+        **measure_family("wgan_gp", images, given.batch_size, few),
     }
     for name, row in rows.items():
         print(
-            f"{name:22}  {row['ratio']:.3f} times the undefended step  "
+            f"{name:24}  {row['ratio']:.3f} times the step of {row['baseline']}  "
             f"(median {1000 * row['median_seconds']:.1f} ms)"
         )
     if given.out is not None:

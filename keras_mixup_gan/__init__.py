@@ -1,14 +1,37 @@
 """GANs trained on mixtures of images, and an audit of what they still give away."""
 
-from keras_mixup_gan import data as data
-from keras_mixup_gan import metrics as metrics
-from keras_mixup_gan import models as models
-from keras_mixup_gan import privacy as privacy
-from keras_mixup_gan import zoo as zoo
-from keras_mixup_gan.attacks import AttackTarget as AttackTarget
-from keras_mixup_gan.attacks import AuditReport as AuditReport
-from keras_mixup_gan.attacks import audit as audit
-from keras_mixup_gan.mixup import MixUp as MixUp
-from keras_mixup_gan.privacy import DPSGD as DPSGD
+from typing import TYPE_CHECKING
+
+from keras_mixup_gan.lazy import lazy_names
+from keras_mixup_gan.registration import announce_classes
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from keras_mixup_gan import attacks as attacks
+    from keras_mixup_gan import callbacks as callbacks
+    from keras_mixup_gan import data as data
+    from keras_mixup_gan import metrics as metrics
+    from keras_mixup_gan import models as models
+    from keras_mixup_gan import privacy as privacy
+    from keras_mixup_gan import zoo as zoo
+    from keras_mixup_gan.attacks import AttackTarget as AttackTarget
+    from keras_mixup_gan.attacks import AuditReport as AuditReport
+    from keras_mixup_gan.attacks.audit import audit as audit
+    from keras_mixup_gan.mixup import MixUp as MixUp
+    from keras_mixup_gan.privacy import DPSGD as DPSGD
+else:
+    _MODULES = "attacks callbacks data metrics models privacy zoo".split()
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            **{name: f"{__name__}.{name}" for name in _MODULES},
+            "AttackTarget": f"{__name__}.attacks",
+            "AuditReport": f"{__name__}.attacks",
+            "audit": f"{__name__}.attacks",
+            "MixUp": f"{__name__}.mixup",
+            "DPSGD": f"{__name__}.privacy",
+        },
+    )
+
+announce_classes()

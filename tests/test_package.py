@@ -1,12 +1,20 @@
 """The package as it is installed and imported."""
 
+import importlib
+import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+
+from keras_mixup_gan import registration, zoo
+from keras_mixup_gan.models.preset_files import PresetFiles
+from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,20 +39,64 @@ import keras_mixup_gan
 from keras_mixup_gan.zoo.factories import load_recipe
 
 model = keras_mixup_gan.zoo.dcgan(mixup=True)
+preset = keras_mixup_gan.zoo.from_preset("tiny_digits")
 print(json.dumps({
     "file": keras_mixup_gan.__file__,
     "requested": sorted(requested),
     "width": model.width,
     "recipe": load_recipe("dcgan"),
+    "presets": keras_mixup_gan.zoo.verify_presets(),
+    "image": preset.generate(1).tolist(),
+}))
+"""
+
+LAZY_PROBE = """
+import json, sys
+
+import keras_mixup_gan
+from keras_mixup_gan.zoo.folder import list_models
+
+presets = keras_mixup_gan.zoo.verify_presets()
+models = list_models()
+light = not {"keras", "tensorflow"} & set(sys.modules)
+
+import keras
+
+hooks = [f for f in sys.meta_path if type(f).__module__.startswith("keras_mixup")]
+loaded = [keras.saving.load_model(path) for path in sys.argv[1:]]
+print(json.dumps({
+    "file": keras_mixup_gan.__file__,
+    "presets": presets,
+    "models": models,
+    "light": light,
+    "hooks": len(hooks),
+    "loaded": [type(model).__name__ for model in loaded],
+    "image": loaded[0].generate(1).tolist(),
+    "same": type(loaded[0]) is keras_mixup_gan.models.DCGAN,
+}))
+"""
+
+EDITABLE_PROBE = """
+import json
+from importlib import metadata
+
+from keras_mixup_gan.zoo.folder import list_models, zoo_folder
+
+origin = metadata.distribution("keras-mixup-gan").read_text("direct_url.json")
+print(json.dumps({
+    "origin": json.loads(origin or "{}"),
+    "zoo": str(zoo_folder()),
+    "models": list_models(),
 }))
 """
 
 
-def probe(path, folder):
-    """Imports the package from a path, in another process and folder."""
+def probe(folder, *arguments, code=PROBE, **environment):
+    """Imports the package in another process and folder."""
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, str(path)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         cwd=folder,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -54,16 +106,36 @@ def probe(path, folder):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder into which a freshly built wheel was installed."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source, target = folder / "source", folder / "installed"
+def model():
+    return tiny.make(num_classes=tiny.NUM_CLASSES, mixup=True)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, model):
+    """A copy of the checkout whose zoo has one preset."""
+    source = tmp_path_factory.mktemp("wheel") / "source"
     source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
     for name in ("keras_mixup_gan", "zoo"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    files = PresetFiles.read(zoo.save_to_preset(model, source / "zoo/dcgan/tiny"))
+    entry = {
+        "path": "dcgan/tiny",
+        **files.content["weights"],
+        "config_sha256": files.config_sha256,
+    }
+    manifest = {"presets": {"tiny_digits": entry}}
+    (source / "zoo" / "manifest.json").write_text(json.dumps(manifest))
+    return source
+
+
+@pytest.fixture(scope="module")
+def installed(source):
+    """A folder into which a freshly built wheel was installed."""
+    folder = source.parent
+    target = folder / "installed"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
     for command in (
@@ -77,18 +149,64 @@ def installed(tmp_path_factory):
     return target
 
 
-def test_an_installed_wheel_works_anywhere_and_without_extras(installed, tmp_path):
-    found = probe(installed, tmp_path)
+def test_an_installed_wheel_works_anywhere_and_without_extras(
+    installed, model, tmp_path
+):
+    found = probe(tmp_path, installed)
     assert Path(found["file"]).is_relative_to(installed)
     assert found["requested"] == []
     assert found["recipe"] == json.loads(json.dumps(_checkout_recipe()))
     assert found["width"] == found["recipe"]["model"]["width"]
+    assert found["presets"] == ["tiny_digits"]
+    assert found["image"] == model.generate(1).tolist()
+
+
+def test_a_plain_checkout_finds_its_zoo_and_keras_its_classes(source, model, tmp_path):
+    """Keras finds them although nothing but the package itself was imported."""
+    paths = [tmp_path / "model.keras", tmp_path / "network.keras"]
+    model.save(paths[0])
+    model.discriminator.save(paths[1])
+    found = probe(tmp_path, *paths, code=LAZY_PROBE, PYTHONPATH=str(source))
+    assert Path(found["file"]).is_relative_to(source)
+    assert found["light"]
+    assert found["hooks"] == 0
+    assert found["presets"] == ["tiny_digits"]
+    assert "dcgan" in found["models"]
+    assert found["loaded"] == ["DCGAN", "Functional"]
+    assert found["same"]
+    assert found["image"] == model.generate(1).tolist()
+
+
+def test_an_editable_install_finds_the_zoo_of_the_checkout(tmp_path):
+    found = probe(tmp_path, code=EDITABLE_PROBE)
+    if not found["origin"].get("dir_info", {}).get("editable"):
+        pytest.skip("the package is not installed in editable form")
+    assert found["zoo"] == str(ROOT / "zoo")
+    assert "dcgan" in found["models"]
+
+
+def test_every_registered_class_is_announced_where_it_is():
+    """Keras finds classes by the table although their modules are not imported."""
+    for module in registration.CLASSES.values():
+        importlib.import_module(module)
+    prefix = f"{registration.PACKAGE}>"
+    registered = {
+        name.removeprefix(prefix): found.__module__
+        for name, found in keras.saving.get_custom_objects().items()
+        if name.startswith(prefix) and found.__module__ != registration.__name__
+    }
+    assert registered == registration.CLASSES
 
 
 def test_a_wheel_holds_what_the_package_reads_at_run_time(installed):
     package = installed / "keras_mixup_gan"
     assert (package / "py.typed").is_file()
-    assert (package / "zoo" / "recipes" / "dcgan" / "recipe.toml").is_file()
+    recipes = package / "zoo" / "recipes"
+    assert (recipes / "dcgan" / "recipe.toml").is_file()
+    for preset in (installed.parent / "source" / "zoo").glob("*/*/preset.json"):
+        for name in ("preset.json", "weights.npz"):
+            held = recipes / preset.parents[1].name / preset.parent.name / name
+            assert held.is_file(), held
     source = installed.parent / "source" / "keras_mixup_gan"
     shipped = [path for path in source.rglob("*") if path.is_file()]
     assert len(shipped) > 20
@@ -106,15 +224,13 @@ def _checkout_recipe():
 
 
 def test_recipes_are_read_from_the_checkout_here():
-    from keras_mixup_gan.zoo.factories import _recipes
+    from keras_mixup_gan.zoo.folder import zoo_folder
 
-    assert _recipes() == ROOT / "zoo"
+    assert zoo_folder() == ROOT / "zoo"
     assert _checkout_recipe()["model"]["latent_dim"] > 0
 
 
 def test_extras_and_version_agree_with_the_package():
-    import importlib.metadata
-
     import keras_mixup_gan
 
     metadata = importlib.metadata.metadata("keras-mixup-gan")

@@ -40,9 +40,10 @@ class Cell:
         model: Name of a factory of `keras_mixup_gan.zoo`.
         mixup: The factory's `mixup`: `False`, `True`, `"paper"` or a `MixUp`.
         dp: The factory's `dp`.
+        num_classes: The factory's `num_classes`; the split then needs labels.
         seed: Seed of weights, batches, latents and attacks.
         batch_size: Images in a batch (expected number with DP-SGD).
-        checkpoints: Discriminator steps after which the model is measured, ascending.
+        checkpoints: Training steps after which the model is measured, ascending.
         num_samples: Generated images for the nearest-sample attack.
         num_blends: Blends of each query for the attack that knows of mixup.
         num_generated: Generated images for the image quality.
@@ -53,6 +54,7 @@ class Cell:
     model: str = "dcgan"
     mixup: bool | str | MixUp = False
     dp: DPSGD | None = None
+    num_classes: int | None = None
     seed: int = 0
     batch_size: int = 64
     checkpoints: tuple[int, ...] = (1000,)
@@ -64,12 +66,21 @@ class Cell:
     def build(self, image_shape: tuple[int, int, int]) -> Any:
         """A fresh model of this cell."""
         factory = getattr(zoo, self.model)
-        return factory(image_shape, mixup=self.mixup, dp=self.dp, seed=self.seed)
+        return factory(
+            image_shape,
+            mixup=self.mixup,
+            dp=self.dp,
+            num_classes=self.num_classes,
+            seed=self.seed,
+        )
 
     def key(self, split: MembershipSplit, extractor: FeatureExtractor) -> str:
         """Hash of all that the cell's numbers are a function of."""
+        settings = dataclasses.asdict(self)
+        if self.num_classes is None:  # the key of an unconditional cell stays
+            del settings["num_classes"]
         content = {
-            "cell": dataclasses.asdict(self),
+            "cell": settings,
             "recipe": zoo.load_recipe(self.model),
             "split": split.content_hash,
             "extractor": extractor.name,
@@ -166,6 +177,7 @@ def _train(
     report(cell, start, "training")
     model.fit(
         split.members.images,
+        None if cell.num_classes is None else split.members.labels,
         batch_size=cell.batch_size,
         steps_per_epoch=until - start,
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],

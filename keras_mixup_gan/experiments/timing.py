@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -33,8 +33,24 @@ def step_seconds(
     Returns:
         For each model the seconds of its timed steps.
     """
-    takers = {name: _stepper(m, images, batch_size) for name, m in models.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in models}
+    takers = {name: step_taker(m, images, batch_size) for name, m in models.items()}
+    return seconds_in_turns(takers, rounds, warm_up)
+
+
+def seconds_in_turns(
+    takers: Mapping[str, Callable[[], Any]], rounds: int = 20, warm_up: int = 3
+) -> dict[str, list[float]]:
+    """Times functions, one call of each in turn.
+
+    Args:
+        takers: Functions by name.
+        rounds: Timed calls of each.
+        warm_up: Untimed calls before.
+
+    Returns:
+        For each function the seconds of its timed calls.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in takers}
     for number in range(warm_up + rounds):
         # Every other round backwards, so that no model always follows the same one.
         order = list(takers.items())[:: -1 if number % 2 else 1]
@@ -58,7 +74,17 @@ def median_ratios(
     }
 
 
-def _stepper(model: Any, images: FloatArray, batch_size: int) -> Any:
+def step_taker(model: Any, images: FloatArray, batch_size: int) -> Callable[[], None]:
+    """A function that takes one training step on the model's next batch.
+
+    Args:
+        model: A compiled model.
+        images: Training images `(num_images, height, width, channels)` in `[-1, 1]`.
+        batch_size: Images in a batch.
+
+    Returns:
+        The function; it waits until the step's losses are known.
+    """
     batches, _ = feeding.training_batches(model, images, None, batch_size)
     iterator = iter(batches)
     model.make_train_function()

@@ -135,11 +135,9 @@ class DCGAN(GAN):
         self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
     ) -> None:
         """The same with DP-SGD: real and generated rows clipped alike, noised once."""
-        reals = self.augmented(batch["images"], 2 * draw)
-        fakes = self.augmented(fakes, 2 * draw + 1)
         absent = tf.zeros(tf.shape(fakes)[0], bool)
         rows = {
-            "images": tf.concat([reals, fakes], 0),
+            "images": tf.concat([batch["images"], fakes], 0),
             "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
         }
         if labels is not None:

@@ -90,6 +90,13 @@ class GAN(TrainedGAN):
                 "a step, so clipping each mixture does not bound that image's part. "
                 f"Expected one of the two. Received: mixup={mixup}, dp={dp}."
             )
+        if augment is not None and dp is not None:
+            raise ValueError(
+                "`augment` and `dp` do not add up: an image's augmentation hangs on "
+                "its place in the batch, so that one image more or less would change "
+                "the others' gradients. Expected one of the two. Received: "
+                f"augment={augment!r}, dp={dp}."
+            )
         if mixup is not None and mixup.same_class and num_classes is None:
             raise ValueError(
                 "`same_class` mixes by labels, which an unconditional model does not "

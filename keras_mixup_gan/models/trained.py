@@ -1,6 +1,7 @@
 """What a user asks of a trained model: images, scores, and the epsilon spent."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -186,6 +187,19 @@ class TrainedGAN(keras.Model):
         )
         archive.write_out(os.fspath(path), verbose=False)
 
+    def save_to_preset(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes weights and settings, without pickle or code, to be shared.
+
+        Args:
+            folder: Where to; `keras_mixup_gan.zoo.from_preset(folder)` reads it.
+
+        Returns:
+            The folder.
+        """
+        from keras_mixup_gan.models.preset_models import save_preset
+
+        return save_preset(self, folder).folder
+
     def epsilon(self, delta: float, accountant: str = "pld") -> float:
         """Epsilon spent so far: infinite without `dp`.
 
@@ -292,8 +306,8 @@ class TrainedGAN(keras.Model):
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _score_batch(self, inputs: Any) -> Tensor:
-        logits = self.discriminator(inputs, training=False)
-        return tf.cast(logits[:, 0], tf.float32)
+        images, labels = inputs if isinstance(inputs, list) else (inputs, None)
+        return self.discriminate(images, labels, training=False)
 
 
 def _as_int(counter: Any) -> int:

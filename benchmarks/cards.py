@@ -1,0 +1,81 @@
+"""Model cards of the zoo, rendered from the results of its presets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_mixup_gan.zoo.folder import read_toml
+
+TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
+_DEFENCE_ORDER = ("none", "mixup", "DP-SGD")
+
+
+def write(zoo: Path, model: str) -> Path:
+    """Writes the card of a model from the `results.json` of its presets.
+
+    Args:
+        zoo: The zoo's folder.
+        model: Name of the factory.
+
+    Returns:
+        The path of the card.
+    """
+    found = [
+        json.loads(path.read_text("utf-8"))
+        for path in (zoo / model).glob("*/results.json")
+    ]
+    card = zoo / model / "card.md"
+    card.write_text(render(model, sorted(found, key=_order)), "utf-8")
+    return card
+
+
+def render(model: str, presets: list[dict[str, Any]]) -> str:
+    """The text of a card.
+
+    Args:
+        model: Name of the factory.
+        presets: Contents of `results.json`.
+
+    Returns:
+        Markdown.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(interval=_interval, figure=_figure)
+    attacks: dict[str, str] = {}
+    for preset in presets:
+        for name, result in preset["audit"]["attacks"].items():
+            attacks[name] = result["title"]
+    return environment.get_template(TEMPLATE.name).render(
+        model=model,
+        about=read_toml("presets.toml")["cards"][model],
+        presets=presets,
+        attacks=attacks,
+    )
+
+
+def _order(preset: dict[str, Any]) -> tuple[int, str]:
+    starts = [preset["defence"].startswith(word) for word in _DEFENCE_ORDER]
+    return starts.index(True), preset["name"]
+
+
+def _interval(value: float | None, ends: list[float] | None, factor: float = 1) -> str:
+    """A value with its interval, or a dash where it was not measured."""
+    if value is None or ends is None:
+        return "–"  # noqa: RUF001
+    digits = 3 if factor == 1 else 1
+    low, high = (factor * end for end in ends)
+    return f"{factor * value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _figure(quality: dict[str, float], name: str) -> float:
+    """A figure of image quality by what its name begins with."""
+    return next(value for key, value in quality.items() if key.startswith(name))

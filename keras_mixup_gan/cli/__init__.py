@@ -1,0 +1,41 @@
+"""The command line: `keras-mixup-gan --help`.
+
+TensorFlow is imported by the commands that need it, and only when they run.
+"""
+
+import logging
+import os
+import sys
+
+import typer
+
+from keras_mixup_gan.cli import audit, compare, generate, train, zoo
+from keras_mixup_gan.cli.console import Console as Console
+from keras_mixup_gan.cli.console import Progress as Progress
+
+# TensorFlow greets with a dozen lines about the machine.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+app = typer.Typer(
+    help="GANs trained on mixtures of images, and what they still give away.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (train.train, generate.generate, audit.audit, compare.compare):
+    app.command()(command)
+app.add_typer(zoo.app, name="zoo")
+
+
+def main(*arguments: str) -> None:
+    """Runs a command; what goes wrong is one sentence and a non-zero exit.
+
+    Args:
+        *arguments: Words to put before those of the command line.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        app([*arguments, *sys.argv[1:]])
+    except (ValueError, ImportError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,136 @@
+"""`keras-mixup-gan audit`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_mixup_gan.cli import models
+from keras_mixup_gan.cli.console import Console, resumable
+
+
+@resumable
+def audit(
+    model: Annotated[str, typer.Argument(help=models.HELP)],
+    members: Annotated[
+        Path, typer.Option(help="Images it was trained on: a folder or an .npz file.")
+    ],
+    non_members: Annotated[
+        Path, typer.Option(help="Images of the same kind it was not trained on.")
+    ],
+    reference: Annotated[
+        Path | None, typer.Option(help="Outside images that the attacker knows.")
+    ] = None,
+    attacks: Annotated[
+        str, typer.Option(help="Names of attacks, separated by commas.")
+    ] = "default",
+    shadows: Annotated[
+        int | None,
+        typer.Option(help="Train so many models like this one, for stronger attacks."),
+    ] = None,
+    shadow_steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of each of them; by default as many as the model's."),
+    ] = None,
+    shadow_batch_size: Annotated[
+        int, typer.Option(help="Images in a batch of theirs.")
+    ] = 64,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler that trains them, e.g. tcp://10.0.0.1:8786."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
+        "runs/audit"
+    ),
+    show_members: Annotated[
+        bool,
+        typer.Option(
+            "--show-members", help="Show the most exposed training images on the page."
+        ),
+    ] = False,
+) -> None:
+    """Attacks a trained model and reports what it gives away about its members.
+
+    Images are brought to the model's shape as `data.load_images` does. Stopped at any
+    moment, the same command goes on with the attacks that are missing. The folder
+    `scores` of the report says who was a member: keep it like the images themselves.
+    """
+    from keras_mixup_gan import attacks as library
+    from keras_mixup_gan.validation import check_integer
+
+    check_integer(1, shadow_batch_size=shadow_batch_size)
+    if shadow_steps is not None:
+        check_integer(1, shadow_steps=shadow_steps)
+    if shadows is None and (scheduler is not None or shadow_steps is not None):
+        raise ValueError(
+            "A scheduler and steps are for shadow models. Expected `--shadows` with "
+            f"them. Received: scheduler={scheduler}, shadow_steps={shadow_steps}. Add "
+            "`--shadows 16`."
+        )
+    say = Console().say
+    say(f"reading {model} and the images")
+    target, (inside, outside, known) = _read(model, members, non_members, reference)
+    fit = {
+        "epochs": 1,
+        "steps_per_epoch": shadow_steps or max(1, target.num_steps),
+        "batch_size": shadow_batch_size,
+    }
+    report = library.audit(
+        target,
+        inside,
+        outside,
+        reference=known,
+        attacks="default" if attacks == "default" else _names(attacks),
+        seed=seed,
+        progress=lambda title, done, total: say(
+            f"attack {done + 1} of {total}: {title}" if title else "reporting"
+        ),
+        folder=out / "scores",
+        shadows=shadows,
+        shadow_fit=None if shadows is None else fit,
+        scheduler=scheduler,
+    )
+    print(report)
+    for suffix in (".json", ".npz", ".md", ".html"):
+        path = out / f"audit{suffix}"
+        say(f"wrote {report.save(path, show_members=show_members)}")
+
+
+def _read(
+    name: str, members: Path, non_members: Path, reference: Path | None
+) -> tuple[Any, list[Any]]:
+    """The model, and members, non-members and reference (or None)."""
+    from keras_mixup_gan.data import load_images
+
+    model = models.read_model(name)
+    sources = [members, non_members, *([] if reference is None else [reference])]
+    loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
+    missing = [None] * (3 - len(sources))
+    if model.num_classes is None:
+        return model, [*(part.images for part in loaded), *missing]
+    classes = [_class_folders(source) for source in sources if source.is_dir()]
+    unlabelled = [
+        str(source)
+        for source, part in zip(sources, loaded, strict=True)
+        if part.labels is None
+    ]
+    if unlabelled or any(names != classes[0] for names in classes):
+        raise ValueError(
+            "The model is conditional and needs the class of every image. Expected "
+            "the same sub-folder for each class in all folders, or labels in the .npz "
+            f"files. Received: {', '.join(unlabelled) or 'folders of other classes'}."
+        )
+    return model, [*((part.images, part.labels) for part in loaded), *missing]
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+    )
+
+
+def _names(attacks: str) -> list[str]:
+    return [name.strip() for name in attacks.split(",") if name.strip()]

@@ -1,0 +1,76 @@
+"""`keras-mixup-gan compare`."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_mixup_gan.cli.console import Progress, resumable
+
+
+@resumable
+def compare(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results; runs/compare, or runs/quick."),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="digits, patches, tfds:NAME, a folder or an .npz file.")
+    ] = "digits",
+    members: Annotated[
+        int | None, typer.Option(help="Number of training images.")
+    ] = None,
+    non_members: Annotated[
+        int | None, typer.Option(help="Number of images to tell them from.")
+    ] = None,
+    reference: Annotated[
+        int | None, typer.Option(help="Number of outside and held-out images.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Height and width to bring images to, in RGB.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Discriminator steps of every arm.")
+    ] = None,
+    noise_multiplier: Annotated[
+        float | None, typer.Option(help="Noise of the DP-SGD arm.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look in three minutes.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the settings and stop.")
+    ] = False,
+) -> None:
+    """Trains a DCGAN undefended, with mixup and with DP-SGD, and attacks them alike.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from keras_mixup_gan.experiments import Comparison, run_comparison
+    from keras_mixup_gan.reports import compare_report
+
+    out = out or Path("runs/quick" if quick else "runs/compare")
+    given: dict[str, Any] = {
+        "image_shape": (image_size, image_size, 3) if image_size else None,
+        "members": members,
+        "non_members": non_members,
+        "reference": reference,
+        "noise_multiplier": noise_multiplier,
+        "data": data,
+        "seed": seed,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = Comparison.quick(**given) if quick else Comparison(**given)
+    if steps is not None:
+        settings = settings.stopped_at(steps)
+    if dry_run:
+        print(json.dumps({"out": str(out), **dataclasses.asdict(settings)}, indent=1))
+        return
+    progress = Progress()
+    results = run_comparison(settings, out, progress)
+    print(compare_report.to_text(results))
+    for path in compare_report.save(results, out):
+        progress.say(f"wrote {path}")

@@ -1,0 +1,58 @@
+"""What the commands say while they run, and how they stop."""
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.experiments import Cell
+
+
+class Console:
+    """Lines on stderr, so that stdout can be piped."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as RichConsole
+
+        self._console = RichConsole(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+class Progress(Console):
+    """Tells on stderr how far a comparison is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def __call__(self, cell: "Cell", step: int, message: str) -> None:
+        """A line for each stage, and every ten seconds while training."""
+        total = cell.checkpoints[-1]
+        if message:
+            self.say(f"{cell.name}: step {step} of {total}: {message}")
+        elif time.monotonic() > self._next:
+            self.say(f"{cell.name}: step {step} of {total}")
+        else:
+            return
+        self._next = time.monotonic() + 10
+
+
+def resumable(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that, when stopped by Ctrl-C, says that it can go on."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt:
+            print("Stopped. The same command goes on from here.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return wrapped

@@ -1,0 +1,79 @@
+"""`keras-mixup-gan generate`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keras_mixup_gan.cli import models
+from keras_mixup_gan.cli.console import Console
+
+
+def generate(
+    model: Annotated[str, typer.Argument(help=models.HELP)],
+    num: Annotated[int, typer.Option(help="Number of images.")] = 64,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="A .png file for one picture of all, an .npz file for arrays, or a "
+            "folder for one file each."
+        ),
+    ] = Path("grid.png"),
+    seed: Annotated[int, typer.Option(help="Seed of the images.")] = 0,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Classes such as 3 or 0,1,2, taken in turn."),
+    ] = None,
+    truncation: Annotated[
+        float, typer.Option(help="Below 1: more typical, less diverse.")
+    ] = 1.0,
+) -> None:
+    """Generates images with a trained model."""
+    import numpy as np
+
+    from keras_mixup_gan.validation import check_integer
+
+    check_integer(1, num=num)
+    classes = None
+    if labels is not None:
+        classes = np.resize(_classes(labels), num)
+    trained = models.read_model(model, compile=False)
+    images = trained.generate(num, classes, seed, truncation=truncation)
+    _write(out, images, classes)
+    Console().say(f"wrote {out}")
+
+
+def _classes(labels: str) -> list[int]:
+    try:
+        return [int(label) for label in labels.split(",")]
+    except ValueError:
+        raise ValueError(
+            "`--labels` must be whole numbers, separated by commas. Received: "
+            f"labels={labels!r}. Write e.g. `--labels 0,1,2`."
+        ) from None
+
+
+def _write(out: Path, images: Any, labels: Any) -> None:
+    """Writes images in the form that the path asks for."""
+    from keras_mixup_gan.reports import grids, render
+
+    if out.suffix == ".npz":
+        named = {} if labels is None else {"labels": labels}
+        render.write_arrays(out, {"images": images, **named})
+        return
+    if images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Pictures are gray or RGB. Expected images of 1 or 3 channels. Received: "
+            f"{images.shape[-1]}. Write arrays, `--out images.npz`."
+        )
+    if out.suffix == ".png":
+        render.write_file(out, grids.png(grids.tile(images), 448))
+        return
+    if out.suffix:
+        raise ValueError(
+            "Images are written as one .png file, as an .npz file, or into a folder. "
+            f"Received: out={str(out)!r}. Leave the suffix out for a folder."
+        )
+    for number, image in enumerate(images):
+        file = out / f"{number:06}.png"
+        render.write_file(file, grids.png(grids.tile(image[None], 1)))

@@ -1,0 +1,308 @@
+"""A training in a folder: it can be stopped at any moment, and goes on from there."""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_mixup_gan import zoo
+from keras_mixup_gan.callbacks import ImageGrid
+from keras_mixup_gan.data import Images, load_images
+from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models.loading import load_gan
+from keras_mixup_gan.privacy import DPSGD
+from keras_mixup_gan.reports.render import write_file
+from keras_mixup_gan.validation import check_choice
+
+STATE = "train.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training: the data, the model that it begins with, and what it depends on.
+
+    Attributes:
+        model: The fresh model.
+        data: Images, and labels where the model is conditional.
+        settings: All that the outcome depends on, as JSON values.
+    """
+
+    model: Any
+    data: Images
+    settings: dict[str, Any]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in a pass over the images."""
+        used = self.settings["batch_size"] * self.model.discriminator_steps
+        return max(1, len(self.data.images) // used)
+
+
+def resolve(
+    model: str,
+    *,
+    data: str,
+    image_size: int | None,
+    mixup: str,
+    dp: tuple[float, float] | None,
+    classes: bool,
+    augment: str | None,
+    batch_size: int,
+    seed: int,
+) -> Job:
+    """Reads the data and builds the model that a command line describes.
+
+    Args:
+        model: Name of a factory.
+        data: What `load_images` takes.
+        image_size: Height and width to bring images to, in RGB, or `None`.
+        mixup: `"none"`, `"true"`, `"paper"` or settings of `MixUp`.
+        dp: Clipping norm and noise multiplier, or `None`.
+        classes: Whether the model is conditional.
+        augment: Policy of augmentation, or `None`.
+        batch_size: Images in a batch.
+        seed: Seed of the model.
+
+    Returns:
+        The training.
+
+    Raises:
+        ValueError: If the data, or the settings, do not fit.
+    """
+    recipe = zoo.load_recipe(model)
+    transform = zoo.resolve_mixup(parse_mixup(mixup), recipe)
+    shape = None if image_size is None else (image_size, image_size, 3)
+    images, labels = load_images(data, shape)
+    if classes and labels is None:
+        raise ValueError(
+            "`--classes` needs the class of every image. Expected sub-folders, one for "
+            f"each class, or labels in the file. Received: data={data!r}, without any. "
+            "Leave `--classes` out."
+        )
+    labels = labels if classes else None
+    num_classes = None if labels is None else int(labels.max()) + 1
+    fresh = getattr(zoo, model)(
+        images.shape[1:],
+        mixup=transform or False,
+        dp=None if dp is None else DPSGD(*dp),
+        num_classes=num_classes,
+        augment=augment,
+        seed=seed,
+    )
+    settings = {
+        "model": model,
+        "data": data,
+        "data_sha256": _digest(images, labels),
+        "num_images": len(images),
+        "image_shape": list(images.shape[1:]),
+        "num_classes": num_classes,
+        "mixup": None if transform is None else transform.get_config(),
+        "dp": None if dp is None else DPSGD(*dp).get_config(),
+        "augment": augment,
+        "batch_size": batch_size,
+        "seed": seed,
+        "recipe": recipe,
+    }
+    return Job(fresh, Images(images, labels), json.loads(json.dumps(settings)))
+
+
+def parse_mixup(text: str) -> bool | str | MixUp:
+    """The factories' `mixup` that a word of the command line stands for.
+
+    Args:
+        text: `"none"`, `"true"`, `"paper"`, or settings `"alpha=8,noise_stddev=1"`.
+
+    Returns:
+        `False`, `True`, `"paper"` or a `MixUp`.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    named: dict[str, bool | str] = {"none": False, "true": True, "paper": "paper"}
+    if "=" not in text:
+        check_choice(text, [*named, "alpha=...,noise_stddev=..."], "mixup")
+        return named[text]
+    kinds = {
+        field.name: int if field.default is None else type(field.default)
+        for field in dataclasses.fields(MixUp)
+    }
+    given: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = (word.strip() for word in part.partition("="))
+        check_choice(name, kinds, "mixup")
+        given[name] = _as_kind(name, value, kinds[name])
+    return MixUp(**given)
+
+
+def _as_kind(name: str, value: str, kind: type) -> Any:
+    """A setting of `MixUp` read from text."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
+        return kind(value)
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"The setting {name!r} of `--mixup` cannot be read. Expected "
+            f"{kind.__name__}. Received: {name}={value}. Write e.g. "
+            "`--mixup alpha=8,mix_fakes=true`."
+        ) from None
+
+
+def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
+    """Trains until the model has done `total` steps, and writes what came of it.
+
+    Args:
+        job: The training.
+        total: Number of training steps.
+        folder: Where files go and an earlier run is continued.
+        say: Takes lines about the progress.
+
+    Raises:
+        ValueError: If the folder is of another training, or damaged.
+    """
+    store = _Store(folder, job)
+    model = store.model()
+    if model.num_steps:
+        say(f"going on after step {model.num_steps} of {total}")
+    length = job.steps_per_epoch
+    callbacks: list[Any] = [_Keeper(store, total, say)]
+    if model.image_shape[-1] in (1, 3):
+        callbacks.append(ImageGrid(folder / "grids", seed=job.settings["seed"]))
+    while model.num_steps < total:
+        epoch, begun = divmod(model.num_steps, length)
+        whole = 0 if begun else total // length - epoch
+        rest = min((epoch + 1) * length, total) - model.num_steps
+        model.fit(
+            job.data.images,
+            job.data.labels,
+            batch_size=job.settings["batch_size"],
+            initial_epoch=epoch,
+            epochs=epoch + max(1, whole),
+            steps_per_epoch=length if whole else rest,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    model.save(folder / "model.keras")
+    zoo.save_to_preset(model, folder / "preset")
+    say(f"wrote {folder / 'model.keras'} and {folder / 'preset'}")
+    if model.dp is not None:
+        delta = 0.1 / len(job.data.images)
+        say(f"epsilon is {model.epsilon(delta):.3g} at delta = {delta:.3g}")
+
+
+class _Store:
+    """The files of a training; `train.json` names the others and is written last."""
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self.folder, self.job = folder, job
+        self.state: dict[str, Any] = {"settings": job.settings, "history": []}
+        path = folder / STATE
+        if path.exists():
+            self.state = self._read(path)
+        elif folder.exists() and any(folder.iterdir()):
+            raise ValueError(
+                f"The folder {str(folder)!r} holds other files. Expected an empty "
+                f"folder, or one with {STATE}. Choose another `--out`."
+            )
+        else:
+            self._write()
+
+    def model(self) -> Any:
+        """The model of the last whole epoch, or the fresh one."""
+        if not self.state["history"]:
+            return self.job.model
+        path = self.folder / str(self.state["checkpoint"])
+        if not path.is_file() or _file_digest(path) != self.state["sha256"]:
+            raise ValueError(
+                f"The checkpoint {str(path)!r} is missing or damaged. Expected the "
+                f"file that was written, sha256 {str(self.state['sha256'])[:12]}. "
+                f"Delete {str(self.folder)!r} to train again."
+            )
+        return load_gan(path)
+
+    def keep(self, model: Any, row: dict[str, Any]) -> None:
+        """Writes the model and the history after an epoch."""
+        path = self.folder / f"checkpoint-{row['step']}.keras"
+        model.save(path)
+        self.state = {
+            "settings": self.job.settings,
+            "checkpoint": path.name,
+            "sha256": _file_digest(path),
+            "history": [*self.state["history"], row],
+        }
+        self._write()
+        for old in self.folder.glob("checkpoint-*.keras"):
+            if old != path:
+                old.unlink()
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.state["history"])
+        write_file(self.folder / "history.csv", table.getvalue().encode())
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            state = json.loads(path.read_text("utf-8"))
+            settings = dict(state["settings"])
+            list(state["history"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"The file {path} cannot be read ({error}). Expected the state of a "
+                "training. Choose another `--out`, or delete the folder."
+            ) from error
+        changed = sorted(
+            name
+            for name in {*settings, *self.job.settings}
+            if settings.get(name) != self.job.settings.get(name)
+        )
+        if changed:
+            before = {name: settings.get(name) for name in changed}
+            now = {name: self.job.settings.get(name) for name in changed}
+            raise ValueError(
+                f"The folder {str(self.folder)!r} holds a training with other "
+                f"settings. Expected {before}. Received: {now}. Choose another `--out`."
+            )
+        return dict(state)
+
+    def _write(self) -> None:
+        text = json.dumps(self.state, indent=1) + "\n"
+        write_file(self.folder / STATE, text.encode())
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keeps the model and the losses after each epoch."""
+
+    def __init__(self, store: _Store, total: int, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._store, self._total, self._say = store, total, say
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes a checkpoint and says how far the training is."""
+        losses = {name: float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": epoch + 1, "step": self.model.num_steps, **losses}
+        self._store.keep(self.model, row)
+        words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self._say(f"epoch {epoch + 1}: step {row['step']} of {self._total}: {words}")
+
+
+def _digest(*arrays: Any) -> str:
+    """SHA-256 of the data."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

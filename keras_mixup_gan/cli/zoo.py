@@ -1,0 +1,58 @@
+"""`keras-mixup-gan zoo`: the trained models that come with the library."""
+
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Trained models of the library.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Lists the trained models with their quality, leakage and epsilon."""
+    from keras_mixup_gan.zoo.presets import read_manifest
+
+    titles = ("preset", "FID", "strongest attack", "AUC [95 %]", "epsilon", "kB")
+    rows = [titles]
+    for name, entry in sorted(read_manifest().items()):
+        rows.append((name, *_row(entry["scores"]), f"{entry['bytes'] // 1000}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a preset.")],
+) -> None:
+    """Prints what is known of a trained model, as JSON."""
+    import json
+
+    from keras_mixup_gan.zoo.presets import preset_info, read_preset
+
+    content = read_preset(name).content
+    kept = {key: content[key] for key in ("class", "arguments", "counters")}
+    print(json.dumps({"name": name, **preset_info(name), **kept}, indent=1))
+
+
+@app.command()
+def verify() -> None:
+    """Compares the checksums of all trained models with the manifest."""
+    from keras_mixup_gan.zoo.presets import verify_presets
+
+    for name in verify_presets():
+        print(f"{name}: as published")
+
+
+def _row(scores: dict[str, Any]) -> tuple[str, str, str, str]:
+    """The cells of a preset's row."""
+    fid = next((v for key, v in scores.items() if key.startswith("FID[")), None)
+    low, high = scores["auc_ci"]
+    epsilon = scores["epsilon"]
+    return (
+        "" if fid is None else f"{fid:.2f}",
+        scores["strongest_attack"],
+        f"{scores['auc']:.3f} [{low:.3f}, {high:.3f}]",
+        "no guarantee" if epsilon is None else f"{epsilon:.2f} at {scores['delta']:g}",
+    )

@@ -1,0 +1,507 @@
+"""StyleGAN 2 (Karras et al., CVPR 2020) for small images: networks and training step.
+
+A mapping network turns latents `z` into styles `w`; a synthesis network turns a learned
+constant into an image, each of its layers modulated by a style and given fresh noise.
+Path-length regularization and filtered resampling, which serve large images, are left
+out.
+"""
+
+import functools
+import itertools
+import math
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models.gan import GAN
+from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.style_layers import (
+    ConstantRows,
+    EqualizedConv,
+    EqualizedDense,
+    MinibatchStddev,
+    PixelNorm,
+    StyledConv,
+    ToImage,
+)
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_in_range, check_integer
+
+L = keras.layers
+# Streams of random numbers, beside those of the base class.
+_NOISE, _MIXED_LATENTS, _CROSSOVER, _MEAN_STYLES, _REFERENCES = 20, 21, 22, 23, 24
+_MAPPING_RATE = 0.01  # learning rate of the mapping network relative to the others'
+_MEAN_MOMENTUM, _MEAN_BATCH = 0.995, 16
+_SMALLEST_SIDE, _LARGEST_BASE = 4, 16
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+class StyleGANLite(GAN):
+    """Style-based GAN with the non-saturating loss and lazy R1.
+
+    In inference each image has its own group for the minibatch standard deviation,
+    completed with generated images, and all images share one fixed noise: scores and
+    images depend on no others. With `dp` the minibatch standard deviation is left out,
+    because it couples the rows whose gradients are clipped one by one, and R1 is part
+    of each row's loss in every step.
+
+    Args:
+        image_shape: `(height, width, channels)`; halved as often as it goes, both
+            sides must come to lie in 4 to 16, as 28, 32, 48, 64, 96 and 128 do.
+        latent_dim: Number of latent dimensions, and of the styles'.
+        width: Channels at full resolution; quadrupled at each halving.
+        max_width: Largest number of channels.
+        mapping_layers: Layers of the mapping network.
+        style_mixing: Probability that an image's later layers take the style of
+            another latent, in `[0, 1]`.
+        r1_gamma: Weight of the gradient penalty, at least 0.
+        r1_interval: Steps between two penalties, each weighted by the interval.
+        group_size: Images in a group of the minibatch standard deviation, or 1.
+        num_classes: Number of classes of a conditional model; an embedding of the
+            label enters the mapping network, a projection the discriminator.
+        seed: Integer seed of weights, batches and latents; `None` draws one.
+        **kwargs: `mixup`, `dp`, `augment`, `discriminator_steps`, `ema_momentum`: see
+            `GAN`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Karras et al., https://arxiv.org/abs/1812.04948 (StyleGAN) and
+        https://arxiv.org/abs/1912.04958 (StyleGAN 2); R1: Mescheder et al.,
+        https://arxiv.org/abs/1801.04406
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 64,
+        width: int = 8,
+        max_width: int = 64,
+        mapping_layers: int = 2,
+        *,
+        style_mixing: float = 0.9,
+        r1_gamma: float = 1.0,
+        r1_interval: int = 16,
+        group_size: int = 4,
+        num_classes: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_integer(1, latent_dim=latent_dim, width=width, max_width=max_width)
+        check_integer(1, mapping_layers=mapping_layers, r1_interval=r1_interval)
+        check_integer(1, group_size=group_size)
+        check_in_range(0, 1, style_mixing=style_mixing)
+        check_in_range(0, math.inf, r1_gamma=r1_gamma)
+        check_image_shape(image_shape)
+        seed = secrets.randbits(31) if seed is None else seed
+        height, breadth, channels = image_shape
+        image_shape = (height, breadth, channels)
+        widths = [min(width * 4**n, max_width) for n in range(num_levels(image_shape))]
+        groups = 1 if kwargs.get("dp") is not None else group_size
+        with policy_scope(kwargs.get("dtype")):
+            generators = [
+                build_generator(
+                    image_shape, latent_dim, widths, mapping_layers, num_classes, seed
+                )
+                for _ in range(2)
+            ]
+            discriminator = build_discriminator(
+                image_shape, widths, groups, num_classes, seed + 1
+            )
+        super().__init__(
+            generators[0],
+            discriminator,
+            generators[1],
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            num_classes=num_classes,
+            seed=seed,
+            **kwargs,
+        )
+        self.width = width
+        self.max_width = max_width
+        self.mapping_layers = mapping_layers
+        self.style_mixing = style_mixing
+        self.r1_gamma = r1_gamma
+        self.r1_interval = r1_interval
+        self.group_size = group_size
+        self.num_references = groups - 1
+        # Where truncation leads to: the mean style of each class.
+        self.mean_styles = self.add_weight(
+            shape=(num_classes or 1, latent_dim),
+            initializer="zeros",
+            trainable=False,
+            aggregation="mean",
+            name="mean_styles",
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the model."""
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "max_width": self.max_width,
+            "mapping_layers": self.mapping_layers,
+            "style_mixing": self.style_mixing,
+            "r1_gamma": self.r1_gamma,
+            "r1_interval": self.r1_interval,
+            "group_size": self.group_size,
+        }
+
+    # === Generator ===
+
+    def synthesize(
+        self,
+        network: keras.Model,
+        latents: Tensor,
+        labels: Tensor | None = None,
+        draw: Any = None,
+        truncation: Any = 1.0,
+    ) -> Tensor:
+        """Images of a generator network; see `GAN`.
+
+        In training styles are mixed and noise is drawn; otherwise noise is fixed, and
+        styles are drawn toward their mean, `w' = mean + truncation * (w - mean)`.
+        """
+        mapping, synthesis = map(network.get_layer, ("mapping", "synthesis"))
+        (_, num_styles, _), (_, num_noise) = synthesis.input_shape
+        styles = mapping(_joined(latents, labels))
+        if draw is None and (tf.is_tensor(truncation) or truncation != 1):
+            mean = self.mean_styles if labels is None else labels @ self.mean_styles
+            styles = truncation * styles + (1 - truncation) * mean
+        styles = tf.repeat(styles[:, None], num_styles, axis=1)
+        if draw is None:
+            return synthesis([styles, network.get_layer("noise")(latents)])
+
+        num_images = tf.shape(latents)[0]
+        if self.style_mixing > 0:
+            shape = (num_images, self.latent_dim)
+            others = self.random_normal(shape, _MIXED_LATENTS, draw)
+            others = mapping(_joined(others, labels))[:, None]
+            # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
+            uniform = self.random_uniform((num_images,), _CROSSOVER, draw)
+            crossover = 1 + tf.floor(uniform / self.style_mixing * (num_styles - 1))
+            is_first = tf.range(num_styles, dtype=tf.float32) < crossover[:, None]
+            styles = tf.where(is_first[..., None], styles, others)
+        noise = self.random_normal((num_images, num_noise), _NOISE, draw)
+        return synthesis([styles, noise], training=True)
+
+    def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
+        """Ends a step as in `GAN`, and follows the mean styles."""
+        num_classes = self.num_classes or 1
+        # The same on every replica, so that they agree on the mean.
+        latents = tf.random.stateless_normal(
+            (num_classes * _MEAN_BATCH, self.latent_dim),
+            self.random_key(_MEAN_STYLES, draw=0),
+        )
+        labels = tf.repeat(tf.eye(num_classes), _MEAN_BATCH, axis=0)
+        mapping = self.ema_generator.get_layer("mapping")
+        styles = mapping(_joined(latents, labels if self.num_classes else None))
+        styles = tf.reshape(styles, (num_classes, _MEAN_BATCH, -1))
+        done = tf.cast(self.steps.value, tf.float32)
+        momentum = tf.minimum(_MEAN_MOMENTUM, (1 + done) / (10 + done))
+        self.mean_styles.assign(
+            momentum * self.mean_styles
+            + (1 - momentum) * tf.reduce_mean(styles, axis=1)
+        )
+        return super().finish_step(d_loss, g_loss)
+
+    # === Discriminator ===
+
+    def discriminate(
+        self, images: Tensor, labels: Tensor | None, training: bool = True
+    ) -> Tensor:
+        """Raw scores `(batch,)` in float32, in inference one by one."""
+        if training or self.num_references == 0:
+            return super().discriminate(images, labels, training)
+        references = self.references(labels)
+        images = tf.concat([images, references[0]], axis=0)
+        if labels is not None:
+            labels = tf.concat([labels, references[1]], axis=0)
+        scores = super().discriminate(images, labels, training)
+        return scores[: -self.num_references]
+
+    def references(self, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The generated images, and labels, that complete the group of an image."""
+        shape = (self.num_references, self.latent_dim)
+        latents = tf.random.stateless_normal(shape, (self.seed, _REFERENCES))
+        if labels is not None:
+            classes = tf.range(self.num_references) % self.num_classes
+            labels = tf.one_hot(classes, self.num_classes)
+        return self.synthesize(self.ema_generator, latents, labels), labels
+
+    # === Training ===
+
+    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """`-log D(x) - log(1 - D(G(z)))` and the non-saturating `-log D(G(z))`."""
+        d_loss = tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
+        return d_loss, tf.reduce_mean(real_loss(fake))
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """Discriminator updates, the last of them together with the generator's.
+
+        Args:
+            data: A prepared batch; its images are mixtures where the model mixes.
+
+        Returns:
+            Running means of the losses, without the penalty.
+        """
+        batches = feeding.prepared_batches(self, data)
+        if self.dp is not None:
+            return self.private_train_step(batches)
+        g_weights = self.generator.trainable_variables
+        d_weights = self.discriminator.trainable_variables
+        for n, batch in enumerate(batches):
+            labels = batch.get("labels")
+            with tf.GradientTape(persistent=True) as tape:
+                reals = self.augmented(batch["images"], 2 * n)
+                fakes = self.augmented(self.fakes(batch, draw=n), 2 * n + 1)
+                real = self.discriminate(reals, labels)
+                fake = self.discriminate(fakes, labels)
+                d_loss, g_loss = self.losses(real, fake)
+            gradients = self.gradients(tape, d_loss, d_weights, self.d_optimizer)
+            penalties = self.lazy_penalty_gradients(reals, labels)
+            gradients = [a + b for a, b in zip(gradients, penalties, strict=True)]
+            # Before any update: a weight that has moved would give another gradient.
+            g_gradients = self.gradients(tape, g_loss, g_weights, self.g_optimizer)
+            with tf.control_dependencies(g_gradients):
+                self.d_optimizer.apply(gradients, d_weights)
+        self.g_optimizer.apply(g_gradients, g_weights)
+        return self.finish_step(d_loss, g_loss)
+
+    def lazy_penalty_gradients(
+        self, images: Tensor, labels: Tensor | None
+    ) -> list[Tensor]:
+        """Gradients of R1, times the interval, in every `r1_interval`-th step."""
+        weights = self.discriminator.trainable_variables
+        # The branch makes gradients alone: an update in it fails on several replicas.
+        zeros = [tf.zeros(weight.shape) for weight in weights]
+        if self.r1_gamma == 0:
+            return zeros
+
+        def due() -> list[Tensor]:
+            with tf.GradientTape() as tape:
+                penalty = r1_penalty(lambda x: self.discriminate(x, labels), images)
+                loss = self.r1_interval * self.r1_gamma * tf.reduce_mean(penalty)
+            gradients = self.gradients(tape, loss, weights, self.d_optimizer)
+            pairs = zip(gradients, zeros, strict=True)
+            return [zero if part is None else part for part, zero in pairs]
+
+        is_due = tf.equal(self.steps.value % self.r1_interval, 0)
+        return tf.cond(is_due, due, lambda: zeros)
+
+    def private_train_step(self, batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The same with DP-SGD, the generator following the noisy discriminator."""
+        for n, batch in enumerate(batches):
+            with tf.GradientTape() as tape:
+                fakes, labels = self.counterparts(batch, draw=n)
+            self.privately_update(batch, fakes, labels, draw=n)
+        with tape:  # goes on: the last fakes serve the generator too
+            g_loss = tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
+        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
+        return self.finish_step(None, g_loss)
+
+    def privately_update(
+        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+    ) -> None:
+        """One discriminator update: real and generated rows clipped, noised once."""
+        absent = tf.zeros(tf.shape(fakes)[0], bool)
+        rows = {
+            "images": tf.concat([batch["images"], fakes], 0),
+            "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
+        }
+        if labels is not None:
+            rows["labels"] = tf.concat([batch["labels"], labels], 0)
+        mask = tf.concat([batch["mask"], ~absent], 0)
+        self.private_update(rows, mask, self.row_loss, draw)
+
+    def row_loss(self, row: dict[str, Tensor]) -> Tensor:
+        """The discriminator's loss of one image, with the penalty if it is real."""
+        images, labels = row["images"][None], row.get("labels")
+        labels = None if labels is None else labels[None]
+        logits = self.discriminate(images, labels)
+        loss = tf.where(row["is_real"], real_loss(logits), fake_loss(logits))[0]
+        if self.r1_gamma == 0:
+            return loss
+        penalty = r1_penalty(lambda x: self.discriminate(x, labels), images)[0]
+        return loss + self.r1_gamma * tf.where(row["is_real"], penalty, 0.0)
+
+
+def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Half the squared norm of the gradient of each image's score (Mescheder et al.).
+
+    Args:
+        score: Maps images to scores `(batch,)`.
+        images: Float32 tensor `(batch, height, width, channels)`.
+
+    Returns:
+        Float32 tensor `(batch,)`.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(score(images))
+    gradient = tf.cast(tape.gradient(total, images), tf.float32)
+    return tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) / 2
+
+
+def build_generator(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    widths: list[int],
+    mapping_layers: int,
+    num_classes: int | None,
+    seed: int,
+) -> keras.Model:
+    """Latents, and labels if any, to images: mapping, then synthesis with fixed noise.
+
+    In training the two parts, named "mapping" and "synthesis", are called one by one.
+    """
+    seeds = _seeds(seed)
+    mapping = _build_mapping(latent_dim, mapping_layers, num_classes, seeds)
+    synthesis = _build_synthesis(image_shape, latent_dim, widths, seeds)
+    num_styles, num_noise = (part[1] for part in synthesis.input_shape)
+    inputs = [keras.Input(part.shape[1:], name=part.name) for part in mapping.inputs]
+    noise = ConstantRows(
+        (num_noise,), next(seeds), trainable=False, dtype="float32", name="noise"
+    )
+    styles = L.RepeatVector(num_styles)(mapping(inputs))
+    images = synthesis([styles, noise(inputs[0])])
+    return keras.Model(_single(inputs), images, name="generator")
+
+
+def _build_mapping(
+    latent_dim: int, num_layers: int, num_classes: int | None, seeds: Iterator[int]
+) -> keras.Model:
+    """`w = f(z)`, in float32: it is small, and all that follows hangs on it."""
+    dense = functools.partial(
+        EqualizedDense,
+        latent_dim,
+        activate=True,
+        dtype="float32",
+        learning_rate_multiplier=_MAPPING_RATE,
+    )
+    latents = keras.Input((latent_dim,), name="latents")
+    inputs, styles = [latents], PixelNorm(dtype="float32")(latents)
+    if num_classes is not None:
+        inputs.append(keras.Input((num_classes,), name="labels"))
+        embed = EqualizedDense(latent_dim, seed=next(seeds), dtype="float32")
+        embedded = PixelNorm(dtype="float32")(embed(inputs[1]))
+        styles = L.Concatenate(dtype="float32")([styles, embedded])
+    for _ in range(num_layers):
+        styles = dense(seed=next(seeds))(styles)
+    return keras.Model(_single(inputs), styles, name="mapping")
+
+
+def _build_synthesis(
+    image_shape: tuple[int, int, int],
+    style_dim: int,
+    widths: list[int],
+    seeds: Iterator[int],
+) -> keras.Model:
+    """Styles `(num_styles, style_dim)` and flat noise to the sum of all levels."""
+    height, breadth, channels = image_shape
+    top = len(widths) - 1
+    sizes = [(height >> n) * (breadth >> n) for n in range(top + 1)]
+    num_noise = 2 * sum(sizes) - sizes[top]
+    styles = keras.Input((2 * top + 2, style_dim), name="styles")
+    noise = keras.Input((num_noise,), name="noise")
+    layer, used, image = 0, 0, None
+    base = (height >> top, breadth >> top, widths[top])
+    maps = ConstantRows(base, next(seeds))(styles)
+    for level in reversed(range(top + 1)):
+        for upsample in (True, False)[level == top :]:
+            part = noise[:, used : used + sizes[level]]
+            conv = StyledConv(widths[level], upsample, seed=next(seeds))
+            maps = conv([maps, styles[:, layer], part])
+            layer, used = layer + 1, used + sizes[level]
+        to_image = ToImage(channels, seed=next(seeds), dtype="float32")
+        shown = to_image([maps, styles[:, layer]])
+        if image is not None:
+            shown = L.Add(dtype="float32")(
+                [L.UpSampling2D(dtype="float32")(image), shown]
+            )
+        image = shown
+    # The papers' images are unbounded; these lie in the range of the training images.
+    images = L.Activation("tanh", dtype="float32", name="images")(image)
+    return keras.Model([styles, noise], images, name="synthesis")
+
+
+def build_discriminator(
+    image_shape: tuple[int, int, int],
+    widths: list[int],
+    group_size: int,
+    num_classes: int | None,
+    seed: int,
+) -> keras.Model:
+    """Images, and labels if any, to one raw score through residual blocks."""
+    seeds = _seeds(seed)
+    inputs = [keras.Input(image_shape, name="images")]
+
+    def conv(filters: int, kernel_size: int, **kwargs: Any) -> EqualizedConv:
+        return EqualizedConv(filters, kernel_size, seed=next(seeds), **kwargs)
+
+    maps = conv(widths[0], 1, activate=True)(inputs[0])
+    for narrow, wide in itertools.pairwise(widths):
+        skip = conv(wide, 1)(L.AveragePooling2D(2)(maps))
+        maps = conv(narrow, 3, activate=True)(maps)
+        maps = conv(wide, 3, strides=2, activate=True)(maps)
+        maps = L.Rescaling(math.sqrt(0.5))(L.Add()([maps, skip]))
+    if group_size > 1:
+        maps = MinibatchStddev(group_size)(maps)
+    maps = conv(widths[-1], 3, activate=True)(maps)
+    hidden = EqualizedDense(widths[-1], activate=True, seed=next(seeds))
+    features = hidden(L.Flatten()(maps))
+    dense = functools.partial(EqualizedDense, dtype="float32")
+    scores = dense(1, seed=next(seeds), name="scores")(features)
+    if num_classes is not None:
+        inputs.append(keras.Input((num_classes,), name="labels"))
+        embedded = dense(widths[-1], seed=next(seeds))(inputs[1])
+        embedded = PixelNorm(dtype="float32")(embedded)
+        match = L.Dot(axes=1, dtype="float32")([features, embedded])
+        match = L.Rescaling(1 / math.sqrt(widths[-1]), dtype="float32")(match)
+        scores = L.Add(dtype="float32")([scores, match])
+    return keras.Model(_single(inputs), scores, name="discriminator")
+
+
+def num_levels(image_shape: tuple[int, int, int]) -> int:
+    """Number of resolutions from the image's down to the smallest of at least 4."""
+    height, breadth, count = *image_shape[:2], 1
+    while height % 2 == breadth % 2 == 0 and min(height, breadth) >= 2 * _SMALLEST_SIDE:
+        height, breadth, count = height // 2, breadth // 2, count + 1
+    return count
+
+
+def check_image_shape(image_shape: tuple[int, int, int]) -> None:
+    """Raises a `ValueError` unless the networks can be built for these images."""
+    valid = len(image_shape) == 3 and min(image_shape) > 0
+    if valid:
+        top = num_levels(image_shape) - 1
+        base = [side >> top for side in image_shape[:2]]
+        valid = top > 0 and min(base) >= _SMALLEST_SIDE and max(base) <= _LARGEST_BASE
+    if not valid:
+        raise ValueError(
+            "`image_shape` must be (height, width, channels) with sides that halve "
+            f"evenly to {_SMALLEST_SIDE} to {_LARGEST_BASE}, e.g. 28, 32, 64 or 96. "
+            f"Received: image_shape={image_shape}. Resize the images, e.g. "
+            "`data.load_images(..., image_shape=(32, 32, 3))`."
+        )
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """Seeds of layers, each of which uses its own and the one after."""
+    return (number % 2**31 for number in itertools.count(1009 * seed, 2))
+
+
+def _single(inputs: list[Tensor]) -> Any:
+    """A list of one as that one, as networks without labels take it."""
+    return inputs if len(inputs) > 1 else inputs[0]
+
+
+def _joined(inputs: Tensor, labels: Tensor | None) -> Any:
+    return inputs if labels is None else [inputs, labels]

@@ -1,0 +1,181 @@
+"""Trained models that come with the library, and the folders that users save theirs to.
+
+Importing this module does not import TensorFlow.
+"""
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_mixup_gan.models.preset_files import CONFIG, WEIGHTS, PresetFiles
+from keras_mixup_gan.zoo.folder import zoo_folder
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.models.gan import GAN
+
+MANIFEST = "manifest.json"
+_FACTORIES = {"DCGAN": "dcgan", "WGANGP": "wgan_gp", "StyleGANLite": "stylegan_lite"}
+
+
+def list_presets() -> list[str]:
+    """Names of the trained models that come with the library.
+
+    Returns:
+        Names that `from_preset` takes, in alphabetical order.
+
+    Example:
+        >>> keras_mixup_gan.zoo.list_presets()
+        ['dcgan_digits', ...]
+    """
+    return sorted(read_manifest())
+
+
+def preset_info(name: str) -> dict[str, Any]:
+    """What the manifest says of a preset.
+
+    Args:
+        name: One of `list_presets()`.
+
+    Returns:
+        Its `path` in the zoo, `sha256` and `bytes` of the weights, `config_sha256`,
+        `keras` version, `scores` (image quality, the strongest attack, epsilon) and
+        the `command` that trains it again.
+
+    Raises:
+        ValueError: If there is no such preset; the message names the nearest ones.
+    """
+    manifest = read_manifest()
+    if name not in manifest:
+        raise ValueError(_unknown(name))
+    return dict(manifest[name])
+
+
+def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN":
+    """A trained model, by its name or from a folder.
+
+    Nothing in the files is executed; the checksum of the weights is compared before
+    anything in them is parsed, and for presets of the library it stands in the
+    manifest.
+
+    Args:
+        preset: One of `list_presets()`; or a folder that `model.save_to_preset` wrote,
+            or a file in it.
+        compile: Whether to compile with the recipe's optimizers, to train further.
+
+    Returns:
+        The model. Its generator is the average that was saved.
+
+    Raises:
+        ValueError: If there is no such preset, or its files were tampered with, are
+            truncated or do not fit together.
+        ImportError: If the model needs an extra that is not installed.
+
+    Example:
+    ```python
+    model = keras_mixup_gan.zoo.from_preset("dcgan_digits_mixup")
+    images = model.generate(64)
+    ```
+    """
+    from keras_mixup_gan.models.preset_models import load_preset
+    from keras_mixup_gan.zoo.factories import load_recipe, optimizer_from
+
+    files = read_preset(preset)
+    model = load_preset(files)
+    if compile:
+        recipe = load_recipe(_FACTORIES[files.content["class"]])
+        model.compile(optimizer_from(recipe), optimizer_from(recipe))
+    return model
+
+
+def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
+    """Writes a model's weights and settings to a folder.
+
+    Args:
+        model: A model of this library.
+        folder: Where to; missing folders are made. It then holds `preset.json` and
+            `weights.npz`: the averaged generator and the discriminator, no optimizers.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the model is of another class, or the files cannot be written.
+
+    Example:
+    ```python
+    keras_mixup_gan.zoo.save_to_preset(model, "my_gan")
+    same = keras_mixup_gan.zoo.from_preset("my_gan")
+    ```
+    """
+    from keras_mixup_gan.models.preset_models import save_preset
+
+    return save_preset(model, folder).folder
+
+
+def read_preset(preset: str | os.PathLike[str]) -> PresetFiles:
+    """The files of a preset, their checksums compared; see `from_preset`."""
+    manifest = read_manifest()
+    if isinstance(preset, str) and preset in manifest:
+        return _read_shipped(preset, manifest[preset])
+    path = Path(preset).expanduser()
+    if path.name in (CONFIG, WEIGHTS):
+        path = path.parent
+    if not path.is_dir():
+        raise ValueError(_unknown(os.fspath(preset)))
+    return PresetFiles.read(path)
+
+
+def verify_presets() -> list[str]:
+    """Compares all presets of the library with the manifest.
+
+    Returns:
+        Their names.
+
+    Raises:
+        ValueError: If a file is missing or is not the one of the manifest.
+    """
+    manifest = read_manifest()
+    for name in sorted(manifest):
+        _read_shipped(name, manifest[name])
+    return sorted(manifest)
+
+
+def read_manifest() -> dict[str, Any]:
+    """The manifest's entries by name; none where nothing was trained yet."""
+    path = zoo_folder() / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8"))["presets"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The zoo's manifest {path} cannot be read ({error!r:.200}). Expected JSON "
+            "with an object 'presets'. Install keras-mixup-gan again."
+        ) from error
+
+
+def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:
+    files = PresetFiles.read(zoo_folder() / entry["path"])
+    received = (files.config_sha256, files.content["weights"]["sha256"])
+    expected = (entry["config_sha256"], entry["sha256"])
+    if received != expected:
+        raise ValueError(
+            f"The preset {name!r} is not the one of the manifest. Expected sha256 "
+            f"{expected[0][:12]} of {CONFIG} and {expected[1][:12]} of {WEIGHTS}. "
+            f"Received: {received[0][:12]} and {received[1][:12]}. Install "
+            "keras-mixup-gan again."
+        )
+    return files
+
+
+def _unknown(preset: str) -> str:
+    names = list_presets()
+    nearest = difflib.get_close_matches(preset, names, n=3, cutoff=0.4)
+    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    known = ", ".join(map(repr, names)) or "none, as the zoo is empty"
+    return (
+        f"There is no preset {preset!r}. Expected one of {known}, or a folder with "
+        f"{CONFIG}. Received: preset={preset!r}, looked up from {Path.cwd()}.{hint}"
+    )

@@ -1,0 +1,323 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_mixup_gan import MixUp, attacks, zoo
+from keras_mixup_gan.cli import main, training
+from keras_mixup_gan.zoo import presets
+from tests.models import tiny
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit code and output of a command; a command that ends well exits with 0."""
+    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
+    with pytest.raises(SystemExit) as stopped:
+        main(*map(str, arguments))
+    return stopped.value.code or 0, capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    np.savez(path, images=tiny.random_images(44), labels=tiny.random_labels(44))
+    return path
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """The folder of a conditional model."""
+    folder = tmp_path_factory.mktemp("preset")
+    return zoo.save_to_preset(tiny.make(num_classes=tiny.NUM_CLASSES), folder)
+
+
+def words(data, out, *more, model="dcgan"):
+    return ["train", model, "--data", data, "--batch-size", 20, "--out", out, *more]
+
+
+def weights(out):
+    return (out / "preset" / "weights.npz").read_bytes()
+
+
+# === train ===
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(
+    data, tmp_path, monkeypatch, capsys
+):
+    from keras_mixup_gan.cli.training import ImageGrid
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    settings = ("--mixup", "true", "--classes")
+    five = (*settings, "--steps", 5)
+    assert run(monkeypatch, capsys, *words(data, whole, *five))[0] == 0
+
+    # Stopped in the middle of the second epoch of two steps, then on from there.
+    def stop(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImageGrid, "on_epoch_end", stop)
+        code, output = run(
+            patched, capsys, *words(data, parts, *settings, "--steps", 3)
+        )
+    assert code == 130
+    assert output.err.endswith("Stopped. The same command goes on from here.\n")
+    assert not (parts / "model.keras").exists()
+    code, output = run(monkeypatch, capsys, *words(data, parts, *five))
+    assert code == 0
+    assert "going on after step 3 of 5" in output.err
+    assert weights(parts) == weights(whole)
+    history = (parts / "history.csv").read_text().splitlines()
+    assert [row["step"] for row in csv.DictReader(history)] == ["2", "3", "4", "5"]
+    assert [path.name for path in parts.glob("checkpoint-*")] == ["checkpoint-5.keras"]
+    assert {path.name for path in (whole / "grids").iterdir()} == {
+        f"epoch-000{n}.png" for n in (1, 2, 3)
+    }
+    same = zoo.from_preset(parts / "preset")
+    assert (same.num_steps, same.num_classes) == (5, tiny.NUM_CLASSES)
+    assert same.mixup == MixUp(**zoo.load_recipe("dcgan")["mixup"])
+
+    # What is done is not done again, and other settings do not go on.
+    before = (parts / "train.json").stat().st_mtime_ns
+    assert run(monkeypatch, capsys, *words(data, parts, *five))[0] == 0
+    assert (parts / "train.json").stat().st_mtime_ns == before
+    code, output = run(monkeypatch, capsys, *words(data, parts, *settings, "--seed", 1))
+    assert code == 2
+    assert "other settings. Expected {'seed': 0}. Received: {'seed': 1}" in output.err
+    (parts / "checkpoint-5.keras").write_bytes(b"")
+    code, output = run(monkeypatch, capsys, *words(data, parts, *settings))
+    assert code == 2
+    assert "missing or damaged" in output.err
+
+
+def test_a_private_training_says_its_epsilon(data, tmp_path, monkeypatch, capsys):
+    more = ("--dp-noise", 4, "--dp-clip", 0.5, "--steps", 1)
+    code, output = run(monkeypatch, capsys, *words(data, tmp_path / "out", *more))
+    assert code == 0
+    assert "at delta = 0.00227" in output.err
+    settings = zoo.from_preset(tmp_path / "out" / "preset").dp
+    assert (settings.noise_multiplier, settings.l2_norm_clip) == (4.0, 0.5)
+
+
+def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys):
+    more = ("--mixup", "alpha=2,per=batch", "--epochs", 3, "--classes", "--dry-run")
+    code, output = run(monkeypatch, capsys, *words(data, tmp_path / "out", *more))
+    assert code == 0
+    plan = json.loads(output.out)
+    assert (plan["steps"], plan["num_classes"], plan["batch_size"]) == (6, 3, 20)
+    assert (plan["mixup"]["alpha"], plan["mixup"]["per"]) == (2.0, "batch")
+    assert plan["recipe"] == zoo.load_recipe("dcgan")
+    assert not (tmp_path / "out").exists()
+
+    words_ = ["compare", "--quick", "--steps", 120, "--dry-run"]
+    code, output = run(monkeypatch, capsys, *words_, "--out", tmp_path / "out")
+    assert code == 0
+    assert json.loads(output.out)["checkpoints"] == [100, 120]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("none", False),
+        ("true", True),
+        ("paper", "paper"),
+        ("alpha=8, noise_stddev=1", MixUp(alpha=8.0, noise_stddev=1.0)),
+        ("mix_fakes=false,num_samples=3", MixUp(mix_fakes=False, num_samples=3)),
+        ("seed=4", MixUp(seed=4)),
+    ],
+)
+def test_words_for_mixup(text, expected):
+    assert training.parse_mixup(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dcgam",), "Did you mean 'dcgan'"),
+        (("dcgan", "--mixup", "papers"), "Did you mean 'paper'"),
+        (("dcgan", "--mixup", "alhpa=2"), "Did you mean 'alpha'"),
+        (("dcgan", "--mixup", "alpha=x"), "Expected float"),
+        (("dcgan", "--mixup", "alpha=-1"), "`alpha` must be"),
+        (("dcgan", "--epochs", "1", "--steps", "1"), "one of the two"),
+        (("dcgan", "--steps", "0"), "`steps` must be"),
+        (("dcgan", "--batch-size", "0"), "`batch_size` must be"),
+        (("dcgan", "--dp-noise", "-1"), "noise_multiplier"),
+        (("dcgan", "--mixup", "true", "--dp-noise", "1"), "do not add up"),
+        (("dcgan", "--data", "digit"), "digits"),
+        (("dcgan", "--seed", "-1"), "`seed` must be"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(
+    data, tmp_path, monkeypatch, capsys, arguments, message
+):
+    options = ["--data", data, "--out", tmp_path / "out"]
+    code, output = run(monkeypatch, capsys, "train", *options, *arguments)
+    assert code == 2
+    assert output.err.startswith("Error: ")
+    assert message in output.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_classes_need_labels(tmp_path, monkeypatch, capsys):
+    np.savez(tmp_path / "plain.npz", images=tiny.random_images(20))
+    options = words(tmp_path / "plain.npz", tmp_path / "out", "--classes")
+    code, output = run(monkeypatch, capsys, *options)
+    assert code == 2
+    assert "needs the class of every image" in output.err
+
+
+def test_a_folder_of_other_files_is_left_alone(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, output = run(monkeypatch, capsys, *words(data, tmp_path))
+    assert code == 2
+    assert "holds other files" in output.err
+    (tmp_path / "train.json").write_text("{")
+    code, output = run(monkeypatch, capsys, *words(data, tmp_path))
+    assert code == 2
+    assert "cannot be read" in output.err
+
+
+# === generate ===
+
+
+def test_images_are_written_as_asked_for(preset, tmp_path, monkeypatch, capsys):
+    for out in ("grid.png", "images.npz", "folder"):
+        options = ("--num", 5, "--labels", "2,0", "--seed", 3, "--truncation", 0.5)
+        words_ = ["generate", preset, "--out", tmp_path / out, *options]
+        assert run(monkeypatch, capsys, *words_)[0] == 0
+    labels = np.array([2, 0, 2, 0, 2])
+    expected = zoo.from_preset(preset).generate(5, labels, seed=3, truncation=0.5)
+    with np.load(tmp_path / "images.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["images"], expected)
+        np.testing.assert_array_equal(arrays["labels"], labels)
+    files = sorted((tmp_path / "folder").iterdir())
+    assert [file.name for file in files] == [f"00000{n}.png" for n in range(5)]
+    with Image.open(files[4]) as image, Image.open(tmp_path / "grid.png") as grid:
+        np.testing.assert_array_equal(np.asarray(image), expected[4, ..., 0])
+        assert grid.width > 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--labels", "a"), "`--labels` must be"),
+        (("--labels", "3"), "Labels must lie in 0 to 2"),
+        (("--num", "0"), "`num` must be"),
+        (("--truncation", "2"), "`truncation` must be"),
+        (("--out", "images.jpg"), "Leave the suffix out"),
+    ],
+)
+def test_what_cannot_be_generated_is_one_sentence(
+    preset, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, output = run(monkeypatch, capsys, "generate", preset, *arguments)
+    assert code == 2
+    assert message in output.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", ["dcgan_digit", "no/such/folder", "missing.keras"])
+def test_models_that_are_not_there(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, output = run(monkeypatch, capsys, "generate", model)
+    assert code == 2
+    assert output.err.startswith("Error: There is no ")
+
+
+# === audit ===
+
+
+def test_an_audit_takes_presets_and_trains_shadows(
+    data, preset, tmp_path, monkeypatch, capsys
+):
+    given = {}
+
+    def audit(model, *parts, **options):
+        given.update(model=model, **options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(attacks, "audit", audit)
+    words_ = ["audit", preset, "--members", data, "--non-members", data]
+    shadows = ["--shadows", 4, "--shadow-steps", 7, "--scheduler", "tcp://host:1"]
+    run(monkeypatch, capsys, *words_, *shadows)
+    assert given["model"].compiled
+    assert (given["shadows"], given["scheduler"]) == (4, "tcp://host:1")
+    assert given["shadow_fit"] == {"epochs": 1, "steps_per_epoch": 7, "batch_size": 64}
+    run(monkeypatch, capsys, *words_)
+    assert (given["shadows"], given["shadow_fit"]) == (None, None)
+    code, output = run(monkeypatch, capsys, *words_, "--shadow-steps", 7)
+    assert code == 2
+    assert "Add `--shadows 16`" in output.err
+
+
+# === zoo ===
+
+
+@pytest.fixture
+def small_zoo(preset, tmp_path, monkeypatch):
+    files = presets.PresetFiles.read(preset)
+    scores = {
+        "FID[features, 10 vs 10]": 1.234,
+        "strongest_attack": "logan",
+        "auc": 0.6,
+        "auc_ci": [0.5, 0.7],
+        "epsilon": None,
+        "delta": 1e-4,
+    }
+    entry = {
+        "path": str(preset),
+        **files.content["weights"],
+        "config_sha256": files.config_sha256,
+        "scores": scores,
+        "command": "train it",
+    }
+    manifest = {"presets": {"tiny_digits": entry}}
+    (tmp_path / presets.MANIFEST).write_text(json.dumps(manifest))
+    monkeypatch.setattr(presets, "zoo_folder", lambda: tmp_path)
+
+
+def test_the_zoo_is_listed_shown_and_verified(small_zoo, monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "zoo", "list")
+    assert code == 0
+    for word in ("tiny_digits", "1.23", "logan", "0.600 [0.500, 0.700]", "no guar"):
+        assert word in output.out
+    code, output = run(monkeypatch, capsys, "zoo", "show", "tiny_digits")
+    assert code == 0
+    shown = json.loads(output.out)
+    assert shown["class"] == "DCGAN"
+    assert shown["arguments"]["num_classes"] == tiny.NUM_CLASSES
+    assert shown["scores"]["auc"] == 0.6
+    code, output = run(monkeypatch, capsys, "zoo", "verify")
+    assert (code, output.out) == (0, "tiny_digits: as published\n")
+    code, output = run(monkeypatch, capsys, "zoo", "show", "tiny")
+    assert code == 2
+    assert "Did you mean 'tiny_digits'" in output.err
+
+
+LIGHT = """
+import contextlib, io, sys
+
+from keras_mixup_gan.cli import main
+
+for words in (["--help"], ["train", "--help"], ["zoo", "list"], ["zoo", "verify"]):
+    sys.argv = ["keras-mixup-gan"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main(*words)
+heavy = {"keras", "tensorflow", "scipy", "sklearn", "matplotlib"} & set(sys.modules)
+print(sorted(heavy))
+"""
+
+
+def test_help_and_the_list_of_the_zoo_import_nothing_heavy():
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
