@@ -22,6 +22,7 @@ EXTRAS["dev"] = [
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=8.2",
+    "pytest-xdist>=3.6",
     "ruff>=0.8",
     *EXTRAS["tfds"],
 ]

@@ -273,3 +273,15 @@ def test_a_conditional_model_asks_for_classes(tmp_path, monkeypatch, capsys):
     assert code == 2
     assert "needs the class of every image" in output.err
     assert str(plain) in output.err
+
+
+def test_a_null_target_is_audited_too(folder, tmp_path, monkeypatch, capsys):
+    other = tiny.make(seed=9)
+    other.fit(tiny.random_images(40, seed=8), batch_size=20, epochs=1, verbose=0)
+    other.save(tmp_path / "other.keras")
+    words = command(folder, tmp_path / "out", null_target="other.keras")
+    monkeypatch.chdir(tmp_path)
+    code, said = run(monkeypatch, capsys, *words)
+    assert code == 0, said.err
+    content = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert set(content["null_target"]["areas"]) == {"logan", "gan_leaks"}

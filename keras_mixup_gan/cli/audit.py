@@ -39,6 +39,12 @@ def audit(
         str | None,
         typer.Option(help="Dask scheduler that trains them, e.g. tcp://10.0.0.1:8786."),
     ] = None,
+    null_target: Annotated[
+        str | None,
+        typer.Option(
+            help="A model trained on other images, which no attack should find to leak."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
         "runs/audit"
@@ -90,6 +96,7 @@ def audit(
         shadows=shadows,
         shadow_fit=None if shadows is None else fit,
         scheduler=scheduler,
+        null_target=null_target and models.read_model(null_target),
     )
     print(report)
     for suffix in (".json", ".npz", ".md", ".html"):
