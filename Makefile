@@ -22,7 +22,7 @@ compare: install ## train, defend, attack and compare on real digits; ARGS=--qui
 	$(BIN)/python -m benchmarks.compare $(ARGS)
 
 test: install ## run the tests; ARGS="-m slow" for the long ones
-	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: install ## check style and types
 	$(BIN)/ruff check .

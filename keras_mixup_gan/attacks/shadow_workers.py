@@ -1,9 +1,11 @@
 """Where shadow models are trained: here, in processes beside, or on a cluster."""
 
+import asyncio
 import contextlib
 import os
 import platform
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import joblib
@@ -65,11 +67,18 @@ def _connected(scheduler: str) -> Iterator[Any]:
             "Training shadow models on a cluster needs Dask. Install it by "
             '`pip install "keras-mixup-gan[cluster]"`.'
         ) from error
+    settings = {
+        "address": scheduler,
+        "timeout": CONNECT_SECONDS,
+        "set_as_default": False,
+    }
     try:
-        client = distributed.Client(
-            scheduler, timeout=CONNECT_SECONDS, set_as_default=False
-        )
-    except (OSError, ValueError, TypeError) as error:
+        # In a thread, as this one may run an event loop already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _reach(distributed.Client, settings)).result()
+        client = distributed.Client(**settings)
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        # Memory, as the page of another server is read as a size.
         raise ValueError(
             "No Dask scheduler answers. Expected the address that `dask scheduler` "
             f"shows, such as 'tcp://10.0.0.1:8786'. Received: scheduler={scheduler!r}. "
@@ -85,6 +94,21 @@ def _connected(scheduler: str) -> Iterator[Any]:
                 f"Received: scheduler={scheduler!r}. Look into their logs, give them "
                 "more memory, and start again: finished shadow models are kept."
             ) from error
+
+
+async def _reach(client_class: Any, settings: dict[str, Any]) -> None:
+    """Connects once and closes again, whether or not the scheduler answers.
+
+    A client with a thread of its own that fails to connect cannot be closed: it stays
+    behind half open until it is garbage, and if it is collected while another client
+    starts, both wait for the same lock forever.
+    """
+    client = client_class(**settings, asynchronous=True)
+    try:
+        # The client's own limit does not hold where something else than Dask answers.
+        await asyncio.wait_for(client, CONNECT_SECONDS)
+    finally:
+        await client.close()
 
 
 def _check_workers(client: Any, scheduler: str) -> None:
