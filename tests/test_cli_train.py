@@ -105,6 +105,14 @@ def test_a_private_training_says_its_epsilon(data, tmp_path, monkeypatch, capsys
     assert (settings.noise_multiplier, settings.l2_norm_clip) == (4.0, 0.5)
 
 
+def test_clipping_without_noise_is_refused(data, tmp_path, monkeypatch, capsys):
+    more = ("--dp-clip", 1, "--steps", 1)
+    code, output = run(monkeypatch, capsys, *words(data, tmp_path / "out", *more))
+    assert code == 2
+    assert "Expected `--dp-noise`" in output.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys):
     more = ("--mixup", "alpha=2,per=batch", "--epochs", 3, "--classes", "--dry-run")
     code, output = run(monkeypatch, capsys, *words(data, tmp_path / "out", *more))
@@ -300,6 +308,14 @@ def test_the_zoo_is_listed_shown_and_verified(small_zoo, monkeypatch, capsys):
     code, output = run(monkeypatch, capsys, "zoo", "show", "tiny")
     assert code == 2
     assert "Did you mean 'tiny_digits'" in output.err
+
+
+def test_a_preset_of_ones_own_is_shown_too(preset, monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "zoo", "show", preset)
+    assert code == 0
+    shown = json.loads(output.out)
+    assert (shown["name"], shown["class"]) == (str(preset), "DCGAN")
+    assert "scores" not in shown
 
 
 LIGHT = """

@@ -71,7 +71,14 @@ class SafeWeights:
                 weights = [stored[f"weight_{n}"] for n in range(count)]
             found = state.pop("key")
             safe = cls(weights, **state)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (
+            EOFError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise ValueError(
                 "The weights to go back to cannot be read, the file is damaged. "
                 f"Received: path={str(path)!r}. Delete it and the backup of the "

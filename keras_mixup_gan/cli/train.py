@@ -27,7 +27,9 @@ def train(
         float | None,
         typer.Option(help="DP-SGD: noise in units of the clipping norm."),
     ] = None,
-    dp_clip: Annotated[float, typer.Option(help="DP-SGD: the clipping norm.")] = 1.0,
+    dp_clip: Annotated[
+        float | None, typer.Option(help="DP-SGD: the clipping norm; 1 by default.")
+    ] = None,
     classes: Annotated[
         bool, typer.Option("--classes", help="Condition on the classes of the data.")
     ] = False,
@@ -73,6 +75,14 @@ def train(
             "Training ends after so many epochs or so many steps. Expected one of the "
             f"two. Received: epochs={epochs}, steps={steps}. Leave one out."
         )
+    if dp_clip is not None and dp_noise is None:
+        raise ValueError(
+            "Clipping without noise is not DP-SGD. Expected `--dp-noise` with "
+            f"`--dp-clip`. Received: dp_clip={dp_clip}, dp_noise=None. Add it, or "
+            "leave `--dp-clip` out."
+        )
+    clip = 1.0 if dp_clip is None else dp_clip
+    dp = None if dp_noise is None else (clip, dp_noise)
     from keras_mixup_gan.cli import training
 
     job = training.resolve(
@@ -80,7 +90,7 @@ def train(
         data=data,
         image_size=image_size,
         mixup=mixup,
-        dp=None if dp_noise is None else (dp_clip, dp_noise),
+        dp=dp,
         classes=classes,
         augment=augment,
         batch_size=batch_size,

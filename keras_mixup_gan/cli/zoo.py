@@ -24,16 +24,17 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a preset.")],
+    name: Annotated[str, typer.Argument(help="Name of a preset, or its folder.")],
 ) -> None:
     """Prints what is known of a trained model, as JSON."""
     import json
 
-    from keras_mixup_gan.zoo.presets import preset_info, read_preset
+    from keras_mixup_gan.zoo.presets import read_manifest, read_preset
 
     content = read_preset(name).content
+    published = read_manifest().get(name, {})  # nothing of a folder of one's own
     kept = {key: content[key] for key in ("class", "arguments", "counters")}
-    print(json.dumps({"name": name, **preset_info(name), **kept}, indent=1))
+    print(json.dumps({"name": name, **published, **kept}, indent=1))
 
 
 @app.command()

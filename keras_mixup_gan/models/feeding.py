@@ -116,6 +116,7 @@ def raw_batch(model: "GAN", data: Any) -> dict[str, Tensor]:
     if isinstance(data, tuple):
         data = tuple(part for part in data if part is not None)
     batch = as_batch(*_as_tuple(data))
+    batch["images"] = tf.cast(batch["images"], tf.float32)
     if model.num_classes is None:
         return {"images": batch["images"]}
     if "labels" not in batch:
@@ -123,6 +124,7 @@ def raw_batch(model: "GAN", data: Any) -> dict[str, Tensor]:
     if batch["labels"].shape.rank == 1:
         classes = tf.cast(batch["labels"], tf.int64)
         batch["labels"] = tf.one_hot(classes, model.num_classes)
+    batch["labels"] = tf.cast(batch["labels"], tf.float32)
     return batch
 
 
@@ -228,7 +230,7 @@ def _from_private_arrays(
 
 
 def _from_dataset(model: "GAN", dataset: tf.data.Dataset) -> tf.data.Dataset:
-    ready = dataset.map(as_batch)
+    ready = dataset.map(as_batch).map(_shared_equally())
     if not is_mixed(dataset):
         ready = ready.map(_checked(model))
     ready = ready.map(lambda batch: raw_batch(model, batch))
@@ -257,12 +259,35 @@ def _grouped(model: "GAN", batches: tf.data.Dataset) -> tf.data.Dataset:
             f"update of a step. Received: {batches.cardinality()}. Repeat the data "
             "set, `dataset.repeat()`, or make its batches smaller."
         )
-    group = batches.padded_batch if model.dp is not None else batches.batch
-    return group(size, drop_remainder=True).map(
-        lambda stacked: tuple(
-            {name: parts[n] for name, parts in stacked.items()} for n in range(size)
+    spec = batches.element_spec
+
+    def separate(stacked: Any, shapes: Any) -> tuple[dict[str, Tensor], ...]:
+        def part(name: str, n: int) -> Tensor:
+            shape = shapes[name][n]
+            rows = tf.slice(stacked[name][n], tf.zeros_like(shape), shape)
+            return tf.ensure_shape(rows, spec[name].shape)
+
+        return tuple({name: part(name, n) for name in stacked} for n in range(size))
+
+    # Batches may differ in size: with DP-SGD, and at the end of a data set.
+    shaped = batches.map(lambda batch: (batch, tf.nest.map_structure(tf.shape, batch)))
+    return shaped.padded_batch(size, drop_remainder=True).map(separate)
+
+
+def _shared_equally() -> Any:
+    """A map that stops at batches of which replicas cannot have equal shares."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+
+    def check(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        rows = tf.shape(batch["images"])[0]
+        message = (
+            f"{_DATA_ERRORS[0]}must come in batches that {replicas} replicas divide. "
+            "Received: a batch of"
         )
-    )
+        tf.debugging.Assert(rows % replicas == 0, [message, rows])
+        return batch
+
+    return check
 
 
 def _check_replicas(batch_size: int) -> None:

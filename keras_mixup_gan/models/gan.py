@@ -30,7 +30,9 @@ class GAN(TrainedGAN):
 
     Under `tf.distribute.MirroredStrategy` each replica takes its share of the batch,
     of the latents and of the noise, so that a step is that of one device on the whole
-    batch. Under the policy `"mixed_float16"` both optimizers scale their losses.
+    batch; only augmentation is drawn, and groups of the minibatch standard deviation
+    are formed, within a replica. Under the policy `"mixed_float16"` both optimizers
+    scale their losses.
 
     Args:
         generator: Maps latents `(batch, latent_dim)`, or `[latents, labels]`, to images
@@ -193,8 +195,8 @@ class GAN(TrainedGAN):
         """Arguments that repeat `compile`."""
         serialize = keras.saving.serialize_keras_object
         return {
-            "g_optimizer": serialize(optimizing.inner(self.g_optimizer)),
-            "d_optimizer": serialize(optimizing.inner(self.d_optimizer)),
+            "g_optimizer": serialize(self.g_optimizer),
+            "d_optimizer": serialize(self.d_optimizer),
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
         }
@@ -487,7 +489,7 @@ class GAN(TrainedGAN):
             ValueError: If the model was already trained with another sampling.
         """
         before = int(self.num_examples), int(self.expected_batch_size)
-        if self.num_steps > 0 and before != (num_examples, batch_size):
+        if self._private_steps() > 0 and before != (num_examples, batch_size):
             raise ValueError(
                 "The accountant composes steps of one sampling rate. Expected "
                 f"{before[0]} images in batches of {before[1]}, as before. Received: "
@@ -541,7 +543,7 @@ class GAN(TrainedGAN):
 
     def report(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
         """Updates the metrics with the losses of a step."""
-        if d_loss is not None:
+        if d_loss is not None and self.dp is None:
             self._d_loss.update_state(d_loss)
         self._g_loss.update_state(g_loss)
         return self.get_metrics_result()

@@ -17,12 +17,15 @@ def prepared(
     Args:
         optimizer: A name or an instance.
         network: What it will train.
-        scales_loss: `False` if gradients arrive unscaled.
+        scales_loss: `False` if gradients arrive unscaled; a `LossScaleOptimizer` is
+            then unwrapped.
 
     Returns:
         The optimizer, inside a `LossScaleOptimizer` where that is needed.
     """
     optimizer = keras.optimizers.get(optimizer)
+    if not scales_loss:
+        optimizer = inner(optimizer)
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     if scales_loss and not scaled and computes_in_float16(network):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -9,8 +9,10 @@ import contextlib
 import hashlib
 import io
 import json
+import lzma
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -31,6 +33,9 @@ _MAX_HEADER_BYTES = 2**12
 _KEYS = {"class", "arguments", "counters", "weights"}
 _DAMAGE = (
     EOFError,
+    SyntaxError,
+    lzma.LZMAError,
+    tokenize.TokenError,
     KeyError,
     MemoryError,
     NotImplementedError,
@@ -62,11 +67,15 @@ class PresetFiles:
     weights: bytes
 
     @classmethod
-    def read(cls, folder: str | os.PathLike[str]) -> "PresetFiles":
+    def read(
+        cls, folder: str | os.PathLike[str], config_sha256: str | None = None
+    ) -> "PresetFiles":
         """Reads both files and compares size and checksum of the weights.
 
         Args:
             folder: A folder that `PresetFiles.write` wrote.
+            config_sha256: What `preset.json` must have as its SHA-256, if it is known;
+                it is compared before the file is parsed.
 
         Returns:
             The preset.
@@ -77,6 +86,12 @@ class PresetFiles:
         """
         folder = Path(folder)
         text = _read_bytes(folder / CONFIG, _MAX_CONFIG_BYTES)
+        if config_sha256 not in (None, _sha256(text)):
+            raise ValueError(
+                f"The file {folder / CONFIG} is not the one of the manifest. Expected "
+                f"sha256 {config_sha256}. Received: {_sha256(text)}. Install "
+                "keras-mixup-gan again."
+            )
         content = _parsed(text, folder)
         expected = content["weights"]
         weights = _read_bytes(folder / WEIGHTS, _MAX_WEIGHTS_BYTES)

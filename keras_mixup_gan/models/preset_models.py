@@ -53,13 +53,19 @@ def save_preset(model: GAN, folder: str | os.PathLike[str]) -> PresetFiles:
             f"Received: {type(model).__module__}.{name}. Save other models with "
             '`model.save("model.keras")`.'
         )
-    content = {
+    content: dict[str, Any] = {
         "class": name,
         "arguments": plain_arguments(model),
         "counters": {key: int(_value(getattr(model, key))) for key in _COUNTERS},
         "library": _library_version(),
         "keras": keras.__version__,
     }
+    if model.dp is not None:
+        # Updates whose weights were given up count too.
+        updates = model._private_steps()
+        content["counters"]["steps"] = -(-updates // model.discriminator_steps)
+        seeded = model.dp.noise_seed is not None or model.noise_was_seeded
+        content["noise_was_seeded"] = seeded
     named = {key: _value(variable) for key, variable in variables(model).items()}
     return PresetFiles.write(folder, content, named)
 
@@ -87,6 +93,7 @@ def load_preset(files: PresetFiles) -> GAN:
     for key, number in counters.items():
         getattr(model, key).assign(number)
     model.generator.set_weights(model.ema_generator.get_weights())
+    model.noise_was_seeded = bool(files.content.get("noise_was_seeded", False))
     return model
 
 

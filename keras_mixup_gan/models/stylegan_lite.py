@@ -268,8 +268,9 @@ class StyleGANLite(GAN):
             gradients = self.gradients(tape, d_loss, d_weights, self.d_optimizer)
             penalties = self.lazy_penalty_gradients(reals, labels)
             gradients = [a + b for a, b in zip(gradients, penalties, strict=True)]
-            # Before any update: a weight that has moved would give another gradient.
-            g_gradients = self.gradients(tape, g_loss, g_weights, self.g_optimizer)
+            g_gradients: list[Tensor] = []
+            if n + 1 == len(batches):  # before the update that moves what it needs
+                g_gradients = self.gradients(tape, g_loss, g_weights, self.g_optimizer)
             with tf.control_dependencies(g_gradients):
                 self.d_optimizer.apply(gradients, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)

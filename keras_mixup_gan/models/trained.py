@@ -25,6 +25,9 @@ _LATENT_BLOCK = 256
 class TrainedGAN(keras.Model):
     """The part of `GAN` that no longer trains; see there."""
 
+    # Whether noise of DP-SGD was once drawn from a declared seed, now dropped.
+    noise_was_seeded = False
+
     def generate(
         self,
         num_images: int,
@@ -216,6 +219,7 @@ class TrainedGAN(keras.Model):
         steps = self._private_steps()
         if steps == 0:
             return 0.0
+        self._check_sampling()
         rate = _as_int(self.expected_batch_size) / _as_int(self.num_examples)
         return accounting.epsilon(
             rate, self.dp.noise_multiplier, steps, delta, accountant
@@ -231,12 +235,13 @@ class TrainedGAN(keras.Model):
             tensorflow-privacy's statement for the training that ran; without `dp` a
             sentence that says there is no guarantee.
         """
-        if self.dp is None or self.num_steps == 0:
+        if self.dp is None or self._private_steps() == 0:
             return (
                 "No differential-privacy guarantee: epsilon is infinite."
                 if (self.dp is None)
                 else "Not trained yet: epsilon is 0."
             )
+        self._check_sampling()
         check_positive(delta=delta)
         check_in_range(0, 1, delta=delta)
         statement = tfp.privacy_statement(
@@ -250,12 +255,21 @@ class TrainedGAN(keras.Model):
             "\nHere batches are Poisson-sampled, so the figure for Poisson sampling "
             "applies.\n"
         )
-        if self.dp.noise_seed is not None:
+        if self.dp.noise_seed is not None or self.noise_was_seeded:
             statement += (
                 "\nThe noise was drawn from a declared seed (a benchmark): the "
                 "guarantee holds only while that seed is secret.\n"
             )
         return statement
+
+    def _check_sampling(self) -> None:
+        """Raises if the sampling that the accountant needs is not known."""
+        if _as_int(self.num_examples) == 0:
+            raise ValueError(
+                "The sampling that the accountant needs went with the weights that "
+                "were restored. Expected weights of a training that began. Received: "
+                "num_examples=0. Train a new model."
+            )
 
     def _private_steps(self) -> int:
         """Noisy updates that were released; restored weights do not undo them."""

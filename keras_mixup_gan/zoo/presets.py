@@ -157,14 +157,12 @@ def read_manifest() -> dict[str, Any]:
 
 
 def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:
-    files = PresetFiles.read(zoo_folder() / entry["path"])
-    received = (files.config_sha256, files.content["weights"]["sha256"])
-    expected = (entry["config_sha256"], entry["sha256"])
-    if received != expected:
+    files = PresetFiles.read(zoo_folder() / entry["path"], entry["config_sha256"])
+    received = files.content["weights"]["sha256"]
+    if received != entry["sha256"]:
         raise ValueError(
             f"The preset {name!r} is not the one of the manifest. Expected sha256 "
-            f"{expected[0][:12]} of {CONFIG} and {expected[1][:12]} of {WEIGHTS}. "
-            f"Received: {received[0][:12]} and {received[1][:12]}. Install "
+            f"{entry['sha256'][:12]} of {WEIGHTS}. Received: {received[:12]}. Install "
             "keras-mixup-gan again."
         )
     return files

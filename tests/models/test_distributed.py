@@ -90,3 +90,11 @@ def test_a_batch_that_cannot_be_shared_equally():
         model = make()
         with pytest.raises(ValueError, match="Expected a `batch_size` that 2 divides"):
             model.fit(random_images(30), batch_size=15, verbose=0)
+
+
+def test_a_data_set_whose_batches_cannot_be_shared_equally():
+    dataset = tf.data.Dataset.from_tensor_slices(random_images(11)).batch(8)
+    with two_devices().scope():
+        model = make()
+        with pytest.raises(ValueError, match="must come in batches that 2 replicas"):
+            model.fit(dataset, verbose=0)

@@ -110,3 +110,41 @@ def test_half_precision_is_kept_in_the_file(tmp_path):
     for one in (model, loaded):
         one.fit(random_images(8), batch_size=4, verbose=0)
     assert_same_state(loaded, model)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"mixup": True, "num_classes": NUM_CLASSES}], ids=str
+)
+def test_a_last_batch_may_be_smaller_than_the_others_of_its_step(arguments):
+    model = make(discriminator_steps=2, **arguments)
+    element = random_images(30)
+    if model.num_classes is not None:
+        element = (element, random_labels(30))
+    dataset = tf.data.Dataset.from_tensor_slices(element).batch(8)
+    model.fit(dataset, verbose=0)  # 8, 8, 8 and 6 images
+    assert model.num_steps == 2
+    assert int(model.d_optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_images_of_other_precisions_are_taken(dtype):
+    images = random_images(8).astype(dtype)
+    model, twin = make(), make()
+    model.fit(tf.data.Dataset.from_tensor_slices(images).batch(4), verbose=0)
+    same = images.astype("float32")
+    twin.fit(tf.data.Dataset.from_tensor_slices(same).batch(4), verbose=0)
+    assert_same_state(model, twin)
+
+
+def test_optimizer_settings_of_loss_scaling_are_kept(tmp_path):
+    def scaled():
+        return keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.Adam(1e-3), initial_scale=64.0
+        )
+
+    model = make()
+    model.compile(scaled(), scaled())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert float(loaded.g_optimizer.dynamic_scale) == 64.0
+    assert isinstance(loaded.g_optimizer.inner_optimizer, keras.optimizers.Adam)

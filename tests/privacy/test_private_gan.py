@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import DPSGD, MixUp
+from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models.feeding import training_batches
 from keras_mixup_gan.privacy import epsilon
 from tests.models.tiny import (
@@ -207,3 +207,40 @@ def test_an_endless_data_set_is_refused():
     dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4).repeat()
     with pytest.raises(ValueError, match="endless"):
         make(dp=DPSGD()).fit(dataset, steps_per_epoch=1, verbose=0)
+
+
+def test_restored_weights_do_not_undo_what_was_spent(tmp_path):
+    model = make(dp=DPSGD(noise_multiplier=1.0, noise_seed=1))
+    images, start = random_images(24), model.get_weights()
+    model.fit(images, batch_size=4, verbose=0)
+    spent = model.epsilon(1e-3)
+    sampled = model.get_weights()
+    model.set_weights(start)
+    with pytest.raises(ValueError, match="went with the weights"):
+        model.epsilon(1e-3)
+    with pytest.raises(ValueError, match="went with the weights"):
+        model.privacy_statement(1e-3)
+    with pytest.raises(ValueError, match="composes steps of one sampling rate"):
+        model.fit(images, batch_size=8, verbose=0)
+
+    model.set_weights(sampled)
+    model.steps.assign(1)  # as if an earlier epoch had been restored
+    assert model.epsilon(1e-3) == spent
+    preset = zoo.from_preset(model.save_to_preset(tmp_path / "preset"))
+    assert preset.epsilon(1e-3) == spent
+    assert "declared seed" in preset.privacy_statement(1e-3)
+    again = zoo.from_preset(preset.save_to_preset(tmp_path / "again"))
+    assert "declared seed" in again.privacy_statement(1e-3)
+
+
+def test_private_gradients_are_not_taken_for_scaled_ones():
+    wrapped, plain = (make(dp=DPSGD(noise_multiplier=1.0, noise_seed=1)) for _ in "ab")
+    sgd = keras.optimizers.SGD
+    wrapped.compile(sgd(0.1), keras.optimizers.LossScaleOptimizer(sgd(0.1)))
+    plain.compile(sgd(0.1), sgd(0.1))
+    for model in (wrapped, plain):
+        model.fit(random_images(8), batch_size=4, verbose=0)
+    for a, b in zip(
+        wrapped.discriminator.weights, plain.discriminator.weights, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
