@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan import metrics as metrics
     from keras_mixup_gan import models as models
     from keras_mixup_gan import privacy as privacy
+    from keras_mixup_gan import theory as theory
     from keras_mixup_gan import zoo as zoo
     from keras_mixup_gan.attacks import AttackTarget as AttackTarget
     from keras_mixup_gan.attacks import AuditReport as AuditReport
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan.mixup import MixUp as MixUp
     from keras_mixup_gan.privacy import DPSGD as DPSGD
 else:
-    _MODULES = "attacks callbacks data metrics models privacy zoo".split()
+    _MODULES = "attacks callbacks data metrics models privacy theory zoo".split()
     __getattr__, __dir__ = lazy_names(
         __name__,
         {

@@ -1,0 +1,260 @@
+r"""A linear generator $G(z) = A z + b$ of Gaussian latents, fitted to Gaussian records.
+
+Trained to its optimum it reproduces the mean and the covariance of what it was shown,
+so releasing it is releasing $\bar x$ and the scatter $W = \sum_i (x_i - \bar x)(x_i -
+\bar x)^\top$ of its members. Shown blends instead, it learns the same mean and $W$
+times a known factor (`blend_moments`): an attacker divides that factor out, and the
+likelihood-ratio attack loses nothing. Mixing costs such a generator its covariance and
+buys it no privacy.
+"""
+
+import numpy as np
+from scipy import special
+
+from keras_mixup_gan.theory.likelihood_ratio import MonteCarloAUC, monte_carlo_auc
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer, check_positive
+
+_BLOCK = 256
+
+
+def covariance_factor(alpha: float, num_members: int | None = None) -> float:
+    r"""By how much mixing shrinks a covariance, $f - (1 - f) / (n - 1)$.
+
+    Here $f = E[\lambda^2 + (1 - \lambda)^2] = (\alpha + 1) / (2 \alpha + 1)$ for
+    $\lambda \sim \mathrm{Beta}(\alpha, \alpha)$; the second term comes from blending
+    distinct members of a finite set, which are negatively correlated in it.
+
+    Source: moments of the Beta law; the mean is not changed.
+
+    Args:
+        alpha: Concentration of the weights, above 0.
+        num_members: Size of the set that is blended, at least 2; `None` for infinite.
+
+    Returns:
+        Covariance of all blends over that of the members (both divided by their
+        number), in `[0, 1]`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> round(covariance_factor(1.0), 4), round(covariance_factor(4.0), 4)
+        (0.6667, 0.5556)
+    """
+    check_positive(alpha=alpha)
+    factor = (alpha + 1) / (2 * alpha + 1)
+    if num_members is None:
+        return factor
+    check_integer(2, num_members=num_members)
+    return factor - (1 - factor) / (num_members - 1)
+
+
+def blend_moments(
+    members: FloatArray, alpha: float | None = None
+) -> tuple[FloatArray, FloatArray]:
+    r"""What a linear generator learns: mean and covariance of members or of blends.
+
+    Source: $\bar x$ and $W / n$, the latter times `covariance_factor(alpha, n)` over
+    all pairs of distinct members and all weights.
+
+    Args:
+        members: Array `(num_members, dim)` of at least two records.
+        alpha: Concentration of the Beta weights, above 0; `None` without mixup.
+
+    Returns:
+        Arrays `(dim,)` and `(dim, dim)`.
+
+    Raises:
+        ValueError: If `members` is not a finite matrix of at least two rows, or
+            `alpha` is not positive.
+
+    Example:
+        >>> mean, covariance = blend_moments(np.array([[0.0], [2.0], [4.0]]), 1.0)
+        >>> mean, covariance.round(3)
+        (array([2.]), array([[1.333]]))
+    """
+    rows = np.asarray(members, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():
+        raise ValueError(
+            "`members` is not a set of records. Expected a finite array of shape "
+            f"(num_members, dim) of at least two rows. Received: shape={rows.shape}."
+        )
+    mean = rows.mean(axis=0)
+    covariance = (rows - mean).T @ (rows - mean) / len(rows)
+    if alpha is not None:
+        covariance = covariance * covariance_factor(alpha, len(rows))
+    return mean, covariance
+
+
+def linear_generator_log_ratio(
+    queries: FloatArray,
+    mean: FloatArray,
+    covariance: FloatArray,
+    num_members: int,
+    alpha: float | None = None,
+) -> FloatArray:
+    r"""The exact log likelihood ratio of membership, given the generator.
+
+    By Bayes' rule it is $\log p(x \mid \bar x, W) - \log N(x; 0, I)$, where a member's
+    law given the sufficient statistics is
+
+    $$\frac{\Gamma(\frac{n-1}2)}{\Gamma(\frac{n-d-1}2)}
+    \left(\frac{n}{(n-1) \pi}\right)^{d/2} |W|^{-1/2}
+    \left(1 - \tfrac{n}{n-1} (x - \bar x)^\top W^{-1} (x - \bar x)
+    \right)_+^{(n-d-3)/2}.$$
+
+    Source: that law is the unbiased estimate of a Gaussian density of Ghurye and Olkin,
+    Annals of Mathematical Statistics 1969.
+
+    Args:
+        queries: Array `(num_queries, dim)`, in coordinates in which the population is
+            `N(0, I)`.
+        mean: Array `(dim,)`: the generator's mean `b`.
+        covariance: Array `(dim, dim)`: the generator's covariance `A A^T`, regular.
+        num_members: Size of the training set, at least `dim + 2`.
+        alpha: Concentration of the Beta weights that the generator was trained with,
+            which the attacker knows; `None` without mixup.
+
+    Returns:
+        Float64 array `(num_queries,)`; minus infinity where a record cannot be one of
+        that many members with these statistics.
+
+    Raises:
+        ValueError: If an argument is out of range, or the covariance singular.
+
+    Example:
+        >>> members = np.random.default_rng(0).normal(size=(8, 2))
+        >>> plain = linear_generator_log_ratio(members, *blend_moments(members), 8)
+        >>> moments = blend_moments(members, alpha=4.0)
+        >>> np.allclose(linear_generator_log_ratio(members, *moments, 8, 4.0), plain)
+        True
+    """
+    x = np.asarray(queries, dtype=np.float64)
+    center = np.asarray(mean, dtype=np.float64)
+    scatter = num_members * np.asarray(covariance, dtype=np.float64)
+    dim = len(center)
+    if x.ndim != 2 or x.shape[1] != dim or scatter.shape != (dim, dim):
+        raise ValueError(
+            "Queries and moments do not fit together. Expected shapes (num_queries, "
+            f"dim), (dim,) and (dim, dim). Received: {x.shape}, {center.shape} and "
+            f"{scatter.shape}."
+        )
+    check_integer(dim + 2, num_members=num_members)
+    if alpha is not None:
+        scatter = scatter / covariance_factor(alpha, num_members)
+    try:
+        factor = np.linalg.cholesky(scatter)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            "`covariance` has no inverse. Expected a positive definite matrix. "
+            "Received: one that is not. Release fewer coordinates."
+        ) from error
+    return _log_ratio(x, center, factor, num_members)
+
+
+def linear_generator_auc(
+    num_members: int, dim: int, *, num_trials: int = 4_000, seed: int = 0
+) -> MonteCarloAUC:
+    """AUC of the likelihood-ratio attack on a linear generator, mixup or not.
+
+    The exact ratio of `linear_generator_log_ratio` on simulated releases, one for each
+    score. The ratio and so the AUC are the same for a generator that was trained on
+    blends to its optimum. Up to `dim + 1` members the AUC is 1: they lie on a surface
+    that the release determines and that a fresh record meets with probability zero.
+
+    Args:
+        num_members: Size of the training set, at least 2.
+        dim: Number of coordinates of a record, at least 1.
+        num_trials: Releases simulated under either hypothesis, at least 2.
+        seed: Integer seed of the simulation.
+
+    Returns:
+        `MonteCarloAUC(value, standard_error)`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> round(linear_generator_auc(30, 10, num_trials=1000).value, 1)
+        0.9
+        >>> linear_generator_auc(30, 29)
+        MonteCarloAUC(value=1.0, standard_error=0.0)
+    """
+    check_integer(2, num_members=num_members, num_trials=num_trials)
+    check_integer(1, dim=dim)
+    check_integer(0, seed=seed)
+    if num_members <= dim + 1:
+        return MonteCarloAUC(1.0, 0.0)
+    rng = np.random.default_rng(seed)
+    ratios: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    for is_member, found in zip((True, False), ratios, strict=True):
+        for start in range(0, num_trials, _BLOCK):
+            count = min(_BLOCK, num_trials - start)
+            members = rng.normal(size=(count, num_members, dim))
+            queries = members[:, 0] if is_member else rng.normal(size=(count, dim))
+            means = members.mean(axis=1)
+            centered = members - means[:, None]
+            scatters = np.swapaxes(centered, 1, 2) @ centered
+            factors = np.linalg.cholesky(scatters)
+            found.append(_log_ratio(queries, means, factors, num_members))
+    return monte_carlo_auc(*map(np.concatenate, ratios))
+
+
+def linear_generator_divergence(num_members: int, dim: int) -> float:
+    r"""KL divergence between member and non-member, in nats, in closed form.
+
+    The mutual information of a member and the release, that is the mean of the log
+    ratio over members:
+
+    $$\ln\frac{\Gamma(\frac{n-1}2)}{\Gamma(\frac{n-d-1}2)} + \frac d2 \ln\frac{n e}{n-1}
+    - \frac12 \sum_{i=1}^d \psi\left(\tfrac{n-i}2\right) + \frac{n-d-3}2 \left[
+    \psi\left(\tfrac{n-d-1}2\right) - \psi\left(\tfrac{n-1}2\right)\right].$$
+
+    Source: moments of the Wishart and Beta laws, $\psi$ the digamma function.
+
+    Args:
+        num_members: Size of the training set, at least 2.
+        dim: Number of coordinates of a record, at least 1.
+
+    Returns:
+        The divergence; infinite up to `dim + 1` members.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> round(linear_generator_divergence(100, 5), 3)
+        0.103
+    """
+    check_integer(2, num_members=num_members)
+    check_integer(1, dim=dim)
+    n, d = num_members, dim
+    if n <= d + 1:
+        return float("inf")
+    whole, part = (n - 1) / 2, (n - d - 1) / 2
+    return float(
+        special.gammaln(whole)
+        - special.gammaln(part)
+        + d / 2 * (1 + np.log(n / (n - 1)))
+        - special.digamma((n - np.arange(1, d + 1)) / 2).sum() / 2
+        + (part - 1) * (special.digamma(part) - special.digamma(whole))
+    )
+
+
+def _log_ratio(
+    queries: FloatArray, means: FloatArray, factors: FloatArray, num_members: int
+) -> FloatArray:
+    """The log ratio given Cholesky factors of the scatter, one or one a query."""
+    n, dim = num_members, queries.shape[1]
+    half = np.linalg.solve(factors, (queries - means)[..., None])[..., 0]
+    rest = np.maximum(1 - n / (n - 1) * np.square(half).sum(axis=1), 0)
+    diagonal = np.diagonal(factors, axis1=-2, axis2=-1)
+    constant = special.gammaln((n - 1) / 2) - special.gammaln((n - dim - 1) / 2)
+    constant += dim / 2 * np.log(2 * n / (n - 1))
+    return np.asarray(
+        np.where(rest > 0, special.xlogy((n - dim - 3) / 2, rest), -np.inf)
+        + constant
+        - np.log(diagonal).sum(axis=-1)
+        + np.square(queries).sum(axis=1) / 2
+    )
