@@ -21,7 +21,7 @@ def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
     assert len(snippets()) >= 3
     for snippet in snippets():
         # One epoch shows that it runs; two hundred take a minute.
-        exec(re.sub(r"epochs=\d+", "epochs=1", snippet), names)
+        exec(re.sub(r"(epochs|every)=\d+", r"\1=1", snippet), names)
     assert names["pictures"].shape == (64, 28, 28, 1)
     assert names["pictures"].dtype == "uint8"
     assert (tmp_path / "audit.html").stat().st_size > 10_000

@@ -371,7 +371,7 @@ def build_generator(
     noise = ConstantRows(
         (num_noise,), next(seeds), trainable=False, dtype="float32", name="noise"
     )
-    styles = L.RepeatVector(num_styles)(mapping(inputs))
+    styles = L.RepeatVector(num_styles)(mapping(_single(inputs)))
     images = synthesis([styles, noise(inputs[0])])
     return keras.Model(_single(inputs), images, name="generator")
 
