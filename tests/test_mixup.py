@@ -380,7 +380,7 @@ def test_passes_state_the_weights_of_all_their_images(num_samples):
         ({"alpha": -1.0}, "alpha"),
         ({"alpha": float("nan")}, "alpha"),
         ({"alpha": float("inf")}, "alpha"),
-        ({"num_samples": 1}, "num_samples"),
+        ({"num_samples": 0}, "num_samples"),
         ({"num_samples": 2.0}, "num_samples"),
         ({"max_weight": 0.49}, "max_weight"),
         ({"max_weight": 1.01}, "max_weight"),
