@@ -81,7 +81,7 @@ def check_models(suite: Suite) -> None:
     seed = suite.seeds[0]
     for block in suite.blocks:
         members = max(block.members)
-        split, _ = suite.data.game(members, seed)
+        split, _ = suite.data_of(block).game(members, seed)
         for arm in block.arms:
             suite.cell(block, members, arm, seed).cell.build(split.image_shape)
 

@@ -82,7 +82,7 @@ def _shadows(
     suite = grid.suite
     seed = suite.seeds[0]
     model_of = suite.cell(block, members, arm, seed)
-    split, num_pool = suite.data.game(members, seed)
+    split, num_pool = suite.data_of(block).game(members, seed)
     parts = [split.members, split.non_members]
     pool = [_first(p, n) for p, n in zip(parts, num_pool, strict=True)]
     images = np.concatenate([part.images for part in pool])

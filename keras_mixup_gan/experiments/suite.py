@@ -84,6 +84,8 @@ class Block:
         width: Width of the networks; the recipe's by default.
         shadows: Number of shadow models of each kind for LiRA, or 0 for none.
         shadow_arms: Arms whose defence shadow models are trained with.
+        non_members: Instead of the data's.
+        reference: Instead of the data's.
     """
 
     model: str
@@ -94,6 +96,8 @@ class Block:
     width: int | None = None
     shadows: int = 0
     shadow_arms: tuple[str, ...] = ()
+    non_members: int | None = None
+    reference: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.model, list_models(), "model")
@@ -223,7 +227,13 @@ class Suite:
             utility=self.utility,
         )
         group = str(self.arms[arm].get("group", arm))
-        return GridCell(cell, arm, group, members, self.data)
+        return GridCell(cell, arm, group, members, self.data_of(block))
+
+    def data_of(self, block: Block) -> Data:
+        """The images of a block."""
+        own = {"non_members": block.non_members, "reference": block.reference}
+        given = {name: number for name, number in own.items() if number is not None}
+        return dataclasses.replace(self.data, **given)
 
     def defence(self, block: Block, members: int, arm: str, seed: int) -> Defence:
         """The defence of an arm; DP-SGD with the noise that its target takes."""
