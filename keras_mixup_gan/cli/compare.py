@@ -48,6 +48,10 @@ def compare(
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler that computes a grid's cells.")
     ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Cells of a grid that this other code made count too."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look in three minutes.")
     ] = False,
@@ -74,7 +78,9 @@ def compare(
         settings_given = {**given, "steps": steps, "quick": quick or None}
         settings_given |= {"data": None if data == "digits" else data}
         settings_given |= {"seed": seed or None}
-        _compare_suite(suite, out, jobs, scheduler, dry_run, settings_given)
+        _compare_suite(
+            suite, out, jobs, scheduler, accept or [], dry_run, settings_given
+        )
         return
     from keras_mixup_gan.experiments import Comparison, run_comparison
     from keras_mixup_gan.reports import compare_report
@@ -98,6 +104,7 @@ def _compare_suite(
     out: Path | None,
     jobs: int,
     scheduler: str | None,
+    accept: list[str],
     dry_run: bool,
     others: dict[str, Any],
 ) -> None:
@@ -117,5 +124,7 @@ def _compare_suite(
         print(json.dumps({"out": str(out), **suite.to_dict()}, indent=1))
         return
     progress = Progress()
-    run_grid(suite, out, n_jobs=jobs, scheduler=scheduler, say=progress.say)
+    run_grid(
+        suite, out, n_jobs=jobs, scheduler=scheduler, accept=accept, say=progress.say
+    )
     progress.say(f"wrote {out / 'results.json'}")

@@ -34,6 +34,7 @@ def run_grid(
     *,
     n_jobs: int = 1,
     scheduler: str | None = None,
+    accept: Iterable[str] = (),
     say: Say | None = None,
 ) -> dict[str, Any]:
     """Runs the cells of a suite, or what an earlier run left to do.
@@ -44,6 +45,8 @@ def run_grid(
         n_jobs: How many cells at the same time, each in a process with one core; -1
             for as many as there are cores. 1 computes them in this process.
         scheduler: Address of a Dask scheduler whose workers compute them instead.
+        accept: Code versions whose cells count too: for when you know that what was
+            changed since does not change their numbers.
         say: Told of each finished cell.
 
     Returns:
@@ -56,7 +59,7 @@ def run_grid(
         ImportError: If an extra is missing.
     """
     say = say or (lambda line: None)
-    grid = GridFiles(suite, Path(folder))
+    grid = GridFiles(suite, Path(folder), accept)
     if not use_one_core():
         raise ValueError(
             "A grid computes with one core at a time, so that results are the same "
@@ -100,10 +103,10 @@ def compute(
     job = _Job(grid.folder.absolute(), this_process()[0], code_version())
     with workers(scheduler, n_jobs, job) as parallel:
         calls = (joblib.delayed(job)(cell) for cell in missing)
-        for done, (cell, entry, files) in enumerate(parallel(calls), start=1):
-            grid.keep(cell, entry, files)
+        for done, (entry, files) in enumerate(parallel(calls), start=1):
+            grid.keep(entry, files)
             say(
-                f"{cell.cell.name}: done in {entry['cpu_seconds']:.0f} s of one core "
+                f"{entry['name']}: done in {entry['cpu_seconds']:.0f} s of one core "
                 f"({done} of {len(missing)})"
             )
 
@@ -116,9 +119,7 @@ class _Job:
     node: str
     code: str
 
-    def __call__(
-        self, cell: GridCell
-    ) -> tuple[GridCell, dict[str, Any], dict[str, bytes]]:
+    def __call__(self, cell: GridCell) -> tuple[dict[str, Any], dict[str, bytes]]:
         if code_version() != self.code:
             raise ValueError(
                 "A worker has other code. Expected that of the machine that asks, "
@@ -147,6 +148,7 @@ class _Job:
             "reference": cell.data.reference,
             "num_pool": num_pool.tolist(),
             "key": cell_key(cell),
+            "code": self.code,
             "cpu_seconds": state["cpu_seconds"],
         }
-        return cell, entry, files
+        return entry, files

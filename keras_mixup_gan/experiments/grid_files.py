@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,20 @@ MODEL, SCORES = "model.keras", "scores.npz"
 
 
 class GridFiles:
-    """The files of a grid; an entry is written last and vouches for the others."""
+    """The files of a grid; an entry is written last and vouches for the others.
 
-    def __init__(self, suite: Suite, folder: Path) -> None:
+    Args:
+        suite: What is run.
+        folder: Where everything lies.
+        accept: Code versions whose cells count too, beside that of this code.
+
+    Raises:
+        ValueError: If the folder cannot be used.
+    """
+
+    def __init__(self, suite: Suite, folder: Path, accept: Iterable[str] = ()) -> None:
         self.suite, self.folder = suite, folder
+        self.codes = (code_version(), *accept)
         self.entries: dict[str, dict[str, Any]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,34 +46,35 @@ class GridFiles:
                 "writable folder of a grid. Choose another `--out`."
             ) from error
 
-    def place(self, cell: GridCell) -> Path:
-        """The folder of a finished cell; other settings have other folders."""
-        return self.folder / "cells" / cell.cell.name / cell_key(cell)[:16]
+    def place(self, cell: GridCell, key: str | None = None) -> Path:
+        """The folder of a cell; other settings and other code have other folders."""
+        return self.folder / "cells" / cell.cell.name / (key or cell_key(cell))[:16]
 
     def entry(self, cell: GridCell) -> dict[str, Any] | None:
         """What is known of a cell, or `None` if it is not finished."""
-        key = cell_key(cell)
-        if key not in self.entries:
-            path = self.place(cell) / ENTRY
-            if not path.exists():
-                return None
-            self.entries[key] = json.loads(path.read_text("utf-8"))
-        return self.entries[key]
+        for code in self.codes:
+            key = cell_key(cell, code)
+            path = self.place(cell, key) / ENTRY
+            if key not in self.entries and path.exists():
+                self.entries[key] = json.loads(path.read_text("utf-8"))
+            if key in self.entries:
+                return {**self.entries[key], "arm": cell.arm, "group": cell.group}
+        return None
 
-    def keep(
-        self, cell: GridCell, entry: dict[str, Any], files: dict[str, bytes]
-    ) -> None:
+    def keep(self, entry: dict[str, Any], files: dict[str, bytes]) -> None:
         """Keeps a finished cell, its entry last."""
-        place = self.place(cell)
+        key = entry["key"]
+        place = self.folder / "cells" / entry["name"] / key[:16]
         place.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             write_bytes(place / name, content)
-        self.entries[cell_key(cell)] = write_json(place / ENTRY, entry)
+        self.entries[key] = write_json(place / ENTRY, entry)
 
     def model_path(self, cell: GridCell) -> Path | None:
         """Where the trained model of a finished cell lies, if it is here."""
-        path = self.place(cell) / MODEL
-        return path if path.exists() else None
+        entry = self.entry(cell)
+        path = None if entry is None else self.place(cell, entry["key"]) / MODEL
+        return path if path is not None and path.exists() else None
 
     def write(self) -> dict[str, Any]:
         """Writes `results.json` of the cells that are there."""
@@ -77,7 +89,7 @@ class GridFiles:
                 "schema_version": SCHEMA_VERSION,
                 "kind": "grid",
                 "suite": self.suite.to_dict(),
-                "code": code_version(),
+                "code": self.codes[0],
                 "versions": software_versions(),
                 "missing": [name for name, entry in known.items() if entry is None],
                 "cells": [entry for entry in known.values() if entry is not None],
@@ -85,14 +97,22 @@ class GridFiles:
         )
 
 
-def cell_key(cell: GridCell) -> str:
-    """Hash of all that a cell's numbers are a function of, the code included."""
+def cell_key(cell: GridCell, code: str | None = None) -> str:
+    """Hash of all that a cell's numbers are a function of.
+
+    Args:
+        cell: The cell.
+        code: Version of the code; by default that of this code.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     settings = dataclasses.asdict(cell)
     settings["cell"]["defence"]["kind"] = type(cell.cell.defence).__name__
     del settings["group"]
     content = {
         "cell": settings,
-        "code": code_version(),
+        "code": code or code_version(),
         "versions": software_versions(),
     }
     text = json.dumps(content, sort_keys=True)

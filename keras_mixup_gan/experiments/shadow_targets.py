@@ -133,7 +133,7 @@ def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> Non
         for name, figure in attack_figures(report).items()
     }
     known = entry.get("shadow_attacks", {})
-    grid.keep(cell, {**entry, "shadow_attacks": {**known, kind: figures}}, {})
+    grid.keep({**entry, "shadow_attacks": {**known, kind: figures}}, {})
 
 
 def _first(part: SplitPart, number: int) -> SplitPart:

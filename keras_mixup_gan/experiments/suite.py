@@ -231,9 +231,11 @@ class Suite:
 
     def data_of(self, block: Block) -> Data:
         """The images of a block."""
-        own = {"non_members": block.non_members, "reference": block.reference}
-        given = {name: number for name, number in own.items() if number is not None}
-        return dataclasses.replace(self.data, **given)
+        return dataclasses.replace(
+            self.data,
+            non_members=block.non_members or self.data.non_members,
+            reference=block.reference or self.data.reference,
+        )
 
     def defence(self, block: Block, members: int, arm: str, seed: int) -> Defence:
         """The defence of an arm; DP-SGD with the noise that its target takes."""
