@@ -47,6 +47,8 @@ class DCGAN(GAN):
         Radford et al., https://arxiv.org/abs/1511.06434
     """
 
+    scores_suffice = True
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (28, 28, 1),
@@ -142,14 +144,14 @@ class DCGAN(GAN):
         }
         if labels is not None:
             rows["labels"] = tf.concat([batch["labels"], labels], 0)
-
-        def row_loss(row: dict[str, Tensor]) -> Tensor:
-            single = {name: part[None] for name, part in row.items()}
-            logits = self.discriminate(single["images"], single.get("labels"))
-            return tf.where(row["is_real"], real_loss(logits), fake_loss(logits))[0]
-
         mask = tf.concat([batch["mask"], ~absent], 0)
-        self.private_update(rows, mask, row_loss, draw)
+        self.private_update(rows, mask, row_losses, draw)
+
+
+def row_losses(rows: dict[str, Tensor], discriminate: Any) -> Tensor:
+    """The discriminator's loss of each row, by whether its image is real."""
+    scores = discriminate(rows["images"], rows.get("labels"))
+    return tf.where(rows["is_real"], real_loss(scores), fake_loss(scores))
 
 
 def build_generator(

@@ -1,5 +1,6 @@
 """What all GANs of the zoo share: data, randomness, optimizers, averaging."""
 
+import functools
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.trained import TrainedGAN
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
+from keras_mixup_gan.privacy.ghost import GhostClipping, obstacle
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_images, check_in_range, check_integer
 
@@ -59,6 +61,8 @@ class GAN(TrainedGAN):
 
     # Rows of a DP-SGD update for each real image: it and a generated one.
     rows_per_image = 2
+    # Whether the loss of such a row is a function of the discriminator's one score.
+    scores_suffice = False
 
     def __init__(
         self,
@@ -107,6 +111,8 @@ class GAN(TrainedGAN):
             )
         if dp is not None:
             refuse_batch_norm(discriminator)
+            if dp.engine == "ghost":
+                self._refuse_unknown_gradients(discriminator)
             tfp.load("dp_query.gaussian_query")
         self.image_shape = image_shape
         self.latent_dim = latent_dim
@@ -128,6 +134,7 @@ class GAN(TrainedGAN):
         self.num_examples = self._counter("num_examples")
         self.expected_batch_size = self._counter("expected_batch_size")
         self._private_gradients: PrivateGradients | None = None
+        self._ghost: GhostClipping | None = None
         self._d_loss = keras.metrics.Mean(name="d_loss")
         self._g_loss = keras.metrics.Mean(name="g_loss")
         self.built = True
@@ -306,11 +313,15 @@ class GAN(TrainedGAN):
         raise NotImplementedError
 
     def discriminate(
-        self, images: Tensor, labels: Tensor | None, training: bool = True
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
     ) -> Tensor:
-        """Raw scores `(batch,)` in float32."""
+        """Raw scores `(batch,)` in float32, of the discriminator or one like it."""
         inputs = images if labels is None else [images, labels]
-        logits = self.discriminator(inputs, training=training)
+        logits = (network or self.discriminator)(inputs, training=training)
         return tf.cast(logits[:, 0], tf.float32)
 
     def discriminate_both(
@@ -503,16 +514,29 @@ class GAN(TrainedGAN):
                 self.rows_per_image * batch_size,
                 loss_scale=optimizing.fixed_loss_scale(self.discriminator),
             )
+            if self.clipping_engine == "ghost":
+                clip = self.dp.l2_norm_clip
+                self._ghost = GhostClipping(self.discriminator, clip)
+
+    @property
+    def clipping_engine(self) -> str | None:
+        """How DP-SGD clips here, `"ghost"` or `"query"`; `None` without `dp`."""
+        if self.dp is None or self.dp.engine != "auto":
+            return None if self.dp is None else self.dp.engine
+        known = self.scores_suffice and obstacle(self.discriminator) is None
+        return "ghost" if known else "query"
 
     def private_update(
-        self, rows: Any, mask: Tensor, row_loss: Any, draw: int = 0
+        self, rows: Any, mask: Tensor, row_losses: Any, draw: int = 0
     ) -> None:
-        """One DP-SGD update of the discriminator; see `PrivateGradients`.
+        """One DP-SGD update of the discriminator.
 
         Args:
             rows: Structure of tensors, one row for each gradient that is clipped.
             mask: Boolean `(num_rows,)`; `False` where a row is absent.
-            row_loss: Maps one row to its loss.
+            row_losses: Called as `row_losses(rows, discriminate)` with some of the
+                rows and a function like the method of that name; returns their losses,
+                each of which depends on its own row alone.
             draw: Which of the step's discriminator updates this is.
         """
         if self._private_gradients is None:
@@ -522,7 +546,21 @@ class GAN(TrainedGAN):
             )
         variables = self.discriminator.trainable_variables
         update = self.steps.value * self.discriminator_steps + draw
-        gradients = self._private_gradients(row_loss, rows, mask, variables, update)
+        if self._ghost is not None:
+
+            def all_losses(network: Any) -> Tensor:
+                judge = functools.partial(self.discriminate, network=network)
+                return row_losses(rows, judge)
+
+            sums = self._ghost(all_losses, mask)
+            gradients = self._private_gradients.noised(sums, update)
+        else:
+
+            def row_loss(row: Any) -> Tensor:
+                single = tf.nest.map_structure(lambda part: part[None], row)
+                return row_losses(single, self.discriminate)[0]
+
+            gradients = self._private_gradients(row_loss, rows, mask, variables, update)
         self.d_optimizer.apply(gradients, variables)
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
@@ -547,6 +585,18 @@ class GAN(TrainedGAN):
             self._d_loss.update_state(d_loss)
         self._g_loss.update_state(g_loss)
         return self.get_metrics_result()
+
+    def _refuse_unknown_gradients(self, discriminator: keras.Model) -> None:
+        """Raises a `ValueError` unless ghost clipping can treat the discriminator."""
+        reason = obstacle(discriminator)
+        if not self.scores_suffice:
+            reason = f"the loss of {type(self).__name__} has more than one score a row"
+        if reason is not None:
+            raise ValueError(
+                "Ghost clipping needs layers and losses whose gradients it knows. "
+                "Expected engine='query' here. Received: engine='ghost', but "
+                f"{reason}. Use engine='auto'."
+            )
 
     def _counter(self, name: str) -> Any:
         return self.add_weight(

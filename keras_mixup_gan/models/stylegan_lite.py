@@ -215,16 +215,20 @@ class StyleGANLite(GAN):
     # === Discriminator ===
 
     def discriminate(
-        self, images: Tensor, labels: Tensor | None, training: bool = True
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
     ) -> Tensor:
         """Raw scores `(batch,)` in float32, in inference one by one."""
         if training or self.num_references == 0:
-            return super().discriminate(images, labels, training)
+            return super().discriminate(images, labels, training, network)
         references = self.references(labels)
         images = tf.concat([images, references[0]], axis=0)
         if labels is not None:
             labels = tf.concat([labels, references[1]], axis=0)
-        scores = super().discriminate(images, labels, training)
+        scores = super().discriminate(images, labels, training, network)
         return scores[: -self.num_references]
 
     def references(self, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -320,18 +324,17 @@ class StyleGANLite(GAN):
         if labels is not None:
             rows["labels"] = tf.concat([batch["labels"], labels], 0)
         mask = tf.concat([batch["mask"], ~absent], 0)
-        self.private_update(rows, mask, self.row_loss, draw)
+        self.private_update(rows, mask, self.row_losses, draw)
 
-    def row_loss(self, row: dict[str, Tensor]) -> Tensor:
-        """The discriminator's loss of one image, with the penalty if it is real."""
-        images, labels = row["images"][None], row.get("labels")
-        labels = None if labels is None else labels[None]
-        logits = self.discriminate(images, labels)
-        loss = tf.where(row["is_real"], real_loss(logits), fake_loss(logits))[0]
+    def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
+        """The discriminator's losses, with the penalty where the image is real."""
+        images, labels = rows["images"], rows.get("labels")
+        scores = discriminate(images, labels)
+        losses = tf.where(rows["is_real"], real_loss(scores), fake_loss(scores))
         if self.r1_gamma == 0:
-            return loss
-        penalty = r1_penalty(lambda x: self.discriminate(x, labels), images)[0]
-        return loss + self.r1_gamma * tf.where(row["is_real"], penalty, 0.0)
+            return losses
+        penalties = r1_penalty(lambda x: discriminate(x, labels), images)
+        return losses + self.r1_gamma * tf.where(rows["is_real"], penalties, 0.0)
 
 
 def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -215,7 +215,7 @@ class WGANGP(GAN):
         num_fakes = tf.cast(self.expected_batch_size.value, tf.int32)
         for n, batch in enumerate(batches):
             rows = self.private_rows(batch, num_fakes, n)
-            self.private_update(rows, batch["mask"], self.row_loss, n)
+            self.private_update(rows, batch["mask"], self.row_losses, n)
 
         n = len(batches)
         labels = self.random_labels(num_fakes, n)
@@ -225,12 +225,11 @@ class WGANGP(GAN):
         self.minimize(tape, g_loss, self.generator, self.g_optimizer)
         return self.finish_step(None, g_loss)
 
-    def row_loss(self, row: dict[str, Any]) -> Tensor:
-        """`D(fake) - D(real)` and the penalty between them, labels too, of one row."""
-        row = tf.nest.map_structure(lambda part: part[None], row)
-        real, fake = self.judge(row["real"], row["fake"])
-        between = interpolate(row["fake"], row["real"], row["position"])
-        return (fake - real + self.penalties(**between))[0]
+    def row_losses(self, rows: dict[str, Any], discriminate: Any) -> Tensor:
+        """`D(fake) - D(real)` and the penalty between them, labels too, of each row."""
+        real, fake = self.judge(rows["real"], rows["fake"])
+        between = interpolate(rows["fake"], rows["real"], rows["position"])
+        return fake - real + self.penalties(**between)
 
     def private_rows(
         self, batch: dict[str, Tensor], num_fakes: Tensor, draw: int

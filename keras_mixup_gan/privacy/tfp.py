@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_mixup_gan.typing import Tensor
@@ -81,6 +81,12 @@ def normalized_query(query: Any, denominator: float) -> Any:
 def clip_record(query: Any, params: Any, record: Tensor) -> Tensor:
     """The record clipped as the query demands."""
     return query.preprocess_record(params, record)
+
+
+def clip_weights(l2_norm_clip: float) -> Callable[[Tensor], Tensor]:
+    """A function from gradient norms to factors that clip those gradients."""
+    compute = load("fast_gradient_clipping.clip_grads").compute_clip_weights
+    return lambda norms: compute(l2_norm_clip, norms)
 
 
 def privacy_statement(

@@ -327,13 +327,16 @@ def test_private_rows_add_up_to_the_loss_of_the_batch(num_classes):
         total = tf.reduce_sum(tf.boolean_mask(losses, batch["mask"]))
     gradients = tape.gradient(total, weights)
     one_by_one = [
-        model.row_loss(tf.nest.map_structure(lambda part, i=i: part[i], rows))
+        model.row_losses(
+            tf.nest.map_structure(lambda part, i=i: part[i][None], rows),
+            model.discriminate,
+        )[0]
         for i in range(len(losses))
     ]
     np.testing.assert_allclose(one_by_one, losses, rtol=1e-4)
 
     before = [np.array(weight) for weight in weights]
-    model.private_update(rows, batch["mask"], model.row_loss)
+    model.private_update(rows, batch["mask"], model.row_losses)
     for weight, start, gradient in zip(weights, before, gradients, strict=True):
         # Per expected image: one row holds the image, its fake and the penalty.
         np.testing.assert_allclose(
