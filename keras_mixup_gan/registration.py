@@ -23,6 +23,7 @@ CLASSES = {
     "WGANGP": f"{_MODELS}.wgan_gp",
     "StyleGANLite": f"{_MODELS}.stylegan_lite",
     "LabelMaps": f"{_MODELS}.layers",
+    "StatelessDropout": f"{_MODELS}.layers",
     "ConstantRows": f"{_MODELS}.style_layers",
     "EqualizedConv": f"{_MODELS}.style_layers",
     "EqualizedDense": f"{_MODELS}.style_layers",
