@@ -150,9 +150,14 @@ class DCGAN(GAN):
                 fake = self.discriminate(fakes, labels)
             else:
                 real, fake = self.discriminate_both(reals, fakes, labels)
+            objective = self.discriminator_objective(real, fake)
             d_loss, _ = self.losses(real, fake)
-        self.minimize(tape, d_loss, self.discriminator, self.d_optimizer)
+        self.minimize(tape, objective, self.discriminator, self.d_optimizer)
         return d_loss
+
+    def discriminator_objective(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What a discriminator update descends, for raw scores: its loss."""
+        return self.losses(real, fake)[0]
 
     def privately_update(
         self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
@@ -271,6 +276,16 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
             f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "
             "e.g. `data.load_images(..., image_shape=(32, 32, 3))`."
         )
+
+
+def refuse_together(name: str, settings: dict[str, Any]) -> None:
+    """Raises a `ValueError` if a variant of the DCGAN is given a second defence."""
+    for key in ("mixup", "dp", "augment"):
+        if settings.get(key) is not None:
+            raise ValueError(
+                f"{name} is not defined together with `{key}`. Expected {key}=None. "
+                f"Received: {key}={settings[key]!r}. Leave it out, or take a `DCGAN`."
+            )
 
 
 def check_dropout(dropout: float, dp: Any) -> None:
