@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from keras_mixup_gan import zoo
+from keras_mixup_gan.zoo.factories import from_recipe
 from keras_mixup_gan.zoo.folder import list_models
 
 
@@ -65,3 +66,22 @@ class Defence(abc.ABC):
 def factory(family: str) -> Any:
     """The factory of the zoo by that name."""
     return getattr(zoo, family)
+
+
+def variant_of_dcgan(
+    kind: Any, image_shape: tuple[int, int, int], settings: dict[str, Any]
+) -> Any:
+    """A model of a subclass of `DCGAN` with the recipe of `zoo.dcgan`.
+
+    Args:
+        kind: The subclass.
+        image_shape: `(height, width, channels)`.
+        settings: Arguments of `zoo.dcgan` and of the subclass.
+
+    Returns:
+        The model, compiled unless the settings say otherwise.
+    """
+    rest = {"seed": None, **settings}
+    mixup, compile = rest.pop("mixup", False), rest.pop("compile", True)
+    sizes = {name: rest.pop(name, None) for name in ("latent_dim", "width")}
+    return from_recipe(kind, "dcgan", image_shape, mixup, compile, sizes, rest)

@@ -6,7 +6,9 @@ from typing import Any
 from keras_mixup_gan.defences.base import Defence
 from keras_mixup_gan.defences.diff_augment import DiffAugment
 from keras_mixup_gan.defences.dp_sgd import dp_sgd
+from keras_mixup_gan.defences.dropout import Dropout
 from keras_mixup_gan.defences.mixing import mixing, noise
+from keras_mixup_gan.defences.relax_loss import RelaxLoss
 from keras_mixup_gan.defences.undefended import Undefended
 from keras_mixup_gan.validation import check_choice
 
@@ -16,6 +18,8 @@ DEFENCES: Mapping[str, Callable[..., Defence]] = {
     "noise": noise,
     "dp-sgd": dp_sgd,
     "diffaugment": DiffAugment,
+    "dropout": Dropout,
+    "relaxloss": RelaxLoss,
 }
 
 

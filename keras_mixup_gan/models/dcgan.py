@@ -10,6 +10,7 @@ from keras_mixup_gan.models import feeding
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import (
     LabelMaps,
+    StatelessDropout,
     batch_normalization,
     normal_initializers,
     normalization,
@@ -17,7 +18,7 @@ from keras_mixup_gan.models.layers import (
 )
 from keras_mixup_gan.models.losses import fake_loss, real_loss
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_choice, check_integer
+from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
 L = keras.layers
 
@@ -33,6 +34,8 @@ class DCGAN(GAN):
         width: Channels of the discriminator's first block; doubled at each halving.
         norm: Normalization of the discriminator, `"layer"`, `"group"`, `"batch"` or
             `None`. The generator uses batch normalization, as in the paper.
+        dropout: Part of the discriminator's activations that a training pass drops
+            after each LeakyReLU, in `[0, 1)`; not with `dp`.
         num_classes: Number of classes, for a conditional model; labels enter the
             generator beside the latents and the discriminator as constant channels.
         mixup: A `MixUp`, or `None`.
@@ -56,12 +59,14 @@ class DCGAN(GAN):
         width: int = 32,
         norm: str | None = "layer",
         *,
+        dropout: float = 0.0,
         num_classes: int | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         check_choice(norm, ("layer", "group", "batch", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width)
+        check_dropout(dropout, kwargs.get("dp"))
         check_image_shape(image_shape)
         seed = secrets.randbits(31) if seed is None else seed
         height, breadth, channels = image_shape
@@ -69,7 +74,9 @@ class DCGAN(GAN):
         with policy_scope(kwargs.get("dtype")):
             networks = (
                 build_generator(image_shape, latent_dim, width, num_classes, seed),
-                build_discriminator(image_shape, width, norm, num_classes, seed + 1),
+                self.make_discriminator(
+                    image_shape, width, norm, num_classes, seed + 1, dropout
+                ),
                 build_generator(image_shape, latent_dim, width, num_classes, seed),
             )
         super().__init__(
@@ -82,10 +89,26 @@ class DCGAN(GAN):
         )
         self.width = width
         self.norm = norm
+        self.dropout = dropout
+
+    def make_discriminator(
+        self,
+        image_shape: tuple[int, int, int],
+        width: int,
+        norm: str | None,
+        num_classes: int | None,
+        seed: int,
+        dropout: float,
+    ) -> keras.Model:
+        """The discriminator, before anything else of the model is there."""
+        return build_discriminator(
+            image_shape, width, norm, num_classes, seed, dropout=dropout
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""
-        return {**super().get_config(), "width": self.width, "norm": self.norm}
+        own = {"width": self.width, "norm": self.norm, "dropout": self.dropout}
+        return {**super().get_config(), **own}
 
     def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """`-log D(x) - log(1 - D(G(z)))` and the non-saturating `-log D(G(z))`."""
@@ -129,9 +152,14 @@ class DCGAN(GAN):
                 fake = self.discriminate(fakes, labels)
             else:
                 real, fake = self.discriminate_both(reals, fakes, labels)
+            objective = self.discriminator_objective(real, fake)
             d_loss, _ = self.losses(real, fake)
-        self.minimize(tape, d_loss, self.discriminator, self.d_optimizer)
+        self.minimize(tape, objective, self.discriminator, self.d_optimizer)
         return d_loss
+
+    def discriminator_objective(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What a discriminator update descends, for raw scores: its loss."""
+        return self.losses(real, fake)[0]
 
     def privately_update(
         self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
@@ -205,8 +233,12 @@ def build_discriminator(
     norm: str | None,
     num_classes: int | None,
     seed: int,
+    *,
+    dropout: float = 0.0,
+    outputs: int = 1,
+    name: str = "discriminator",
 ) -> keras.Model:
-    """Images, and labels if any, to one raw score through strided convolutions."""
+    """Images, and labels if any, to raw scores through strided convolutions."""
     initializer = normal_initializers(seed)
     inputs = images = keras.Input(image_shape, name="images")
     if num_classes is not None:
@@ -219,12 +251,14 @@ def build_discriminator(
         if channels > width and norm is not None:
             x = normalization(norm, channels)(x)
         x = L.LeakyReLU(0.2)(x)
+        if dropout > 0:
+            x = StatelessDropout(dropout, (seed * 1009 + channels) % 2**31)(x)
         channels *= 2
     x = L.Flatten()(x)
     scores = L.Dense(
-        1, kernel_initializer=initializer(), dtype="float32", name="scores"
+        outputs, kernel_initializer=initializer(), dtype="float32", name="scores"
     )(x)
-    return keras.Model(inputs, scores, name="discriminator")
+    return keras.Model(inputs, scores, name=name)
 
 
 def num_halvings(height: int, breadth: int) -> int:
@@ -243,4 +277,31 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
             "`image_shape` must be (height, width, channels) with sides of at least 8 "
             f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "
             "e.g. `data.load_images(..., image_shape=(32, 32, 3))`."
+        )
+
+
+def refuse_together(name: str, settings: dict[str, Any]) -> None:
+    """Raises a `ValueError` if a variant of the DCGAN is given a second defence."""
+    for key in ("mixup", "dp", "augment"):
+        if settings.get(key) is not None:
+            raise ValueError(
+                f"{name} is not defined together with `{key}`. Expected {key}=None. "
+                f"Received: {key}={settings[key]!r}. Leave it out, or take a `DCGAN`."
+            )
+
+
+def check_dropout(dropout: float, dp: Any) -> None:
+    """Raises a `ValueError` unless the discriminator can drop this part."""
+    check_in_range(0, 1, dropout=dropout)
+    if dropout == 1:
+        raise ValueError(
+            "Dropout of everything leaves no score. Expected `dropout` below 1. "
+            f"Received: dropout={dropout}. Take 0.5."
+        )
+    if dropout > 0 and dp is not None:
+        raise ValueError(
+            "`dropout` and `dp` do not add up: an image's mask hangs on its place in "
+            "the batch, so that one image more or less would change the others' "
+            "gradients. Expected one of the two. Received: "
+            f"dropout={dropout}, dp={dp}."
         )

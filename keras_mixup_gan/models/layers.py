@@ -51,6 +51,60 @@ class LabelMaps(keras.layers.Layer):
         return (*images[:-1], images[-1] + labels[-1])
 
 
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+class StatelessDropout(keras.layers.Layer):
+    """Dropout whose masks are a function of its seed and of how often it dropped.
+
+    The count is a weight, so that it is saved: Keras' own dropout keeps a generator
+    that a file leaves out, and a training resumed from it would take other masks.
+    Every training pass draws anew, whether its gradient goes to this network or to
+    the one before it.
+
+    Args:
+        rate: Part that is dropped, in `(0, 1)`; the rest is scaled up to make up.
+        seed: Integer seed.
+
+    Source: Srivastava et al., "Dropout", JMLR 15, 2014, in the inverted form.
+    """
+
+    def __init__(self, rate: float, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed = seed
+
+    def build(self, input_shape: Any) -> None:
+        """Adds the count."""
+        self.passes = self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="passes",
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Drops in training, and only then."""
+        if not training:
+            return inputs
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = tf.stack([tf.constant(self.seed, tf.int64), self.passes.value])
+        key = tf.random.experimental.stateless_fold_in(key, tf.cast(replica, tf.int64))
+        kept = tf.random.stateless_uniform(tf.shape(inputs), key) >= self.rate
+        with tf.control_dependencies([kept]):
+            self.passes.assign_add(1)
+        return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the inputs."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
 def normalization(kind: str, channels: int) -> keras.layers.Layer:
     """A `"layer"`, `"group"` or `"batch"` normalization for so many channels."""
     if kind == "layer":

@@ -55,7 +55,7 @@ def dcgan(
     """
     fixed = {"dp": dp, "num_classes": num_classes, "seed": seed, **kwargs}
     sizes = {"latent_dim": latent_dim, "width": width}
-    return _build(DCGAN, "dcgan", image_shape, mixup, compile, sizes, fixed)
+    return from_recipe(DCGAN, "dcgan", image_shape, mixup, compile, sizes, fixed)
 
 
 def wgan_gp(
@@ -103,7 +103,7 @@ def wgan_gp(
     """
     fixed = {"dp": dp, "num_classes": num_classes, "seed": seed, **kwargs}
     sizes = {"latent_dim": latent_dim, "width": width}
-    return _build(WGANGP, "wgan_gp", image_shape, mixup, compile, sizes, fixed)
+    return from_recipe(WGANGP, "wgan_gp", image_shape, mixup, compile, sizes, fixed)
 
 
 def stylegan_lite(
@@ -149,12 +149,12 @@ def stylegan_lite(
     """
     fixed = {"dp": dp, "num_classes": num_classes, "seed": seed, **kwargs}
     sizes = {"latent_dim": latent_dim, "width": width}
-    return _build(
+    return from_recipe(
         StyleGANLite, "stylegan_lite", image_shape, mixup, compile, sizes, fixed
     )
 
 
-def _build(
+def from_recipe(
     kind: Any,
     name: str,
     image_shape: tuple[int, int, int],
