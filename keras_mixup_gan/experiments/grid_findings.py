@@ -96,6 +96,7 @@ def _family(family: Family, fid_levels: Sequence[float] | None) -> dict[str, Any
     return {
         "model": family.model,
         "members": family.members,
+        "members_attacked": _members_attacked(family),
         "non_members": first.get("non_members"),
         "reference": first.get("reference"),
         "batch_size": first.get("batch_size"),
@@ -198,6 +199,18 @@ def _utility(last: Sequence[Mapping[str, Any]]) -> dict[str, Row]:
 
 def _mean(values: Sequence[float]) -> Row | None:
     return mean_row(values, (0.0, 1.0)) if values else None
+
+
+def _members_attacked(family: Family) -> list[int] | None:
+    """The fewest and the most members of a model, where coins say who is one."""
+    counts = [
+        attack["n"]["members"]
+        for arm in family.arms.values()
+        for entry in arm.entries.values()
+        for attack in entry["curve"][-1]["attacks"].values()
+        if attack.get("n")
+    ]
+    return [min(counts), max(counts)] if counts else None
 
 
 def _attack_titles(family: Family) -> dict[str, str]:
