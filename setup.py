@@ -60,6 +60,7 @@ setup(
         "scikit-learn>=1.4",
         "scipy>=1.11",
         "tensorflow>=2.20",
+        "threadpoolctl>=3.1",
         "typer>=0.12",
     ],
     extras_require=EXTRAS,

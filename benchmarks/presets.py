@@ -20,8 +20,14 @@ from keras_mixup_gan import audit, zoo
 from keras_mixup_gan.attacks.results import AuditReport, software_versions
 from keras_mixup_gan.cli import Progress
 from keras_mixup_gan.data import MembershipSplit, load_images
+from keras_mixup_gan.defences import (
+    Defence,
+    DifferentialPrivacy,
+    Mixing,
+    Undefended,
+)
 from keras_mixup_gan.experiments import Cell, run_cell
-from keras_mixup_gan.experiments.cell import describe_defence, write_json
+from keras_mixup_gan.experiments.cell import write_json
 from keras_mixup_gan.experiments.comparison import choose_extractor
 from keras_mixup_gan.models.loading import load_gan
 from keras_mixup_gan.models.preset_models import save_preset
@@ -55,14 +61,14 @@ class Settings:
     def cell(self, name: str) -> Cell:
         """The training run, measured at evenly spaced steps."""
         shares = range(1, self.measured + 1)
-        dp = None
+        defence: Defence = Mixing(self.mixup) if self.mixup else Undefended()
         if self.noise_multiplier is not None:
             dp = DPSGD(self.l2_norm_clip, self.noise_multiplier)
+            defence = DifferentialPrivacy(dp)
         return Cell(
             name,
             model=self.model,
-            mixup=self.mixup,
-            dp=dp,
+            defence=defence,
             num_classes=self.num_classes,
             seed=self.seed,
             batch_size=self.batch_size,
@@ -136,7 +142,7 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
             "name": name,
             "command": command,
             "settings": dataclasses.asdict(settings),
-            "defence": describe_defence(cell),
+            "defence": cell.defence.describe(cell.model),
             "steps": cell.checkpoints[-1],
             "split_hash": split.content_hash,
             "cpu_minutes": meter.seconds / 60,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan import attacks as attacks
     from keras_mixup_gan import callbacks as callbacks
     from keras_mixup_gan import data as data
+    from keras_mixup_gan import defences as defences
     from keras_mixup_gan import metrics as metrics
     from keras_mixup_gan import models as models
     from keras_mixup_gan import privacy as privacy
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from keras_mixup_gan.mixup import MixUp as MixUp
     from keras_mixup_gan.privacy import DPSGD as DPSGD
 else:
-    _MODULES = "attacks callbacks data metrics models privacy theory zoo".split()
+    _MODULES = (
+        "attacks callbacks data defences metrics models privacy theory zoo".split()
+    )
     __getattr__, __dir__ = lazy_names(
         __name__,
         {

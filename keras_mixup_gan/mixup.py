@@ -43,7 +43,8 @@ class MixUp:
     Args:
         alpha: Concentration of the Dirichlet weights, above 0. Small values leave
             nearly raw images, 1 is uniform, large values average evenly.
-        num_samples: How many distinct images are blended into one, at least 2.
+        num_samples: How many distinct images are blended into one; 1 blends none and
+            adds noise alone, which must then be above 0.
         per: `"sample"` draws weights for every mixed image, `"batch"` once a batch.
         mix_fakes: Whether a model blends its generated images with the same weights
             before the discriminator sees them ("two-sided"). The discriminator then
@@ -86,13 +87,19 @@ class MixUp:
 
     def __post_init__(self) -> None:
         check_positive(alpha=self.alpha)
-        check_integer(2, num_samples=self.num_samples)
+        check_integer(1, num_samples=self.num_samples)
         check_choice(self.per, ("sample", "batch"), "per")
         check_choice(self.pairing, ("batch", "passes"), "pairing")
         check_in_range(1 / self.num_samples, 1, max_weight=self.max_weight)
         check_in_range(0, float("inf"), noise_stddev=self.noise_stddev)
         if self.seed is not None:
             check_integer(0, seed=self.seed)
+        if self.num_samples == 1 and not self.noise_stddev:
+            raise ValueError(
+                "One sample without noise leaves every image as it is. Expected "
+                "num_samples=2 or more, or noise_stddev above 0. Received: "
+                "num_samples=1, noise_stddev=0."
+            )
         if self.max_weight < 1 and self.pairing == "passes":
             raise ValueError(
                 "`max_weight` cannot be kept where an image may meet itself. Expected "

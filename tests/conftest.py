@@ -10,6 +10,9 @@ import tensorflow as tf
 
 # Two devices for the tests of data-parallel training; all others use the first.
 _CPU = tf.config.list_physical_devices("CPU")[0]
+# As in every worker, so that results are the same to the last bit.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.set_logical_device_configuration(
     _CPU, [tf.config.LogicalDeviceConfiguration()] * 2
 )

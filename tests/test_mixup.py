@@ -380,7 +380,7 @@ def test_passes_state_the_weights_of_all_their_images(num_samples):
         ({"alpha": -1.0}, "alpha"),
         ({"alpha": float("nan")}, "alpha"),
         ({"alpha": float("inf")}, "alpha"),
-        ({"num_samples": 1}, "num_samples"),
+        ({"num_samples": 0}, "num_samples"),
         ({"num_samples": 2.0}, "num_samples"),
         ({"max_weight": 0.49}, "max_weight"),
         ({"max_weight": 1.01}, "max_weight"),
@@ -474,3 +474,25 @@ def test_config_round_trip(mixup):
 def test_settings_cannot_be_changed_afterwards():
     with pytest.raises(dataclasses.FrozenInstanceError):
         MixUp().alpha = 2.0
+
+
+# === Noise alone ===
+
+
+def test_one_sample_is_noise_alone():
+    images = np.linspace(-1, 1, 6 * 16, dtype="float32").reshape(6, 4, 4, 1)
+    batch = {"images": tf.constant(images)}
+    mixup = MixUp(num_samples=1, noise_stddev=0.5)
+    mixed = mixup.mix_batch((batch,), (0, 3))
+    weights = mixed["weights"].numpy()
+    # Each image once, whole, in another order.
+    np.testing.assert_array_equal(np.sort(weights, axis=1)[:, :-1], 0)
+    np.testing.assert_array_equal(weights.sum(axis=0), 1)
+    np.testing.assert_array_equal(weights.max(axis=1), 1)
+    noise = mixed["images"].numpy() - images[weights.argmax(axis=1)]
+    assert 0.4 < noise.std() < 0.6
+
+
+def test_one_sample_without_noise_would_be_no_defence():
+    with pytest.raises(ValueError, match=r"leaves every image as it is.*Received"):
+        MixUp(num_samples=1)

@@ -47,7 +47,8 @@ class MixupLOGAN(Attack):
     A discriminator trained on blends is sharpest on blends. So the query is blended
     with outside images, as the defence did it: with `num_samples - 1` partners that
     share the remaining weight, with the defence's noise on top, and with labels
-    blended by the same weights where the model is conditional. The discriminator's
+    blended by the same weights where the model is conditional. Where the defence is
+    noise alone, the query is not blended and gets that noise. The discriminator's
     scores are averaged over blends; the averages at the several weights are
     standardised on blends of reference images and then averaged too, so that nothing
     is chosen on the evaluated data.
@@ -90,13 +91,14 @@ class MixupLOGAN(Attack):
             )
         self.num_blends = num_blends
         self.weights = tuple(float(weight) for weight in weights)
+        self._weights = self.weights
 
     @property
     def settings(self) -> dict[str, Any]:
         """The blends, and what was taken over from the defence."""
         settings: dict[str, Any] = {
             "num_blends": self.num_blends,
-            "weights": list(self.weights),
+            "weights": list(self._weights),
         }
         if self._target is not None:
             settings["num_partners"] = self._num_partners
@@ -110,7 +112,9 @@ class MixupLOGAN(Attack):
         if reference is None:
             raise ValueError(f"{self.title} needs access to: reference.")
         mixup = target.mixup
-        self._num_partners = max(getattr(mixup, "num_samples", 2), 2) - 1
+        num_samples = getattr(mixup, "num_samples", 2)
+        self._num_partners = max(num_samples, 2) - 1
+        self._weights = self.weights if num_samples > 1 else (1.0,)
         self._noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
         needed = max(4, 2 * self._num_partners)
         if len(reference.images) < needed:
@@ -136,7 +140,7 @@ class MixupLOGAN(Attack):
         self, rng: np.random.Generator, pool: IntArray, by_class: bool
     ) -> None:
         """Draws the partners of every blend; for each class if the defence did so."""
-        shape = (len(self.weights), self.num_blends, self._num_partners)
+        shape = (len(self._weights), self.num_blends, self._num_partners)
         pools = [pool]
         self._classes = np.empty(0, dtype="int64")
         if by_class and self._rows is not None:
@@ -165,11 +169,11 @@ class MixupLOGAN(Attack):
         self, target: AttackTarget, images: FloatArray, rows: FloatArray | None
     ) -> FloatArray:
         """Mean score over the blends of each image, `(num_weights, num_images)`."""
-        scores = np.zeros((len(self.weights), len(images)))
+        scores = np.zeros((len(self._weights), len(images)))
         for start in range(0, len(images), DISCRIMINATOR_BLOCK):
             part = slice(start, start + DISCRIMINATOR_BLOCK)
             part_rows = None if rows is None else rows[part]
-            for at in range(len(self.weights)):
+            for at in range(len(self._weights)):
                 for blend in range(self.num_blends):
                     blends = self._blend(
                         target.seed, images[part], part_rows, at, blend
@@ -186,7 +190,7 @@ class MixupLOGAN(Attack):
         blend: int,
     ) -> tuple[FloatArray, FloatArray | None]:
         """Blends every image with the partners and the noise of one blend."""
-        weight = self.weights[at]
+        weight = self._weights[at]
         which = self._pool_of(rows, len(images))
         partners = self._partners[:, at, blend]
         mixed = self._images[partners].mean(axis=1)[which] * np.float32(1 - weight)

@@ -14,14 +14,14 @@ import numpy as np
 
 from keras_mixup_gan.attacks import shadows as store
 from keras_mixup_gan.attacks.shadow_recipe import Train, settings_of, training_of
-from keras_mixup_gan.attacks.shadow_workers import (
+from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
+from keras_mixup_gan.attacks.signals import SIGNALS, signal
+from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
+from keras_mixup_gan.attacks.workers import (
     this_process,
     use_one_core,
     workers,
 )
-from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
-from keras_mixup_gan.attacks.signals import SIGNALS, signal
-from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_images, check_integer
 

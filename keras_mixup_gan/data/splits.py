@@ -11,9 +11,10 @@ import numpy as np
 
 from keras_mixup_gan.data.sources import Images, check_labels
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import check_choice, check_images, check_integer
 
 _ROLES = ("members", "non_members", "reference")
+_COINS = 1  # the stream of random numbers beside the permutation's
 
 
 class SplitPart(NamedTuple):
@@ -90,6 +91,7 @@ class MembershipSplit:
         num_reference: int = 0,
         seed: int = 0,
         drop_duplicates: bool = False,
+        membership: str = "fixed",
     ) -> Self:
         """Draws disjoint parts from one permutation of the images.
 
@@ -107,14 +109,22 @@ class MembershipSplit:
             seed: Seed of the permutation.
             drop_duplicates: Draw only from the first copy of each image. By default a
                 draw that puts copies of an image into different parts is refused.
+            membership: `"fixed"` for exactly `num_members` members, or `"coin"`: each
+                of the `num_members + num_non_members` images becomes a member by a
+                coin of its own, so that both numbers hold on average. What epsilon
+                says of attacks (add-or-remove-one) holds for coins; under a fixed
+                number one member more means another one less. Train with
+                `DPSGD(num_examples=...)` then, so that the sampling rate does not
+                depend on the coins.
 
         Returns:
             The split.
 
         Raises:
-            ValueError: If there are fewer images than asked for, or if copies of an
-                image fall into different parts.
+            ValueError: If there are fewer images than asked for, if copies of an image
+                fall into different parts, or if all coins fell on one side.
         """
+        check_choice(membership, ("fixed", "coin"), "membership")
         check_integer(1, num_members=num_members, num_non_members=num_non_members)
         check_integer(0, num_reference=num_reference, seed=seed)
         if isinstance(images, Images):
@@ -139,6 +149,8 @@ class MembershipSplit:
             "non_members": back[:num_non_members],
             "reference": back[num_non_members : num_non_members + num_reference],
         }
+        if membership == "coin":
+            chosen |= _by_coins(chosen["members"], chosen["non_members"], seed)
         return cls(
             **{
                 role: SplitPart(
@@ -270,6 +282,22 @@ def _checked_part(
         None if labels is None else _read_only(labels),
         _read_only(indices.astype("int64")),
     )
+
+
+def _by_coins(
+    members: IntArray, non_members: IntArray, seed: int
+) -> dict[str, IntArray]:
+    """The same pool shared out by a coin for each image, as likely heads as before."""
+    pool = np.concatenate([members, non_members])
+    rate = len(members) / len(pool)
+    heads = np.random.default_rng([seed, _COINS]).random(len(pool)) < rate
+    if heads.all() or not heads.any():
+        raise ValueError(
+            "All coins fell on one side, and an attack needs both. Expected members "
+            f"and non-members. Received: {heads.sum()} members among {len(pool)} "
+            "images. Draw from more images, or with another seed."
+        )
+    return {"members": pool[heads], "non_members": pool[~heads]}
 
 
 def _read_only(array: Any) -> Any:

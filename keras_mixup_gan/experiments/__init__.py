@@ -7,3 +7,5 @@ from keras_mixup_gan.experiments.comparison import run_comparison as run_compari
 from keras_mixup_gan.experiments.frontier import (
     matched_checkpoint as matched_checkpoint,
 )
+from keras_mixup_gan.experiments.grid import run_grid as run_grid
+from keras_mixup_gan.experiments.suite import Suite as Suite

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,9 @@ from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import LOGAN, GANLeaks, MixupLOGAN, audit
 from keras_mixup_gan.attacks.results import AuditReport, software_versions
 from keras_mixup_gan.data import MembershipSplit
+from keras_mixup_gan.defences import Defence, Undefended
+from keras_mixup_gan.experiments.usefulness import usefulness
 from keras_mixup_gan.metrics import FeatureExtractor, quality
-from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.typing import FloatArray
 
 NUM_SHOWN = 64
@@ -38,9 +39,9 @@ class Cell:
     Args:
         name: Folder and label of the cell.
         model: Name of a factory of `keras_mixup_gan.zoo`.
-        mixup: The factory's `mixup`: `False`, `True`, `"paper"` or a `MixUp`.
-        dp: The factory's `dp`.
+        defence: How the model is kept from telling its members.
         num_classes: The factory's `num_classes`; the split then needs labels.
+        width: The factory's `width`; the recipe's by default.
         seed: Seed of weights, batches, latents and attacks.
         batch_size: Images in a batch (expected number with DP-SGD).
         checkpoints: Training steps after which the model is measured, ascending.
@@ -48,13 +49,14 @@ class Cell:
         num_blends: Blends of each query for the attack that knows of mixup.
         num_generated: Generated images for the image quality.
         delta: Delta at which epsilon is reported.
+        utility: Whether the last checkpoint is also measured by `usefulness`.
     """
 
     name: str
     model: str = "dcgan"
-    mixup: bool | str | MixUp = False
-    dp: DPSGD | None = None
+    defence: Defence = Undefended()  # noqa: RUF009 (frozen)
     num_classes: int | None = None
+    width: int | None = None
     seed: int = 0
     batch_size: int = 64
     checkpoints: tuple[int, ...] = (1000,)
@@ -62,23 +64,22 @@ class Cell:
     num_blends: int = 16
     num_generated: int = 5_000
     delta: float = 1e-4
+    utility: bool = False
 
     def build(self, image_shape: tuple[int, int, int]) -> Any:
         """A fresh model of this cell."""
-        factory = getattr(zoo, self.model)
-        return factory(
+        return self.defence.build(
+            self.model,
             image_shape,
-            mixup=self.mixup,
-            dp=self.dp,
             num_classes=self.num_classes,
+            width=self.width,
             seed=self.seed,
         )
 
     def key(self, split: MembershipSplit, extractor: FeatureExtractor) -> str:
         """Hash of all that the cell's numbers are a function of."""
         settings = dataclasses.asdict(self)
-        if self.num_classes is None:  # the key of an unconditional cell stays
-            del settings["num_classes"]
+        settings["defence"]["kind"] = type(self.defence).__name__
         content = {
             "cell": settings,
             "recipe": zoo.load_recipe(self.model),
@@ -124,44 +125,25 @@ def run_cell(
             _train(model, cell, split, checkpoint, report)
             report(cell, checkpoint, "attacking and measuring")
             point, arrays = _measure(model, cell, split, extractor, held_out)
+            if cell.utility and checkpoint == cell.checkpoints[-1]:
+                point["utility"] = usefulness(model, split, extractor, cell.seed)
             curve.append(point)
             store.save(model, curve, arrays)
     last = curve[-1]
     return {
         "name": cell.name,
         "model": cell.model,
-        "defence": describe_defence(cell),
+        "defence": cell.defence.describe(cell.model),
         "seed": cell.seed,
         "members": len(split.members.images),
         "split_hash": split.content_hash,
         "batch_size": cell.batch_size,
         **last,
         "delta": cell.delta,
-        "noise_seed": None if cell.dp is None else cell.dp.noise_seed,
+        "noise_seed": cell.defence.noise_seed,
         "curve": curve,
         "versions": software_versions(),
     }
-
-
-def describe_defence(cell: Cell) -> str:
-    """The defence in words, with every setting that matters."""
-    if cell.dp is not None:
-        dp = cell.dp
-        return f"DP-SGD (clip {dp.l2_norm_clip:g}, noise {dp.noise_multiplier:g})"
-    mixup = zoo.resolve_mixup(cell.mixup, zoo.load_recipe(cell.model))
-    if mixup is None:
-        return "none"
-    law = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
-    words = [f"{'Beta' if mixup.num_samples == 2 else 'Dirichlet'}({law})"]
-    words[0] += f" per {mixup.per}"
-    words.append("two-sided" if mixup.mix_fakes else "reals only")
-    if mixup.noise_stddev:
-        words.append(f"noise {mixup.noise_stddev:g}")
-    if mixup.max_weight < 1:
-        words.append(f"weights up to {mixup.max_weight:g}")
-    if mixup.same_class:
-        words.append("same class")
-    return f"mixup ({', '.join(words)})"
 
 
 def _train(
@@ -205,7 +187,7 @@ def _measure(
     generated = model.generate(cell.num_generated, seed=cell.seed)
     point = {
         "d_steps": model.num_steps * model.discriminator_steps,
-        "attacks": _attacks(audited),
+        "attacks": attack_figures(audited),
         "quality": quality(generated, held_out, extractor),
         "epsilon": _finite(model.epsilon(cell.delta)),
     }
@@ -216,7 +198,7 @@ def _measure(
     return point, arrays
 
 
-def _attacks(report: AuditReport) -> dict[str, Any]:
+def attack_figures(report: AuditReport) -> dict[str, Any]:
     """The audit's statistics without times, so that repeated runs are identical."""
     kept = ("title", "status", "reason", "auc", "auc_ci", "tpr_at_fpr", "n")
     entries = {result.name: result.to_dict() for result in report.attacks}
@@ -234,7 +216,8 @@ class _Store:
 
     def __init__(self, folder: Path, cell: Cell, key: str) -> None:
         self.folder, self.cell, self.key = folder, cell, key
-        self.state: dict[str, Any] = {"key": key, "curve": []}
+        self.started = time.process_time()
+        self.state: dict[str, Any] = {"key": key, "curve": [], "cpu_seconds": 0.0}
         path = folder / "state.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -272,7 +255,7 @@ class _Store:
     def save(
         self, model: Any, curve: list[dict[str, Any]], arrays: dict[str, Any]
     ) -> None:
-        step = curve[-1]["d_steps"]
+        step, now = curve[-1]["d_steps"], time.process_time()
         path = self.folder / f"model-{step}.keras"
         model.save(path)
         np.savez_compressed(self.folder / f"scores-{step}.npz", **arrays)
@@ -281,7 +264,9 @@ class _Store:
             "model": path.name,
             "sha256": _sha256(path),
             "curve": curve,
+            "cpu_seconds": self.state.get("cpu_seconds", 0.0) + now - self.started,
         }
+        self.started = now
         write_json(self.folder / "state.json", self.state)
         for old in self.folder.glob("model-*.keras"):
             if old != path:

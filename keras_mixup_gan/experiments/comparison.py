@@ -9,6 +9,12 @@ from typing import Any
 
 from keras_mixup_gan.attacks.results import software_versions
 from keras_mixup_gan.data import MembershipSplit, load_images
+from keras_mixup_gan.defences import (
+    Defence,
+    DifferentialPrivacy,
+    Mixing,
+    Undefended,
+)
 from keras_mixup_gan.experiments.cell import Cell, Progress, run_cell, write_json
 from keras_mixup_gan.experiments.frontier import fid_of, matched_checkpoint
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
@@ -110,13 +116,14 @@ class Comparison:
             num_blends=self.num_blends,
             num_generated=self.num_generated,
         )
-        dp = DPSGD(1.0, self.noise_multiplier, noise_seed=self.seed)
-        return (
-            Cell(BASELINE, **shared),
-            Cell("mixup-paper", mixup="paper", **shared),
-            Cell("mixup-noise", mixup=True, **shared),
-            Cell("dp-sgd", dp=dp, **shared),
-        )
+        private = DPSGD(1.0, self.noise_multiplier, noise_seed=self.seed)
+        arms: dict[str, Defence] = {
+            BASELINE: Undefended(),
+            "mixup-paper": Mixing("paper"),
+            "mixup-noise": Mixing(True),
+            "dp-sgd": DifferentialPrivacy(private),
+        }
+        return tuple(Cell(name, defence=arm, **shared) for name, arm in arms.items())
 
     def split(self) -> MembershipSplit:
         """Members, non-members and reference from one permutation of the images."""

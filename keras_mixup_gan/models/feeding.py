@@ -58,10 +58,13 @@ def training_batches(
     images = check_images(x, "x", model.image_shape)
     batch_size = 64 if batch_size is None else batch_size
     check_integer(1, batch_size=batch_size)
-    if len(images) < batch_size:
+    num_examples = len(images)
+    if model.dp is not None and model.dp.num_examples is not None:
+        num_examples = model.dp.num_examples  # the public size, not the true one
+    if num_examples < batch_size:
         raise ValueError(
             f"The data hold fewer images than a batch. Expected at least {batch_size}. "
-            f"Received: {len(images)} images. Lower `batch_size` or add images."
+            f"Received: {num_examples} images. Lower `batch_size` or add images."
         )
     arrays = {"images": images}
     if model.num_classes is not None:
@@ -69,10 +72,10 @@ def training_batches(
     elif y is not None:
         refuse_labels()
     _check_replicas(batch_size)
-    length = max(1, len(images) // (batch_size * model.discriminator_steps))
+    length = max(1, num_examples // (batch_size * model.discriminator_steps))
     if model.dp is None:
         return _from_arrays(model, arrays, batch_size), length
-    return _from_private_arrays(model, arrays, batch_size), length
+    return _from_private_arrays(model, arrays, num_examples, batch_size), length
 
 
 def prepared_batches(model: "GAN", data: Any) -> list[dict[str, Tensor]]:
@@ -217,12 +220,12 @@ def _from_arrays(
 
 
 def _from_private_arrays(
-    model: "GAN", arrays: dict[str, FloatArray], batch_size: int
+    model: "GAN", arrays: dict[str, FloatArray], num_examples: int, batch_size: int
 ) -> tf.data.Dataset:
-    model.begin_private_training(len(arrays["images"]), batch_size)
+    model.begin_private_training(num_examples, batch_size)
     batches = poisson_batches(
         arrays,
-        batch_size / len(arrays["images"]),
+        batch_size / num_examples,
         _next_batch(model),
         model.dp.noise_seed if model.dp is not None else None,
     )

@@ -482,7 +482,7 @@ class GAN(TrainedGAN):
         """Fixes the sampling that the accountant will assume, once for a model.
 
         Args:
-            num_examples: Size of the training set.
+            num_examples: Size of the training set, or what is published as such.
             batch_size: Expected number of its images in a step.
 
         Raises:

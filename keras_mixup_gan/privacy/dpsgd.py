@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -39,6 +39,10 @@ class DPSGD:
             guarantee then holds only while the seed is secret, and a saved model
             contains it. `None` takes operating-system entropy, and a resumed
             training draws fresh noise.
+        num_examples: Size of the training set that is taken as public, by default the
+            true one. An image enters a step with probability `batch_size /
+            num_examples`, and an epoch has `num_examples / batch_size` updates: where
+            coins decide who is a member, neither may hang on the outcome.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -47,12 +51,15 @@ class DPSGD:
     l2_norm_clip: float = 1.0
     noise_multiplier: float = 1.0
     noise_seed: int | None = None
+    num_examples: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_positive(l2_norm_clip=self.l2_norm_clip)
         check_in_range(0, float("inf"), noise_multiplier=self.noise_multiplier)
         if self.noise_seed is not None:
             check_integer(0, noise_seed=self.noise_seed)
+        if self.num_examples is not None:
+            check_integer(1, num_examples=self.num_examples)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -62,6 +62,41 @@ def test_more_members_keep_the_earlier_ones_and_the_non_members():
     np.testing.assert_array_equal(few.reference.indices, many.reference.indices)
 
 
+def test_a_fixed_draw_is_the_one_it_always_was():
+    images = distinct_images(20)
+    order = np.random.default_rng(3).permutation(20)
+    split = draw(images, seed=3)
+    np.testing.assert_array_equal(split.members.indices, order[:5])
+    np.testing.assert_array_equal(split.non_members.indices, order[::-1][:4])
+    np.testing.assert_array_equal(split.reference.indices, order[::-1][4:7])
+
+
+def test_coins_share_out_the_same_pool_one_image_at_a_time():
+    images = distinct_images(400)
+    sizes = {"num_members": 90, "num_non_members": 210, "num_reference": 50}
+    entered = np.zeros((60, 400), bool)
+    for seed in range(60):
+        fixed = draw(images, seed=seed, **sizes)
+        split = draw(images, seed=seed, membership="coin", **sizes)
+        both = [split.members.indices, split.non_members.indices]
+        pool = [fixed.members.indices, fixed.non_members.indices]
+        assert set(np.concatenate(both)) == set(np.concatenate(pool))
+        np.testing.assert_array_equal(split.reference.indices, fixed.reference.indices)
+        entered[seed, split.members.indices] = True
+    counts = entered.sum(axis=1)
+    spread = np.sqrt(300 * 0.3 * 0.7)
+    assert abs(counts.mean() - 90) < 5 * spread / np.sqrt(60)
+    assert 0.6 * spread < counts.std() < 1.5 * spread  # binomial, not fixed
+    again = draw(images, seed=59, membership="coin", **sizes)
+    assert again.content_hash == split.content_hash
+
+
+def test_coins_on_one_side_are_refused():
+    with pytest.raises(ValueError, match=r"one side.*Received: \d+ members among 2"):
+        for seed in range(20):
+            draw(num_members=1, num_non_members=1, seed=seed, membership="coin")
+
+
 def test_drawing_leaves_global_randomness_and_the_pool_alone():
     images = distinct_images(20)
     kept = images.copy()
@@ -72,6 +107,11 @@ def test_drawing_leaves_global_randomness_and_the_pool_alone():
     assert np.random.random() == before  # noqa: NPY002
     np.testing.assert_array_equal(images, kept)
     assert images.flags.writeable
+
+
+def test_unknown_membership_is_named():
+    with pytest.raises(ValueError, match=r"`membership`.*Received: membership='coins'"):
+        draw(membership="coins")
 
 
 def test_loaded_images_are_drawn_with_their_labels():

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from keras_mixup_gan.privacy import epsilon
+from keras_mixup_gan.privacy import epsilon, noise_multiplier_for
 
 # Noise multiplier, sampling rate and steps of trainings whose epsilon is published;
 # the values are those of independent implementations of the two accountants.
@@ -75,3 +75,25 @@ def test_nothing_is_spent_without_steps_and_everything_without_noise():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"`{message}`"):
         epsilon(*arguments)
+
+
+@pytest.mark.parametrize("target", [0.5, 1.0, 10.0, 300.0])
+@pytest.mark.parametrize(("rate", "steps"), [(0.256, 1000), (0.01, 10_000), (1.0, 1)])
+def test_calibrated_noise_spends_the_budget_and_no_more(target, rate, steps):
+    noise = noise_multiplier_for(target, 1e-4, rate, steps)
+    spent = epsilon(rate, noise, steps, 1e-4, "rdp")
+    assert 0.99 * target < spent <= target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 1e-5, 0.1, 10), "target_epsilon"),
+        ((1.0, 0.0, 0.1, 10), "delta"),
+        ((1.0, 1e-5, 1.5, 10), "sampling_rate"),
+        ((1.0, 1e-5, 0.1, 0), "steps"),
+    ],
+)
+def test_what_cannot_be_calibrated(arguments, message):
+    with pytest.raises(ValueError, match=f"`{message}`"):
+        noise_multiplier_for(*arguments)

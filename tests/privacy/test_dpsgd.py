@@ -259,6 +259,7 @@ def test_noise_differs_between_processes_whatever_seed_is_set():
         ({"noise_multiplier": "much"}, "noise_multiplier"),
         ({"noise_seed": -1}, "noise_seed"),
         ({"noise_seed": 1.5}, "noise_seed"),
+        ({"num_examples": 0}, "num_examples"),
     ],
 )
 def test_bad_settings(arguments, message):
@@ -267,7 +268,12 @@ def test_bad_settings(arguments, message):
 
 
 def test_config_round_trip():
-    settings = DPSGD(0.5, 1.1, noise_seed=3)
+    settings = DPSGD(0.5, 1.1, noise_seed=3, num_examples=50)
     config = keras.saving.serialize_keras_object(settings)
     assert config["registered_name"] == "keras_mixup_gan>DPSGD"
     assert keras.saving.deserialize_keras_object(config) == settings
+
+
+def test_an_older_config_is_still_read():
+    config = {"l2_norm_clip": 0.5, "noise_multiplier": 1.1, "noise_seed": None}
+    assert DPSGD.from_config(config) == DPSGD(0.5, 1.1)

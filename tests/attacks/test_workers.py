@@ -2,22 +2,20 @@
 
 import asyncio
 import contextlib
-import json
 import socketserver
-import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import Future
 
 import joblib
 import numpy as np
 import pytest
 
-from keras_mixup_gan.attacks import audit, shadow_workers
+from keras_mixup_gan.attacks import audit, workers
 from keras_mixup_gan.attacks.results import software_versions
 from keras_mixup_gan.attacks.shadow_training import train_shadows
 from tests.attacks.fakes import FakeGAN, images
+from tests.clusters import loopback_cluster
 from tests.models.tiny import make, random_images
 
 POOL = images(30, 1)
@@ -168,7 +166,7 @@ def test_without_dask_the_extra_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["carrier-pigeon://x:1", "tcp://127.0.0.1:1", ""])
 def test_a_scheduler_that_does_not_answer_is_refused(tmp_path, monkeypatch, address):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(shadow_workers, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.5)
     before = threading.enumerate()
     with pytest.raises(ValueError, match="No Dask scheduler answers") as caught:
         trained(tmp_path, scheduler=address)
@@ -180,7 +178,7 @@ def test_a_scheduler_that_does_not_answer_is_refused(tmp_path, monkeypatch, addr
 @pytest.mark.parametrize("page", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_a_server_that_is_no_scheduler_is_refused(tmp_path, monkeypatch, page):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(shadow_workers, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.5)
 
     class Page(socketserver.BaseRequestHandler):
         def handle(self):
@@ -199,7 +197,7 @@ def test_a_server_that_is_no_scheduler_is_refused(tmp_path, monkeypatch, page):
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch, cluster):
-    monkeypatch.setattr(shadow_workers, "READY_SECONDS", 0.5)
+    monkeypatch.setattr(workers, "READY_SECONDS", 0.5)
     with pytest.raises(ValueError, match="has no worker that answers in"):
         trained(tmp_path, scheduler=cluster(0))
 
@@ -209,7 +207,7 @@ def test_workers_with_other_software_are_refused(tmp_path, monkeypatch, cluster)
         other = {"keras": "3.0"} if on_a_worker() else {}
         return {**software_versions(), **other}
 
-    monkeypatch.setattr(shadow_workers, "software_versions", versions)
+    monkeypatch.setattr(workers, "software_versions", versions)
     with pytest.raises(ValueError, match=r"with keras 3\.0 instead of"):
         trained(tmp_path, scheduler=cluster(1))
 
@@ -222,7 +220,7 @@ def test_workers_that_cannot_run_the_library_are_refused(
             raise ModuleNotFoundError("No module named 'keras_mixup_gan'")
         return software_versions()
 
-    monkeypatch.setattr(shadow_workers, "software_versions", versions)
+    monkeypatch.setattr(workers, "software_versions", versions)
     with pytest.raises(ValueError, match=r"cannot run this library.*No module named"):
         trained(tmp_path, scheduler=cluster(1))
 
@@ -250,38 +248,8 @@ def test_an_audit_that_trains_no_shadows_needs_no_scheduler(tmp_path, shadows):
 def processes(tmp_path):
     """The address of a scheduler on loopback with two worker processes."""
     pytest.importorskip("distributed")
-    note = tmp_path / "scheduler.json"
-    scheduler = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    worker = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
-    with contextlib.ExitStack() as stack:
-
-        def start(kind, *options):
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            stack.callback(stop, process)
-
-        start("scheduler", *scheduler, "--scheduler-file", str(note))
-        address, end = None, time.monotonic() + SECONDS
-        while address is None:
-            assert time.monotonic() < end, "the scheduler did not start"
-            time.sleep(0.1)
-            with contextlib.suppress(OSError, ValueError):
-                address = json.loads(note.read_text())["address"]
-        for _ in range(2):
-            start("worker", address, *worker)
+    with loopback_cluster(tmp_path) as (address, _):
         yield address
-
-
-def stop(process):
-    process.terminate()
-    try:
-        process.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(SECONDS)
 
 
 @pytest.mark.slow

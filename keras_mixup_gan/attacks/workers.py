@@ -1,4 +1,4 @@
-"""Where shadow models are trained: here, in processes beside, or on a cluster."""
+"""Where models are trained: here, in processes beside, or on a cluster."""
 
 import asyncio
 import contextlib
@@ -48,13 +48,19 @@ def this_process() -> tuple[str, int]:
     return platform.node(), os.getpid()
 
 
-def use_one_core() -> None:
-    """Lets the TensorFlow of a worker use one core, so that many fit."""
-    with contextlib.suppress(ImportError, RuntimeError):
-        import tensorflow as tf
+def use_one_core() -> bool:
+    """Lets TensorFlow use one core, so that many workers fit and round alike.
 
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+    Returns:
+        Whether it will: it will not where it has already started on several.
+    """
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    with contextlib.suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(1)
+        threading.set_inter_op_parallelism_threads(1)
+    return bool(threading.get_intra_op_parallelism_threads() == 1)
 
 
 @contextlib.contextmanager
@@ -64,7 +70,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         import distributed
     except ImportError as error:
         raise ImportError(
-            "Training shadow models on a cluster needs Dask. Install it by "
+            "Training on a cluster needs Dask. Install it by "
             '`pip install "keras-mixup-gan[cluster]"`.'
         ) from error
     settings = {
@@ -90,9 +96,9 @@ def _connected(scheduler: str) -> Iterator[Any]:
             yield client
         except distributed.KilledWorker as error:
             raise ValueError(
-                "Workers of the cluster died while they trained a shadow model. "
+                "Workers of the cluster died again and again over one training. "
                 f"Received: scheduler={scheduler!r}. Look into their logs, give them "
-                "more memory, and start again: finished shadow models are kept."
+                "more memory, and start again: what was finished is kept."
             ) from error
 
 
@@ -143,7 +149,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
         ]
         if others:
             raise ValueError(
-                "Shadow models are only comparable if all are trained by the same "
-                f"software. Received: a worker at {name} with {', '.join(others)}. "
+                "Models are only comparable if all are trained by the same software. "
+                f"Received: a worker at {name} with {', '.join(others)}. "
                 "Install the same versions everywhere."
             )

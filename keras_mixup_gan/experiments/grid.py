@@ -1,0 +1,152 @@
+"""The grid runner: cells of a suite on one machine or on a cluster, resumable.
+
+Every cell is computed by one core with seeds of its own, so that its numbers are the
+same wherever it runs. It is kept at once when it is finished, under the hash of its
+settings and of the code; a run that was stopped at any moment goes on with the others.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+from keras_mixup_gan.attacks.workers import this_process, use_one_core, workers
+from keras_mixup_gan.experiments.cell import run_cell
+from keras_mixup_gan.experiments.code_version import code_version
+from keras_mixup_gan.experiments.comparison import choose_extractor
+from keras_mixup_gan.experiments.grid_files import MODEL, SCORES, GridFiles, cell_key
+from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks
+from keras_mixup_gan.experiments.suite import GridCell, Suite
+
+# Called with a line to show.
+Say: TypeAlias = Callable[[str], None]
+
+
+def run_grid(
+    suite: Suite,
+    folder: str | os.PathLike[str],
+    *,
+    n_jobs: int = 1,
+    scheduler: str | None = None,
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """Runs the cells of a suite, or what an earlier run left to do.
+
+    Args:
+        suite: What to run.
+        folder: Where results go; needed on this machine only.
+        n_jobs: How many cells at the same time, each in a process with one core; -1
+            for as many as there are cores. 1 computes them in this process.
+        scheduler: Address of a Dask scheduler whose workers compute them instead.
+        say: Told of each finished cell.
+
+    Returns:
+        The content of `results.json`; under `missing` the cells that are not there yet,
+        which is none after a run that was not stopped.
+
+    Raises:
+        ValueError: If a cell cannot be built, the data do not fit, the folder cannot be
+            written, or this process has already started TensorFlow on several cores.
+        ImportError: If an extra is missing.
+    """
+    say = say or (lambda line: None)
+    grid = GridFiles(suite, Path(folder))
+    if not use_one_core():
+        raise ValueError(
+            "A grid computes with one core at a time, so that results are the same "
+            "everywhere. Expected a process in which TensorFlow has not started yet, "
+            "or was told to use one. Received: one in which it uses several. Run the "
+            "grid first, or `python -m benchmarks.compare --suite`."
+        )
+    check_models(suite)
+    try:
+        for block in suite.blocks:
+            compute(grid, list(suite.cells(block)), n_jobs, scheduler, say)
+            if block.shadows:
+                add_shadow_attacks(grid, block, n_jobs, scheduler, say)
+            grid.write()
+    finally:
+        results = grid.write()
+    return results
+
+
+def check_models(suite: Suite) -> None:
+    """Builds each kind of model once: what is wrong must show before hours."""
+    seed = suite.seeds[0]
+    for block in suite.blocks:
+        members = max(block.members)
+        split, _ = suite.data_of(block).game(members, seed)
+        for arm in block.arms:
+            suite.cell(block, members, arm, seed).cell.build(split.image_shape)
+
+
+def compute(
+    grid: GridFiles,
+    cells: Iterable[GridCell],
+    n_jobs: int,
+    scheduler: str | None,
+    say: Say,
+) -> None:
+    """Computes those of the cells that are not there yet."""
+    missing = [cell for cell in cells if grid.entry(cell) is None]
+    if not missing:
+        return
+    job = _Job(grid.folder.absolute(), this_process()[0], code_version())
+    with workers(scheduler, n_jobs, job) as parallel:
+        calls = (joblib.delayed(job)(cell) for cell in missing)
+        for done, (cell, entry, files) in enumerate(parallel(calls), start=1):
+            grid.keep(cell, entry, files)
+            say(
+                f"{cell.cell.name}: done in {entry['cpu_seconds']:.0f} s of one core "
+                f"({done} of {len(missing)})"
+            )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Computes one cell, in whatever process."""
+
+    folder: Path
+    node: str
+    code: str
+
+    def __call__(
+        self, cell: GridCell
+    ) -> tuple[GridCell, dict[str, Any], dict[str, bytes]]:
+        if code_version() != self.code:
+            raise ValueError(
+                "A worker has other code. Expected that of the machine that asks, "
+                f"{self.code[:12]}. Received: {code_version()[:12]}. Install the same "
+                "version where the workers run."
+            )
+        use_one_core()
+        split, num_pool = cell.data.game(cell.members, cell.cell.seed)
+        extractor = choose_extractor(split)
+        with tempfile.TemporaryDirectory() as elsewhere, threadpool_limits(1):
+            place = Path(elsewhere)
+            if this_process()[0] == self.node:  # so that a stopped cell goes on too
+                place = self.folder / "unfinished" / cell_key(cell)[:16]
+            entry = run_cell(cell.cell, split, extractor, place)
+            state = json.loads((place / "state.json").read_text("utf-8"))
+            last = entry["curve"][-1]["d_steps"]
+            files = {
+                MODEL: (place / state["model"]).read_bytes(),
+                SCORES: (place / f"scores-{last}.npz").read_bytes(),
+            }
+        entry |= {
+            "arm": cell.arm,
+            "group": cell.group,
+            "members": cell.members,
+            "non_members": cell.data.non_members,
+            "reference": cell.data.reference,
+            "num_pool": num_pool.tolist(),
+            "key": cell_key(cell),
+            "cpu_seconds": state["cpu_seconds"],
+        }
+        return cell, entry, files

@@ -1,0 +1,142 @@
+"""LiRA on a grid's targets: one set of shadow models serves the targets of all seeds.
+
+The members of every target were drawn by fair coins from the same pool; the shadow
+models are trained on random halves of it, undefended ones and ones with the defence.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_mixup_gan.attacks import audit
+from keras_mixup_gan.attacks.shadow_training import train_shadows
+from keras_mixup_gan.attacks.shadows import Shadows
+from keras_mixup_gan.data import SplitPart
+from keras_mixup_gan.experiments.cell import attack_figures
+from keras_mixup_gan.experiments.grid_files import GridFiles, cell_key
+from keras_mixup_gan.experiments.suite import UNDEFENDED, Block, GridCell
+
+ATTACKS = ("lira", "lira_offset")
+# Shadow models and targets are given the same latents; no target has this seed.
+SHADOW_SEED = 1_000
+
+
+def add_shadow_attacks(
+    grid: GridFiles,
+    block: Block,
+    n_jobs: int,
+    scheduler: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Trains the shadow models of a block and attacks its targets with them.
+
+    A target of an arm is attacked with undefended shadow models, under `"plain"`, and
+    with those trained with its own defence, if there are any, under `"adaptive"`.
+
+    Args:
+        grid: The grid, whose cells of this block are finished.
+        block: The block.
+        n_jobs: How many shadow models at the same time.
+        scheduler: Address of a Dask scheduler, if any.
+        say: Told of each trained shadow model.
+    """
+    for members in block.members:
+        targets = [cell for cell in grid.suite.cells(block) if cell.members == members]
+        for arm in block.shadow_arms:
+            attacked = [
+                (cell, kind)
+                for cell in targets
+                if (kind := _kind(arm, cell)) and not _is_done(grid, cell, kind)
+            ]
+            if not attacked:
+                continue
+            shadows = _shadows(grid, block, members, arm, n_jobs, scheduler, say)
+            for cell, kind in attacked:
+                _attack(grid, cell, kind, shadows)
+                say(f"{cell.cell.name}: attacked with {arm} shadow models")
+
+
+def _kind(arm: str, cell: GridCell) -> str | None:
+    """What the shadow models of an arm are to a target, or `None` if nothing."""
+    if arm == UNDEFENDED:
+        return "plain"
+    return "adaptive" if cell.arm == arm else None
+
+
+def _is_done(grid: GridFiles, cell: GridCell, kind: str) -> bool:
+    entry = grid.entry(cell)
+    return entry is not None and kind in entry.get("shadow_attacks", {})
+
+
+def _shadows(
+    grid: GridFiles,
+    block: Block,
+    members: int,
+    arm: str,
+    n_jobs: int,
+    scheduler: str | None,
+    say: Callable[[str], None],
+) -> Shadows:
+    """The shadow models of an arm, trained as its targets are."""
+    suite = grid.suite
+    seed = suite.seeds[0]
+    model_of = suite.cell(block, members, arm, seed)
+    split, num_pool = suite.data_of(block).game(members, seed)
+    parts = [split.members, split.non_members]
+    pool = [_first(p, n) for p, n in zip(parts, num_pool, strict=True)]
+    images = np.concatenate([part.images for part in pool])
+    labels = None
+    if block.num_classes is not None:
+        labels = np.concatenate([part.labels for part in pool])
+    order = np.argsort(np.concatenate([part.indices for part in pool]))
+    name = f"{block.model}/{members}/{arm}"
+    return train_shadows(
+        model_of.cell.build(split.image_shape),
+        images[order],
+        None if labels is None else labels[order],
+        folder=grid.folder / "shadows" / name / cell_key(model_of)[:16],
+        num_shadows=block.shadows,
+        fit={
+            "batch_size": suite.batch_size,
+            "epochs": 1,
+            "steps_per_epoch": block.checkpoints[-1],
+        },
+        seed=SHADOW_SEED,
+        n_jobs=n_jobs,
+        scheduler=scheduler,
+        progress=lambda done, total: say(f"{name}: shadow model {done} of {total}"),
+    )
+
+
+def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> None:
+    """Attacks a target's members and non-members of the pool; adds the figures."""
+    path, entry = grid.model_path(cell), grid.entry(cell)
+    if path is None or entry is None:
+        raise ValueError(
+            f"The trained model of {cell.cell.name!r} is not in {str(grid.folder)!r}. "
+            "Expected the folder that it was trained in. Choose another `--out` to "
+            "train it again."
+        )
+    split, num_pool = cell.data.game(cell.members, cell.cell.seed)
+    report = audit(
+        keras.saving.load_model(path),
+        _first(split.members, num_pool[0]),
+        _first(split.non_members, num_pool[1]),
+        attacks=ATTACKS,
+        seed=SHADOW_SEED,
+        blind=False,
+        shadows=shadows,
+    )
+    figures = {
+        name: {**figure, "num_shadows": shadows.num_shadows}
+        for name, figure in attack_figures(report).items()
+    }
+    known = entry.get("shadow_attacks", {})
+    grid.keep(cell, {**entry, "shadow_attacks": {**known, kind: figures}}, {})
+
+
+def _first(part: SplitPart, number: int) -> SplitPart:
+    """The images of a part that are of the pool."""
+    labels = None if part.labels is None else part.labels[:number]
+    return SplitPart(part.images[:number], labels, part.indices[:number])

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from keras_mixup_gan.experiments.pool import draw_game
+
+
+def game(path, seed=0, members=30, non_members=60, reference=20):
+    return draw_game(str(path), None, members, non_members, reference, seed)
+
+
+def indices(split, role):
+    return set(getattr(split, role).indices.tolist())
+
+
+def test_every_seed_throws_coins_over_the_same_pool(small_images):
+    splits = {seed: game(small_images, seed) for seed in range(60)}
+    pools, outsiders = set(), set()
+    inside = np.zeros(140)
+    for split, (num_in, num_out) in splits.values():
+        assert num_in + num_out == 60
+        assert len(split.members.images) == num_in
+        assert len(split.non_members.images) == num_out + 30
+        rest = split.non_members.indices
+        pools.add(frozenset(indices(split, "members") | set(rest[:num_out].tolist())))
+        outsiders.add(frozenset(rest[num_out:].tolist()))
+        inside[split.members.indices] += 1
+    assert len(pools) == len(outsiders) == 1
+    assert not next(iter(pools)) & next(iter(outsiders))
+    assert len({frozenset(indices(s, "reference")) for s, _ in splits.values()}) == 1
+    # A fair coin for each image: 60 throws, five standard deviations.
+    share = inside[sorted(next(iter(pools)))] / 60
+    assert np.all(np.abs(share - 0.5) < 5 * 0.5 / np.sqrt(60))
+    assert len({num_in for _, (num_in, _) in splits.values()}) > 5
+
+
+def test_memberships_are_independent(small_images):
+    draws = np.zeros((400, 140))
+    for seed in range(400):
+        split, _ = game(small_images, seed)
+        draws[seed, split.members.indices] = 1
+    pool = draws[:, draws.any(axis=0)]
+    correlations = np.corrcoef(pool.T)[np.triu_indices(60, 1)]
+    assert np.abs(correlations).max() < 5 / np.sqrt(400)
+    # With a fixed number of members they would add up to a constant.
+    assert 0.7 < pool.sum(axis=1).var() / (60 / 4) < 1.4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"non_members": 20}, "Expected at least 30"),
+        ({"members": 70, "non_members": 70}, "needs 161 images and there are 140"),
+    ],
+)
+def test_impossible_games(small_images, changes, message):
+    with pytest.raises(ValueError, match=message):
+        game(small_images, **changes)

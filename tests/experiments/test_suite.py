@@ -1,0 +1,143 @@
+import copy
+
+import pytest
+
+from keras_mixup_gan.defences import Undefended
+from keras_mixup_gan.experiments.grid_files import cell_key
+from keras_mixup_gan.experiments.suite import SUITES, Suite
+from keras_mixup_gan.privacy import epsilon
+
+TEXT = """
+title = "Two arms"
+seeds = [0, 5]
+batch_size = 20
+delta = 1e-3
+
+[data]
+data = "digits"
+non_members = 60
+reference = 60
+
+[arms.undefended]
+
+[arms.private]
+group = "DP"
+defence = "dp-sgd"
+target_epsilon = 8.0
+
+[[blocks]]
+model = "dcgan"
+members = [40]
+arms = ["undefended", "private"]
+checkpoints = [2, 4]
+
+[[blocks]]
+model = "wgan_gp"
+num_classes = 10
+width = 8
+members = [40, 50]
+arms = ["private"]
+checkpoints = [3]
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text=TEXT, name="mine.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def cells_of(suite):
+    return [cell for block in suite.blocks for cell in suite.cells(block)]
+
+
+def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
+    suite = Suite.read(written())
+    assert suite.name == "mine"
+    names = [cell.cell.name for cell in cells_of(suite)]
+    assert names == [
+        "dcgan/40/undefended/0",
+        "dcgan/40/private/0",
+        "dcgan/40/undefended/5",
+        "dcgan/40/private/5",
+        "wgan_gp/40/private/0",
+        "wgan_gp/40/private/5",
+        "wgan_gp/50/private/0",
+        "wgan_gp/50/private/5",
+    ]
+    first, second, *_ = cells_of(suite)
+    assert first.cell.defence == Undefended()
+    assert (first.group, second.group) == ("undefended", "DP")
+    assert first.cell.checkpoints == (2, 4)
+    assert cells_of(suite)[-1].cell.num_classes == 10
+    assert cells_of(suite)[-1].cell.seed == 5
+
+
+def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
+    suite = Suite.read(written())
+    cells = {cell.cell.name: cell for cell in cells_of(suite)}
+    for name, members, updates in [
+        ("dcgan/40/private/0", 40, 4),
+        ("wgan_gp/50/private/0", 50, 15),  # five critic updates a step
+    ]:
+        dp = cells[name].cell.defence.dp
+        spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3, "rdp")
+        assert 0.95 * 8.0 < spent <= 8.0
+        assert dp.num_examples == members
+        assert dp.noise_seed == 0
+
+
+def test_the_key_follows_settings_and_code_but_not_the_group(written, monkeypatch):
+    suite = Suite.read(written())
+    cell = cells_of(suite)[1]
+    regrouped = Suite.read(written(TEXT.replace('group = "DP"', ""), "other.toml"))
+    assert cell_key(cells_of(regrouped)[1]) == cell_key(cell)
+    for change in (("8.0", "4.0"), ("[2, 4]", "[2, 3]"), ("= 60", "= 70")):
+        changed = Suite.read(written(TEXT.replace(*change, 1), "other.toml"))
+        assert cell_key(cells_of(changed)[1]) != cell_key(cell)
+    key = cell_key(cell)
+    monkeypatch.setattr(
+        "keras_mixup_gan.experiments.grid_files.code_version", lambda: "other"
+    )
+    assert cell_key(cell) != key
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("model = ", "modell = "), "unknown key 'modell', no key 'model'"),
+        (("seeds = ", "seed = "), "unknown key 'seed'"),
+        (('title = "Two arms"', ""), "no key 'title'"),
+        (('["private"]', '["privat"]'), "`arms` must be"),
+        (('"wgan_gp"', '"wgan"'), "`model` must be"),
+        (("[2, 4]", "[4, 2]"), "`checkpoints` of a block must be ascending"),
+        (("members = [40]", "members = [10]"), "must fill at least one batch"),
+        (("= [0, 5]", "= ["), "is no TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_sentence(written, change, message):
+    with pytest.raises(ValueError, match=message):
+        Suite.read(written(TEXT.replace(*change)))
+
+
+def test_an_unknown_suite_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"no suite 'smok'.*'paper'.*'smoke'"):
+        Suite.read("smok")
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda p: p.stem)
+def test_the_suites_that_come_with_it_can_be_read(path):
+    suite = Suite.read(path.stem)
+    for block in suite.blocks:
+        for members in block.members:
+            assert suite.data.non_members >= members
+            for arm in block.arms:
+                cell = suite.cell(block, members, arm, suite.seeds[0])
+                assert cell.cell.defence.describe(block.model)
+        assert block.arms[0] == "undefended"
+    assert len(suite.seeds) >= 3
+    assert copy.deepcopy(suite) == suite
