@@ -1,7 +1,63 @@
 """Leakage at matched quality; equal steps flatter what only slows training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Path:
+    """Quality and leakage along one training, checkpoint by checkpoint.
+
+    Args:
+        fid: Frechet distances, above 0; smaller is better.
+        leakage: AUCs of the attack that counts.
+        standard_error: Their standard errors.
+
+    Raises:
+        ValueError: If the three are not equally long, empty, or a distance is not above
+            0.
+    """
+
+    fid: tuple[float, ...]
+    leakage: tuple[float, ...]
+    standard_error: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.fid), len(self.leakage), len(self.standard_error)}
+        if len(lengths) != 1 or lengths == {0}:
+            raise ValueError(
+                "A path needs at least one checkpoint. Expected equally many values of "
+                "`fid`, `leakage` and `standard_error`. Received lengths: "
+                f"{len(self.fid)}, {len(self.leakage)}, {len(self.standard_error)}."
+            )
+        if min(self.fid) <= 0:
+            raise ValueError(
+                "Frechet distances are compared on a logarithmic scale. Expected "
+                f"values above 0. Received: fid={self.fid}."
+            )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a training had leaked when its images first were good enough.
+
+    Attributes:
+        leakage: AUC, interpolated between neighboring checkpoints.
+        standard_error: Of `leakage`, as if the errors at both checkpoints were fully
+            correlated: the queries are the same, and this is the largest it can be.
+        before_start: Whether the first checkpoint was good enough already. `leakage` is
+            then that checkpoint's: stopping still earlier may have leaked less.
+    """
+
+    leakage: float
+    standard_error: float
+    before_start: bool
 
 
 def fid_of(point: dict[str, Any]) -> float:
@@ -27,3 +83,108 @@ def matched_checkpoint(
         The checkpoint, or `None` where the model never was as good.
     """
     return next((point for point in curve if fid_of(point) <= fid), None)
+
+
+def leakage_at(path: Path, fid: float) -> Reading | None:
+    """What a training had leaked when it first reached a Frechet distance.
+
+    The path is followed from its start and is straight between checkpoints, in the
+    logarithm of the distance. For the undefended model this is early stopping; the same
+    rule holds for every arm.
+
+    Args:
+        path: A training.
+        fid: Frechet distance to reach.
+
+    Returns:
+        The reading, or `None` where the training never reached it.
+    """
+    if path.fid[0] <= fid:
+        # At exactly the level nothing happened before the start.
+        return Reading(path.leakage[0], path.standard_error[0], path.fid[0] < fid)
+    for number, (before, after) in enumerate(pairwise(path.fid)):
+        if after <= fid:
+            share = float(np.log(before / fid) / np.log(before / after))
+            return Reading(
+                _between(path.leakage, number, share),
+                _between(path.standard_error, number, share),
+                False,
+            )
+    return None
+
+
+def fid_before(path: Path, leakage: float) -> float | None:
+    """The best Frechet distance of a training before it leaked more than allowed.
+
+    Args:
+        path: A training.
+        leakage: The largest AUC that is allowed.
+
+    Returns:
+        The smallest distance up to the point, interpolated, at which the AUC first
+        exceeds `leakage`; `None` where the first checkpoint exceeds it.
+    """
+    if path.leakage[0] > leakage:
+        return None
+    best = path.fid[0]
+    for number, (before, after) in enumerate(pairwise(path.leakage)):
+        if after > leakage:
+            share = (leakage - before) / (after - before)
+            logs = (np.log(path.fid[number]), np.log(path.fid[number + 1]))
+            return min(best, float(np.exp(_between(logs, 0, share))))
+        best = min(best, path.fid[number + 1])
+    return best
+
+
+def common_range(paths: Sequence[Path]) -> tuple[float, float] | None:
+    """The Frechet distances that all trainings pass after their first checkpoint.
+
+    Args:
+        paths: Trainings, at least one.
+
+    Returns:
+        The smallest and the largest, or `None` where there are none.
+    """
+    low = max(min(path.fid) for path in paths)
+    high = min(path.fid[0] for path in paths)
+    return (low, high) if low < high else None
+
+
+def mean_leakage(path: Path, low: float, high: float) -> Reading:
+    """Mean of `leakage_at` over the logarithm of the Frechet distance, exactly.
+
+    As the distance falls, `leakage_at` is linear between the checkpoints that set a
+    new record, and may jump at them.
+
+    Args:
+        path: A training that passes the whole range; see `common_range`.
+        low: The best Frechet distance of the range.
+        high: The worst, above `low`.
+
+    Returns:
+        The mean with its standard error, errors being taken for fully correlated.
+
+    Raises:
+        ValueError: If the training does not reach `low`, or the range is empty.
+    """
+    if not low < high or min(path.fid) > low:
+        raise ValueError(
+            "The mean needs a range of distances that the training passes. Expected "
+            f"{min(path.fid)} <= low < high. Received: low={low}, high={high}."
+        )
+    records = np.minimum.accumulate(path.fid)
+    ends = np.unique([low, high, *records[(records > low) & (records < high)]])
+    middles = np.sqrt(ends[:-1] * ends[1:])  # exact: linear in the logarithm
+    found = [leakage_at(path, float(middle)) for middle in middles]
+    readings = [reading for reading in found if reading is not None]
+    weights: FloatArray = np.diff(np.log(ends)) / np.log(high / low)
+    return Reading(
+        float(weights @ [reading.leakage for reading in readings]),
+        float(weights @ [reading.standard_error for reading in readings]),
+        any(reading.before_start for reading in readings),
+    )
+
+
+def _between(values: Sequence[float], number: int, share: float) -> float:
+    """A share of the way from one value to the next; both ends exactly."""
+    return float((1 - share) * values[number] + share * values[number + 1])

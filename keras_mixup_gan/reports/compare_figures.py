@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GRAY, SOFT = "#8a8f98", "#5b616b"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BLACK = "#000000"
-_BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
+BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def frontier_figure(cells: Sequence[dict[str, Any]], legend: bool = True) -> Fig
                 _line(axes, fids, attacks, style, plain(words.arm_title(cell)))
                 _label_steps(axes, fids, attacks, steps, style)
         axes.margins(0.09, 0.1)
-        _log_scale(axes, "x")
+        log_scale(axes, "x")
         axes.set(xlabel="FID (log scale)", ylabel="AUC of the strongest attack")
         axes.annotate(
             "better",
@@ -78,7 +78,7 @@ def frontier_figure(cells: Sequence[dict[str, Any]], legend: bool = True) -> Fig
             color=SOFT,
             ha="center",
             va="center",
-            bbox=_BACKDROP,
+            bbox=BACKDROP,
             arrowprops={"arrowstyle": "->", "color": SOFT},
         )
         if legend:
@@ -122,7 +122,7 @@ def fid_figure(cells: Sequence[dict[str, Any]]) -> Figure:
             steps = [point["d_steps"] for point in cell["curve"]]
             fids = [fid_of(point) for point in cell["curve"]]
             axes.plot(steps, fids, **_look(style))
-        _log_scale(axes, "y")
+        log_scale(axes, "y")
         axes.set(ylabel="FID (log scale)")
         _steps_axis(axes)
     return figure
@@ -253,7 +253,7 @@ def _label_steps(
             textcoords="offset points",
             color=style.color,
             fontsize=8,
-            bbox=_BACKDROP,
+            bbox=BACKDROP,
         )
 
 
@@ -263,7 +263,7 @@ def _steps_axis(axes: Any) -> None:
     axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _log_scale(axes: Any, name: str) -> None:
+def log_scale(axes: Any, name: str) -> None:
     """A logarithmic axis with plain numbers, however little it spans."""
     from matplotlib import ticker
 

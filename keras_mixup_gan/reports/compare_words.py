@@ -16,7 +16,11 @@ ARM_TITLES = {
     "mixup-noise": "Mixup with noise",
     "dp-sgd": "DP-SGD",
 }
-MODEL_TITLES = {"dcgan": "DCGAN"}
+MODEL_TITLES = {
+    "dcgan": "DCGAN",
+    "wgan_gp": "WGAN-GP",
+    "stylegan_lite": "StyleGAN-lite",
+}
 DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
 
 LESS, SAME, MORE = "less than", "not distinguishable from", "more than"

@@ -1,0 +1,52 @@
+"""The page of findings, made from the results of a grid and from nothing else.
+
+    python -m benchmarks.findings RESULTS.json [--out FOLDER]
+
+Writes `findings.md` and `findings.html`, and what `benchmarks.frontier` writes. A grid
+that is not finished makes a page that says what is missing.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks import frontier
+from keras_mixup_gan.reports import grid_report, render
+
+PAGE, HTML_PAGE = "findings.md", "findings.html"
+
+
+def write(results: dict[str, Any], folder: Path) -> list[Path]:
+    """Writes the page, the numbers and the picture.
+
+    Args:
+        results: Content of a grid's `results.json`.
+        folder: Where to.
+
+    Returns:
+        The paths.
+    """
+    contents = {
+        PAGE: grid_report.to_markdown(results).encode(),
+        HTML_PAGE: grid_report.to_html(results).encode(),
+        frontier.NUMBERS: frontier.numbers(results),
+    }
+    if results["cells"]:
+        contents[frontier.PICTURE] = frontier.picture(results)
+    return [
+        render.write_file(folder / name, content) for name, content in contents.items()
+    ]
+
+
+def main() -> None:
+    """Writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="the results.json of a grid")
+    parser.add_argument("--out", type=Path, default=frontier.RESULTS)
+    given = parser.parse_args()
+    for path in write(frontier.read(given.results), given.out):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""What the numbers of a grid mean, in words: the same words for good news and bad."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from keras_mixup_gan.experiments import versus_undefended as versus
+from keras_mixup_gan.experiments.grid_arms import BASELINE
+from keras_mixup_gan.experiments.over_seeds import LESS, MIN_SEEDS, MORE, SAME
+from keras_mixup_gan.reports import compare_words
+from keras_mixup_gan.reports import grid_numbers as numbers
+
+Row = dict[str, Any]
+
+MIXUP, DP, OTHER = "mixup", "DP-SGD", "other defences"
+QUESTIONS = {
+    MIXUP: "Does mixup lower the strongest attack at the same image quality?",
+    DP: "What does DP-SGD do?",
+    OTHER: "What do the other defences do?",
+}
+EARLY_STOPPING = {
+    LESS: "leaks less than early stopping",
+    SAME: "cannot be told from early stopping",
+    MORE: "leaks more than early stopping",
+    None: "is not judged",
+}
+EQUAL_STEPS = {
+    LESS: "leaks less",
+    SAME: "cannot be told from it",
+    MORE: "leaks more",
+    None: "is not judged",
+}
+SHADOWS = {"plain": "undefended", "adaptive": "with the same defence"}
+_COUNTED = {
+    LESS: "leaks less in {}",
+    MORE: "leaks more in {}",
+    SAME: "cannot be told from it in {}",
+    None: "not judged in {}",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one arm.
+
+    Attributes:
+        title: The arm's name to show.
+        verdict: Whether it beats stopping the undefended model early, in few words.
+        text: The numbers.
+    """
+
+    title: str
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is said of the undefended model, or of one kind of defence.
+
+    Attributes:
+        title: What it is about.
+        text: The answer in short.
+        verdicts: The numbers, arm by arm.
+    """
+
+    title: str
+    text: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def arm_title(name: str) -> str:
+    """The arm's name to show."""
+    return compare_words.ARM_TITLES.get(name, name)
+
+
+def family_title(family: Row) -> str:
+    """`DCGAN, 250 members`."""
+    name = compare_words.MODEL_TITLES.get(family["model"], family["model"])
+    return f"{name}, {family['members']:,} members"
+
+
+def kind_of(arm: Row) -> str:
+    """Whether an arm is mixup, DP-SGD or something else."""
+    if arm["epsilon"] is not None or arm["defence"].startswith(DP):
+        return DP
+    return MIXUP if MIXUP in (arm["group"], arm["defence"].split(" ")[0]) else OTHER
+
+
+def defended(family: Row) -> list[Row]:
+    """The arms of a family that are compared with the undefended one."""
+    return [arm for arm in family["arms"] if arm["arm"] != BASELINE]
+
+
+def headline(findings: Row) -> str:
+    """How often each kind of defence leaks less than early stopping, and how often not.
+
+    Args:
+        findings: What `analyse` returned.
+
+    Returns:
+        One sentence for each kind of defence.
+    """
+    sentences = []
+    for kind in QUESTIONS:
+        verdicts = Counter(
+            arm["at_final_quality"]["verdict"]
+            for family in findings["families"]
+            for arm in defended(family)
+            if kind_of(arm) == kind
+        )
+        if number := sum(verdicts.values()):
+            parts = [
+                words.format(count)
+                for verdict, words in _COUNTED.items()
+                if (count := verdicts[verdict])
+            ]
+            plural = "" if number == 1 else "s"
+            sentences.append(
+                f"{numbers.capitalized(kind)}, {number} comparison{plural}: "
+                f"{', '.join(parts)}."
+            )
+    if not sentences:
+        return "No defended model is finished: nothing is compared yet."
+    return " ".join(
+        ["Against the undefended model, stopped when it was as good:", *sentences]
+    )
+
+
+def baseline_text(family: Row) -> str:
+    """What the undefended model leaks, and whether there is anything to defend."""
+    arm = next((arm for arm in family["arms"] if arm["arm"] == BASELINE), None)
+    if arm is None:
+        return (
+            "No undefended model of this family is finished, so the others are "
+            "compared with nothing."
+        )
+    if arm["auc"] is None:
+        return "No attack ran on the undefended model."
+    text = f"{_after_training(arm)}."
+    low = (arm["auc"]["interval"] or arm["auc_of_queries"][0])[0]
+    if low <= 0.5:
+        text += (
+            " The interval does not leave out chance (.5), so that no defence can be "
+            "shown to help here."
+        )
+    return text
+
+
+def sections(family: Row) -> list[Section]:
+    """One section on the undefended model and one on each kind of defence."""
+    made = [Section("Undefended.", baseline_text(family))]
+    for kind, question in QUESTIONS.items():
+        arms = [arm for arm in defended(family) if kind_of(arm) == kind]
+        if arms:
+            said = tuple(verdict_on(arm) for arm in arms)
+            answer = "; ".join(f"{one.title} {one.verdict}" for one in said)
+            made.append(Section(question, f"{answer}.", said))
+        elif kind != OTHER:
+            missing = f"No {kind} arm of this family is finished."
+            made.append(Section(question, missing))
+    return made
+
+
+def verdict_on(arm: Row) -> Verdict:
+    """What is said of one arm: at equal quality, over a range of it, at equal steps."""
+    title = arm_title(arm["arm"])
+    if arm["epsilon"] is not None:
+        title += f" (epsilon {arm['epsilon']:.3g})"
+    matched = arm["at_final_quality"]
+    parts = [
+        f"{numbers.capitalized(_after_training(arm))}.",
+        *_quality_sentences(matched),
+    ]
+    if arm["between_curves"] is not None:
+        low, high = arm["between_curves"]["fid_range"]
+        parts.append(
+            f"On average over the qualities that both pass, FID {high:.1f} to "
+            f"{low:.1f}, the undefended model leaks "
+            f"{numbers.signed(arm['between_curves']['difference'])}."
+        )
+    parts += _steps_sentences(arm["at_equal_steps"])
+    parts += _shadow_sentences(arm)
+    if arm["epsilon"] is not None:
+        guarantee = "It has a guarantee"
+        if arm["noise_is_known"]:
+            guarantee = "It would have a guarantee, were its noise secret"
+        parts.append(
+            f"{guarantee}: epsilon {arm['epsilon']:.3g} at delta {arm['delta']:g}."
+        )
+    verdict = EARLY_STOPPING[matched["verdict"]]
+    return Verdict(title, verdict, " ".join(parts))
+
+
+def reason_text(row: Row) -> str:
+    """What stands in the way of a verdict, or weakens it; empty where nothing does."""
+    number = len(row["seeds"])
+    reason = row["reason"]
+    if reason == versus.NO_BASELINE:
+        return "There is no undefended model with the same seeds to compare it with."
+    if reason == versus.NO_COMMON_STEPS:
+        return "The two were measured at no checkpoint in common."
+    sentences = []
+    if row["undefended_never"]:
+        sentences.append(
+            f"In {row['undefended_never']} of {numbers.count_seeds(number)} the "
+            "undefended model never was as good, so there is nothing to stop early "
+            "at: no verdict."
+        )
+    if row["arm_never"]:
+        sentences.append(
+            f"In {row['arm_never']} of {numbers.count_seeds(number)} the defended "
+            "model never was as good: no verdict."
+        )
+    if row["undefended_before_start"]:
+        sentences.append(
+            f"In {row['undefended_before_start']} of {numbers.count_seeds(number)} "
+            "the undefended model was better at its first checkpoint already, with "
+            "which it is "
+            'compared; stopped before, it may have leaked less, so "leaks less" is not '
+            "claimed."
+        )
+    if row["arm_before_start"]:
+        sentences.append(
+            f"In {row['arm_before_start']} of {numbers.count_seeds(number)} the "
+            "defended model was better at its first checkpoint already, with which it "
+            "is compared; "
+            'stopped before, it may have leaked less, so "leaks more" is not claimed.'
+        )
+    if reason == versus.FEW_SEEDS:
+        sentences.append(
+            f"With {numbers.count_seeds(row['difference']['num_seeds'])} there is no "
+            f"verdict; it takes {MIN_SEEDS}."
+        )
+    return " ".join(sentences)
+
+
+def _after_training(arm: Row) -> str:
+    steps = " or ".join(f"{step:,}" for step in arm["d_steps"])
+    return (
+        f"After {steps} discriminator steps the strongest attack reaches AUC "
+        f"{numbers.mean_text(arm['auc'], arm['auc_of_queries'])} at FID "
+        f"{numbers.range_text(arm['fid'])}, "
+        f"{numbers.count_seeds(arm['fid']['num_seeds'])}"
+    )
+
+
+def _quality_sentences(row: Row) -> list[str]:
+    sentences = []
+    if row["difference"] is not None:
+        corrected = row["p_value_holm"]
+        p_value = (
+            "" if corrected is None else f", corrected {numbers.p_text(corrected)}"
+        )
+        sentences.append(
+            "When first as good as it is then, the undefended model was at AUC "
+            f"{row['undefended']['mean']:.3f} and it at {row['arm']['mean']:.3f}: the "
+            f"undefended model leaked {numbers.signed(row['difference'])}{p_value}."
+        )
+        low, high = row["difference"]["interval"]
+        if row["verdict"] == SAME and row["reason"] is None and not low <= 0 <= high:
+            sentences.append(
+                "The interval alone leaves out 0; corrected for the number of arms, "
+                "the difference cannot be told from 0."
+            )
+    reason = reason_text(row)
+    return [*sentences, reason] if reason else sentences
+
+
+def _steps_sentences(row: Row) -> list[str]:
+    if row["difference"] is None:
+        return []
+    return [
+        f"At equal steps ({row['d_steps']:,}) the undefended model leaks "
+        f"{numbers.signed(row['difference'])}: the defence "
+        f"{EQUAL_STEPS[row['verdict']]}."
+    ]
+
+
+def _shadow_sentences(arm: Row) -> list[str]:
+    rows = [row for row in arm["shadow_attacks"] if row["auc"] is not None]
+    if not rows or arm["auc"] is None:
+        return []
+    best = max(rows, key=lambda row: row["auc"]["mean"])
+    if best["auc"]["mean"] <= arm["auc"]["mean"]:
+        return []
+    return [
+        f"Shadow models find more: {compare_words.short_title(best)} with shadow "
+        f"models trained {SHADOWS.get(best['kind'], best['kind'])} reaches AUC "
+        f"{numbers.mean_text(best['auc'])}."
+    ]
