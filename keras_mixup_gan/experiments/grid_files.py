@@ -110,6 +110,10 @@ def cell_key(cell: GridCell, code: str | None = None) -> str:
     settings = dataclasses.asdict(cell)
     settings["cell"]["defence"]["kind"] = type(cell.cell.defence).__name__
     del settings["group"]
+    if "dp" in settings["cell"]["defence"]:  # options that are not used, or not yet
+        dp = settings["cell"]["defence"]["dp"]
+        dp = {name: value for name, value in dp.items() if value is not None}
+        settings["cell"]["defence"]["dp"] = dp
     content = {
         "cell": settings,
         "code": code or code_version(),
