@@ -29,6 +29,8 @@ UTILITY: dict[str, tuple[float, float]] = {
     "accuracy_generated": (0.0, 1.0),
     "accuracy_real": (0.0, 1.0),
 }
+# The arm with noise and no blending, and the group of arms that blend.
+NOISE, MIXUP = "noise", "mixup"
 _NICE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
@@ -46,7 +48,9 @@ def analyse(
         For each family its arms: quality and leakage after training, and the
         comparisons with the undefended arm at equal quality, equal steps, given
         qualities and over a range of qualities, with intervals over seeds. Verdicts are
-        corrected for the number of comparisons in the table of a family.
+        corrected for the number of comparisons in the table of a family. Where there is
+        an arm with noise alone, mixup arms are compared with it under `beside_noise`,
+        whose `undefended` is that arm.
 
     Raises:
         ValueError: If these are no results of a grid, or a cell is there twice.
@@ -92,6 +96,7 @@ def _family(family: Family, fid_levels: Sequence[float] | None) -> dict[str, Any
         row["at_equal_steps"] = steps[number]
         row["at_quality"] = given[number * len(levels) : (number + 1) * len(levels)]
         row["between_curves"] = between_curves(baseline, arm)
+    _add_beside_noise(family, arms)
     first = next(iter(family.arms.values())).first
     return {
         "model": family.model,
@@ -110,6 +115,16 @@ def _family(family: Family, fid_levels: Sequence[float] | None) -> dict[str, Any
         ),
         "arms": arms,
     }
+
+
+def _add_beside_noise(family: Family, rows: Sequence[dict[str, Any]]) -> None:
+    """Does blending earn its place? Mixup beside noise alone at the same quality."""
+    noise = family.arms.get(NOISE)
+    mixed = [row for row in rows if row["group"] == MIXUP]
+    if noise is not None:
+        judged = judge([at_final_quality(noise, family.arms[r["arm"]]) for r in mixed])
+        for row, beside in zip(mixed, judged, strict=True):
+            row["beside_noise"] = beside
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_mixup_gan.experiments.over_seeds import LESS, MORE, SAME
 from keras_mixup_gan.reports import grid_numbers as numbers
+from keras_mixup_gan.reports import grid_sentences as sentences
 from keras_mixup_gan.reports import grid_words as words
 from keras_mixup_gan.reports import render
 
@@ -144,7 +145,7 @@ def shadow_table(family: Row) -> Table:
     rows = [
         (
             words.arm_title(arm["arm"]),
-            words.SHADOWS.get(row["kind"], row["kind"]),
+            sentences.SHADOWS.get(row["kind"], row["kind"]),
             row["title"],
             numbers.mean_text(row["auc"]),
             _rate(row),

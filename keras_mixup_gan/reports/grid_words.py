@@ -4,15 +4,21 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from keras_mixup_gan.experiments import versus_undefended as versus
 from keras_mixup_gan.experiments.grid_arms import BASELINE
-from keras_mixup_gan.experiments.over_seeds import LESS, MIN_SEEDS, MORE, SAME
+from keras_mixup_gan.experiments.over_seeds import LESS, MORE, SAME
 from keras_mixup_gan.reports import compare_words
 from keras_mixup_gan.reports import grid_numbers as numbers
+from keras_mixup_gan.reports import grid_sentences as sentences
 
 Row = dict[str, Any]
 
 MIXUP, DP, OTHER = "mixup", "DP-SGD", "other defences"
+ARM_TITLES = {
+    **compare_words.ARM_TITLES,
+    "mixup-two-sided": "Two-sided mixup",
+    "noise": "Noise alone",
+    "relaxloss": "RelaxLoss",
+}
 QUESTIONS = {
     MIXUP: "Does mixup lower the strongest attack at the same image quality?",
     DP: "What does DP-SGD do?",
@@ -24,13 +30,6 @@ EARLY_STOPPING = {
     MORE: "leaks more than early stopping",
     None: "is not judged",
 }
-EQUAL_STEPS = {
-    LESS: "leaks less",
-    SAME: "cannot be told from it",
-    MORE: "leaks more",
-    None: "is not judged",
-}
-SHADOWS = {"plain": "undefended", "adaptive": "with the same defence"}
 _COUNTED = {
     LESS: "leaks less in {}",
     MORE: "leaks more in {}",
@@ -71,7 +70,7 @@ class Section:
 
 def arm_title(name: str) -> str:
     """The arm's name to show."""
-    return compare_words.ARM_TITLES.get(name, name)
+    return ARM_TITLES.get(name, name)
 
 
 def family_title(family: Row) -> str:
@@ -101,7 +100,7 @@ def headline(findings: Row) -> str:
     Returns:
         One sentence for each kind of defence.
     """
-    sentences = []
+    counts = []
     for kind in QUESTIONS:
         verdicts = Counter(
             arm["at_final_quality"]["verdict"]
@@ -116,14 +115,14 @@ def headline(findings: Row) -> str:
                 if (count := verdicts[verdict])
             ]
             plural = "" if number == 1 else "s"
-            sentences.append(
+            counts.append(
                 f"{numbers.capitalized(kind)}, {number} comparison{plural}: "
                 f"{', '.join(parts)}."
             )
-    if not sentences:
+    if not counts:
         return "No defended model is finished: nothing is compared yet."
     return " ".join(
-        ["Against the undefended model, stopped when it was as good:", *sentences]
+        ["Against the undefended model, stopped when it was as good:", *counts]
     )
 
 
@@ -137,7 +136,7 @@ def baseline_text(family: Row) -> str:
         )
     if arm["auc"] is None:
         return "No attack ran on the undefended model."
-    text = f"{_after_training(arm)}."
+    text = f"{sentences.after_training(arm)}."
     low = (arm["auc"]["interval"] or arm["auc_of_queries"][0])[0]
     if low <= 0.5:
         text += (
@@ -169,8 +168,8 @@ def verdict_on(arm: Row) -> Verdict:
         title += f" (epsilon {arm['epsilon']:.3g})"
     matched = arm["at_final_quality"]
     parts = [
-        f"{numbers.capitalized(_after_training(arm))}.",
-        *_quality_sentences(matched),
+        f"{sentences.after_training(arm)}.",
+        *sentences.quality_sentences(matched),
     ]
     if arm["between_curves"] is not None:
         low, high = arm["between_curves"]["fid_range"]
@@ -179,8 +178,9 @@ def verdict_on(arm: Row) -> Verdict:
             f"{low:.1f}, the undefended model leaks "
             f"{numbers.signed(arm['between_curves']['difference'])}."
         )
-    parts += _steps_sentences(arm["at_equal_steps"])
-    parts += _shadow_sentences(arm)
+    parts += sentences.steps_sentences(arm["at_equal_steps"])
+    parts += sentences.noise_sentences(arm.get("beside_noise"))
+    parts += sentences.shadow_sentences(arm)
     if arm["epsilon"] is not None:
         guarantee = "It has a guarantee"
         if arm["noise_is_known"]:
@@ -188,104 +188,7 @@ def verdict_on(arm: Row) -> Verdict:
         parts.append(
             f"{guarantee}: epsilon {arm['epsilon']:.3g} at delta {arm['delta']:g}."
         )
+    if arm["defence"]:
+        parts.append(f"Settings: {arm['defence']}.")
     verdict = EARLY_STOPPING[matched["verdict"]]
     return Verdict(title, verdict, " ".join(parts))
-
-
-def reason_text(row: Row) -> str:
-    """What stands in the way of a verdict, or weakens it; empty where nothing does."""
-    number = len(row["seeds"])
-    reason = row["reason"]
-    if reason == versus.NO_BASELINE:
-        return "There is no undefended model with the same seeds to compare it with."
-    if reason == versus.NO_COMMON_STEPS:
-        return "The two were measured at no checkpoint in common."
-    sentences = []
-    if row["undefended_never"]:
-        sentences.append(
-            f"In {row['undefended_never']} of {numbers.count_seeds(number)} the "
-            "undefended model never was as good, so there is nothing to stop early "
-            "at: no verdict."
-        )
-    if row["arm_never"]:
-        sentences.append(
-            f"In {row['arm_never']} of {numbers.count_seeds(number)} the defended "
-            "model never was as good: no verdict."
-        )
-    if row["undefended_before_start"]:
-        sentences.append(
-            f"In {row['undefended_before_start']} of {numbers.count_seeds(number)} "
-            "the undefended model was better at its first checkpoint already, with "
-            "which it is "
-            'compared; stopped before, it may have leaked less, so "leaks less" is not '
-            "claimed."
-        )
-    if row["arm_before_start"]:
-        sentences.append(
-            f"In {row['arm_before_start']} of {numbers.count_seeds(number)} the "
-            "defended model was better at its first checkpoint already, with which it "
-            "is compared; "
-            'stopped before, it may have leaked less, so "leaks more" is not claimed.'
-        )
-    if reason == versus.FEW_SEEDS:
-        sentences.append(
-            f"With {numbers.count_seeds(row['difference']['num_seeds'])} there is no "
-            f"verdict; it takes {MIN_SEEDS}."
-        )
-    return " ".join(sentences)
-
-
-def _after_training(arm: Row) -> str:
-    steps = " or ".join(f"{step:,}" for step in arm["d_steps"])
-    return (
-        f"After {steps} discriminator steps the strongest attack reaches AUC "
-        f"{numbers.mean_text(arm['auc'], arm['auc_of_queries'])} at FID "
-        f"{numbers.range_text(arm['fid'])}, "
-        f"{numbers.count_seeds(arm['fid']['num_seeds'])}"
-    )
-
-
-def _quality_sentences(row: Row) -> list[str]:
-    sentences = []
-    if row["difference"] is not None:
-        corrected = row["p_value_holm"]
-        p_value = (
-            "" if corrected is None else f", corrected {numbers.p_text(corrected)}"
-        )
-        sentences.append(
-            "When first as good as it is then, the undefended model was at AUC "
-            f"{row['undefended']['mean']:.3f} and it at {row['arm']['mean']:.3f}: the "
-            f"undefended model leaked {numbers.signed(row['difference'])}{p_value}."
-        )
-        low, high = row["difference"]["interval"]
-        if row["verdict"] == SAME and row["reason"] is None and not low <= 0 <= high:
-            sentences.append(
-                "The interval alone leaves out 0; corrected for the number of arms, "
-                "the difference cannot be told from 0."
-            )
-    reason = reason_text(row)
-    return [*sentences, reason] if reason else sentences
-
-
-def _steps_sentences(row: Row) -> list[str]:
-    if row["difference"] is None:
-        return []
-    return [
-        f"At equal steps ({row['d_steps']:,}) the undefended model leaks "
-        f"{numbers.signed(row['difference'])}: the defence "
-        f"{EQUAL_STEPS[row['verdict']]}."
-    ]
-
-
-def _shadow_sentences(arm: Row) -> list[str]:
-    rows = [row for row in arm["shadow_attacks"] if row["auc"] is not None]
-    if not rows or arm["auc"] is None:
-        return []
-    best = max(rows, key=lambda row: row["auc"]["mean"])
-    if best["auc"]["mean"] <= arm["auc"]["mean"]:
-        return []
-    return [
-        f"Shadow models find more: {compare_words.short_title(best)} with shadow "
-        f"models trained {SHADOWS.get(best['kind'], best['kind'])} reaches AUC "
-        f"{numbers.mean_text(best['auc'])}."
-    ]

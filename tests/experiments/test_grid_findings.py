@@ -267,3 +267,14 @@ def test_other_files_are_refused():
     cells = family(fake.UNDEFENDED)
     with pytest.raises(ValueError, match="twice"):
         analyse(grid(*cells, cells[0]))
+
+
+def test_mixup_is_also_held_against_noise_alone():
+    noise = FakeArm("noise", (0.52, 0.56, 0.7))
+    rows = arms_of(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, noise)
+    found = rows["mixup-noise"]["beside_noise"]
+    assert found["difference"]["mean"] == pytest.approx(0.1)
+    assert found["verdict"] == "less"
+    assert rows["mixup-paper"]["beside_noise"]["verdict"] == "more"
+    assert "beside_noise" not in rows["noise"]
+    assert "beside_noise" not in arms_of(fake.UNDEFENDED, fake.IDLE)["mixup-idle"]

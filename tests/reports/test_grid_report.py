@@ -1,3 +1,4 @@
+import dataclasses
 import html
 import re
 
@@ -57,11 +58,11 @@ def test_an_undecided_result_in_the_same_words():
 
 
 def test_good_and_bad_news_take_the_same_sentences():
-    """With numbers and the words for the direction left out, nothing differs."""
+    """With numbers, settings and directions left out, nothing differs."""
 
     def skeleton(text):
         text = re.sub(r"p [<=] [\d.]+", "p", re.sub(r"-?\d[\d.,]*", "#", text))
-        return text.replace("more", "less")
+        return text.replace("more", "less").split(" Settings:")[0]
 
     good, bad = (
         said(fake.UNDEFENDED, fake.PROTECTIVE),
@@ -101,6 +102,21 @@ def test_what_the_correction_takes_back_is_said():
     assert (
         "corrected for the number of arms, the difference cannot be told from 0" in text
     )
+
+
+def test_whether_blending_earns_its_place_beside_noise():
+    noise = FakeArm("noise", (0.52, 0.56, 0.7), defence="noise 1")
+    for arm, verdict in (
+        (fake.PROTECTIVE, "] more; blending lowers the leak."),
+        (fake.HARMFUL, "] less; blending raises the leak."),
+        (
+            dataclasses.replace(noise, name="mixup-x", group="mixup"),
+            "] more; blending cannot be shown to change the leak.",
+        ),
+    ):
+        text = said(fake.UNDEFENDED, noise, arm).text
+        assert f"and it at {arm.aucs[-1]:.3f}: noise alone leaked" in text
+        assert verdict in text
 
 
 def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
