@@ -575,7 +575,10 @@ class GAN(TrainedGAN):
             else:
                 average.assign(weight)
         # The first pull of an epoch reads the counter: count only once that is done.
-        with tf.control_dependencies([g_loss]):
+        # Of a generator that was updated beside the discriminator, only the latter's
+        # loss has seen the batch.
+        losses = [g_loss] if d_loss is None else [d_loss, g_loss]
+        with tf.control_dependencies(losses):
             self.steps.assign_add(1)
         return self.report(d_loss, g_loss)
 

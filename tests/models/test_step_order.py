@@ -1,0 +1,37 @@
+"""A step is counted only after its batch was pulled, which reads the counter."""
+
+import time
+
+import pytest
+import tensorflow as tf
+
+from keras_mixup_gan import zoo
+from tests.models.tiny import random_images
+
+FAMILIES = {
+    "dcgan": {"image_shape": (8, 8, 1), "width": 4},
+    "wgan_gp": {"image_shape": (8, 8, 1), "width": 4},
+    "stylegan_lite": {"image_shape": (16, 16, 1), "width": 4},
+}
+
+
+@pytest.mark.parametrize("mixup", [False, "paper"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_first_pull_of_an_epoch_sees_the_steps_before_it(family, mixup):
+    settings = FAMILIES[family]
+    model = getattr(zoo, family)(**settings, latent_dim=4, seed=0, mixup=mixup)
+    images = random_images(8, settings["image_shape"])
+    seen = []
+
+    def slowly():
+        time.sleep(0.3)  # for whatever does not wait
+        seen.append(model.num_steps)
+        while True:
+            yield images
+
+    spec = tf.TensorSpec((8, *settings["image_shape"]), tf.float32)
+    dataset = tf.data.Dataset.from_generator(slowly, output_signature=spec)
+    for _ in range(3):
+        model.fit(dataset, steps_per_epoch=1, verbose=0)
+    assert sorted(set(seen)) == [0, 1, 2]
+    assert seen == sorted(seen)
