@@ -21,6 +21,8 @@ CLASSES = {
     "DPSGD": f"{PACKAGE}.privacy.dpsgd",
     "DCGAN": f"{_MODELS}.dcgan",
     "WGANGP": f"{_MODELS}.wgan_gp",
+    "PARGAN": f"{_MODELS}.par_gan",
+    "PrivGAN": f"{_MODELS}.priv_gan",
     "RelaxLossDCGAN": f"{_MODELS}.relax_loss",
     "StyleGANLite": f"{_MODELS}.stylegan_lite",
     "LabelMaps": f"{_MODELS}.layers",

@@ -8,6 +8,8 @@ from keras_mixup_gan.defences.diff_augment import DiffAugment
 from keras_mixup_gan.defences.dp_sgd import dp_sgd
 from keras_mixup_gan.defences.dropout import Dropout
 from keras_mixup_gan.defences.mixing import mixing, noise
+from keras_mixup_gan.defences.par_gan import ParGan
+from keras_mixup_gan.defences.priv_gan import PrivGan
 from keras_mixup_gan.defences.relax_loss import RelaxLoss
 from keras_mixup_gan.defences.undefended import Undefended
 from keras_mixup_gan.validation import check_choice
@@ -20,6 +22,8 @@ DEFENCES: Mapping[str, Callable[..., Defence]] = {
     "diffaugment": DiffAugment,
     "dropout": Dropout,
     "relaxloss": RelaxLoss,
+    "par-gan": ParGan,
+    "privgan": PrivGan,
 }
 
 

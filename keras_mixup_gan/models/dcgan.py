@@ -136,9 +136,21 @@ class DCGAN(GAN):
 
         with tape:  # goes on: the last fakes serve the generator too
             seen = self.augmented(fakes, draw=2 * len(batches))
-            g_loss = tf.reduce_mean(real_loss(self.discriminate(seen, labels)))
+            g_loss = self.generator_loss(seen, labels)
         self.minimize(tape, g_loss, self.generator, self.g_optimizer)
         return self.finish_step(d_loss, g_loss)
+
+    def generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
+        """The non-saturating loss of generated images, as the discriminator sees them.
+
+        Args:
+            fakes: Images `(batch, height, width, channels)`.
+            labels: Their labels `(batch, num_classes)`, or `None`.
+
+        Returns:
+            Scalar.
+        """
+        return tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
 
     def update_discriminator(
         self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int

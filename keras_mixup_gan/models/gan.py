@@ -142,6 +142,16 @@ class GAN(TrainedGAN):
     # === Keras ===
 
     @property
+    def trained_generators(self) -> list[keras.Model]:
+        """What the generator's optimizer trains."""
+        return [self.generator]
+
+    @property
+    def trained_discriminators(self) -> list[keras.Model]:
+        """What the discriminator's optimizer trains."""
+        return [self.discriminator]
+
+    @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Running means of the losses; with DP-SGD of the generator's alone.
 
@@ -193,9 +203,9 @@ class GAN(TrainedGAN):
             kwargs.setdefault("jit_compile", False)
         optimizing.check_compile(g_optimizer, d_optimizer, kwargs, self.dp)
         super().compile(optimizer=None, **kwargs)
-        self.g_optimizer = optimizing.prepared(g_optimizer, self.generator)
+        self.g_optimizer = optimizing.prepared(g_optimizer, *self.trained_generators)
         self.d_optimizer = optimizing.prepared(
-            d_optimizer, self.discriminator, scales_loss=self.dp is None
+            d_optimizer, *self.trained_discriminators, scales_loss=self.dp is None
         )
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -454,11 +464,11 @@ class GAN(TrainedGAN):
         self,
         tape: tf.GradientTape,
         loss: Tensor,
-        network: keras.Model,
+        networks: keras.Model | list[keras.Model],
         optimizer: keras.optimizers.Optimizer,
     ) -> None:
-        """One update of a network by a loss that a tape has seen."""
-        variables = network.trainable_variables
+        """One update of a network, or of several, by a loss that a tape has seen."""
+        variables = optimizing.trainable_variables(*tf.nest.flatten(networks))
         gradients = self.gradients(tape, loss, variables, optimizer)
         optimizer.apply(gradients, variables)
 

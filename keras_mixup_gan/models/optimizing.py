@@ -10,13 +10,13 @@ _FIXED_LOSS_SCALE = 1024.0
 
 
 def prepared(
-    optimizer: Any, network: keras.Model, scales_loss: bool = True
+    optimizer: Any, *networks: keras.Model, scales_loss: bool = True
 ) -> keras.optimizers.Optimizer:
     """An optimizer with its state, scaling the loss of a float16 network.
 
     Args:
         optimizer: A name or an instance.
-        network: What it will train.
+        *networks: What it will train.
         scales_loss: `False` if gradients arrive unscaled; a `LossScaleOptimizer` is
             then unwrapped.
 
@@ -27,10 +27,15 @@ def prepared(
     if not scales_loss:
         optimizer = inner(optimizer)
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if scales_loss and not scaled and computes_in_float16(network):
+    if scales_loss and not scaled and any(map(computes_in_float16, networks)):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(network.trainable_variables)
+    optimizer.build(trainable_variables(*networks))
     return optimizer
+
+
+def trainable_variables(*networks: keras.Model) -> list[Any]:
+    """What training changes in networks, one after the other."""
+    return [variable for one in networks for variable in one.trainable_variables]
 
 
 def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

@@ -17,6 +17,7 @@ from keras_mixup_gan.models.dcgan import (
 )
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.partitions import hashed_choices
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
@@ -243,16 +244,8 @@ class WGANGP(GAN):
         """
         real = _labeled(batch["images"], batch.get("labels"))
         images = real["images"]
-        keys = tf.random.stateless_uniform(
-            (images[0].shape.num_elements(),),
-            self.random_key(_PARTNERS, draw),
-            minval=None,
-            maxval=None,
-            dtype=tf.int64,
-        )
-        bits = tf.reshape(tf.bitcast(images, tf.int32), (-1, tf.size(keys)))
-        hashes = tf.reduce_sum(tf.cast(bits, tf.int64) * keys, axis=1)
-        partners = tf.bitwise.right_shift(hashes, 32) % tf.cast(num_fakes, tf.int64)
+        key = self.random_key(_PARTNERS, draw)
+        partners = hashed_choices(images, key, num_fakes)
 
         labels = self.random_labels(num_fakes, draw)
         fake = _labeled(self.clean_fakes(num_fakes, labels, draw), labels)
