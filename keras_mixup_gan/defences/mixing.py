@@ -6,6 +6,7 @@ from typing import Any
 from keras_mixup_gan import zoo
 from keras_mixup_gan.defences.base import Defence, factory
 from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.validation import check_choice
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,20 @@ class Mixing(Defence):
     Args:
         mixup: `True` for the recipe's choice, `"paper"` for the published rule of Ji et
             al., or a `MixUp`.
+
+    Raises:
+        ValueError: If it is none of these.
     """
 
     mixup: bool | str | MixUp = True
 
+    def __post_init__(self) -> None:
+        if self.mixup is not True and not isinstance(self.mixup, MixUp):
+            check_choice(self.mixup, ("paper",), "mixup")
+
     def describe(self, family: str) -> str:
         """In words."""
         mixup = zoo.resolve_mixup(self.mixup, zoo.load_recipe(family))
-        if mixup is None:
-            return "none"
         sides = "two-sided" if mixup.mix_fakes else "reals only"
         noise = f"noise {mixup.noise_stddev:g}"
         if mixup.num_samples == 1:
@@ -45,6 +51,11 @@ class Mixing(Defence):
 
 def mixing(rule: str | None = None, **settings: Any) -> Mixing:
     """`Mixing` by settings of a TOML file: a rule, or arguments of `MixUp`, or none."""
+    if rule is not None and settings:
+        raise ValueError(
+            "A published rule has its own settings. Expected `rule` alone, or settings "
+            f"of `MixUp`. Received: rule={rule!r} and {settings}."
+        )
     if rule is not None:
         return Mixing(rule)
     return Mixing(MixUp(**settings) if settings else True)

@@ -30,7 +30,8 @@ def draw_game(
 
     Args:
         data: What `data.load_images` takes.
-        image_shape: `(height, width, channels)` to bring the images to, or `None`.
+        image_shape: `(height, width, channels)` to bring the images to, cropped and not
+            distorted, or `None`.
         members: Expected number of members; the pool holds twice as many images.
         non_members: Expected number of non-members, at least `members`: the rest of the
             pool and images from outside.
@@ -52,7 +53,12 @@ def draw_game(
             f"Expected at least {members}, as many as members. Received: "
             f"non_members={non_members}."
         )
-    loaded = load_images(data, image_shape, data_dir=data_dir)
+    loaded = load_images(
+        data,
+        image_shape,
+        crop_to_aspect_ratio=image_shape is not None,
+        data_dir=data_dir,
+    )
     images, labels = loaded.images, loaded.labels
     whole = MembershipSplit.draw(
         images,

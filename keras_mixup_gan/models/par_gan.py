@@ -1,8 +1,10 @@
 """PAR-GAN (Chen et al., KDD 2021): discriminators that see disjoint parts."""
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.models.dcgan import DCGAN, build_discriminator, refuse_together
@@ -110,21 +112,35 @@ class PARGAN(DCGAN):
         Returns:
             Int64 tensor `(batch,)` of numbers below `num_parts`.
         """
-        key = tf.constant([self.seed, _PARTS], tf.int64)
-        return hashed_choices(images, key, self.num_parts)
+        # By NumPy: TensorFlow's numbers may hang on how a function is compiled.
+        random = np.random.default_rng([self.seed, _PARTS])
+        limits = np.iinfo("int64")
+        size = math.prod(self.image_shape)
+        weights = random.integers(limits.min, limits.max, size, "int64", endpoint=True)
+        return hashed_choices(images, tf.constant(weights), self.num_parts)
 
     def all_scores(
-        self, images: Tensor, labels: Tensor | None, training: bool = True
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
     ) -> Tensor:
         """Raw scores of all discriminators, `(batch, num_parts)` in float32."""
         inputs = images if labels is None else [images, labels]
-        return tf.cast(self.discriminator(inputs, training=training), tf.float32)
+        scores = (network or self.discriminator)(inputs, training=training)
+        return tf.cast(scores, tf.float32)
 
     def discriminate(
-        self, images: Tensor, labels: Tensor | None, training: bool = True
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
     ) -> Tensor:
         """The highest score `(batch,)` that any discriminator gives."""
-        return tf.reduce_max(self.all_scores(images, labels, training), axis=1)
+        scores = self.all_scores(images, labels, training, network)
+        return tf.reduce_max(scores, axis=1)
 
     def real_losses(self, scores: Tensor, images: Tensor) -> Tensor:
         """Each discriminator's mean loss on the reals of its own part.

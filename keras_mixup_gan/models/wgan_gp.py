@@ -244,8 +244,14 @@ class WGANGP(GAN):
         """
         real = _labeled(batch["images"], batch.get("labels"))
         images = real["images"]
-        key = self.random_key(_PARTNERS, draw)
-        partners = hashed_choices(images, key, num_fakes)
+        weights = tf.random.stateless_uniform(
+            (images.shape[1:].num_elements(),),
+            self.random_key(_PARTNERS, draw),
+            minval=None,
+            maxval=None,
+            dtype=tf.int64,
+        )
+        partners = hashed_choices(images, weights, num_fakes)
 
         labels = self.random_labels(num_fakes, draw)
         fake = _labeled(self.clean_fakes(num_fakes, labels, draw), labels)

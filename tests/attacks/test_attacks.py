@@ -214,6 +214,21 @@ def test_the_noise_of_the_defence_is_added_and_may_leave_the_range():
     assert attack.settings["noise_stddev"] == 1.0
 
 
+def test_against_noise_alone_the_query_is_not_blended():
+    own = defence(num_samples=1, noise_stddev=1.0)
+    labels = np.array([0, 2])
+    model = FakeGAN(num_classes=3, mixup=own)
+    reference = (OUTSIDE, np.arange(40) % 3)
+    seen, rows, attack = blends_seen(
+        None, 64, labels=labels, model=model, reference=reference
+    )
+    noise = seen - MEMBERS[:2]
+    assert noise.std() == pytest.approx(1.0, abs=0.1)
+    assert abs(noise.mean()) < 0.1
+    np.testing.assert_array_equal(rows[0], np.eye(3)[labels])
+    assert attack.settings["weights"] == [1.0]
+
+
 def test_an_undefended_model_is_attacked_without_noise():
     blends, _, attack = blends_seen(None)
     assert np.abs(blends).max() <= 1

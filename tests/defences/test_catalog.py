@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from keras_mixup_gan import defences
+from keras_mixup_gan import DPSGD, MixUp, defences, zoo
 from tests.defences.tiny import build
 
 DCGAN_ALONE = ["dropout", "relaxloss", "par-gan", "privgan"]
@@ -42,3 +42,49 @@ def test_a_defence_can_be_left_uncompiled_and_unseeded(name):
     assert not hasattr(model, "d_optimizer")
     assert model.width == 4
     assert model.seed >= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("undefended", {}, "none"),
+        ("mixup", {}, "mixup (Beta(8, 8) per sample, two-sided, noise 1)"),
+        ("mixup", {"rule": "paper"}, "mixup (Beta(1, 1) per batch, reals only)"),
+        (
+            "mixup",
+            {"alpha": 0.5, "num_samples": 3, "max_weight": 0.6, "same_class": True},
+            "mixup (Dirichlet(0.5, 0.5, 0.5) per sample, two-sided, weights up to 0.6, "
+            "same class)",
+        ),
+        ("noise", {"noise_stddev": 0.5}, "noise alone (two-sided, noise 0.5)"),
+        ("dp-sgd", {"noise_multiplier": 3.0}, "DP-SGD (clip 1, noise 3)"),
+    ],
+)
+def test_descriptions_name_every_setting_that_matters(name, settings, words):
+    assert defences.make(name, **settings).describe("dcgan") == words
+
+
+def test_settings_reach_the_model():
+    recipe = zoo.load_recipe("dcgan")["mixup"]
+    assert build(defences.make("mixup")).mixup == MixUp(**recipe)
+    assert build(defences.make("mixup", rule="paper")).mixup == MixUp.paper()
+    assert build(defences.make("mixup", alpha=2.0)).mixup == MixUp(alpha=2.0)
+    dp = {"noise_multiplier": 3.0, "l2_norm_clip": 0.5, "noise_seed": 1}
+    assert build(defences.make("dp-sgd", **dp)).dp == DPSGD(**dp)
+    assert build(defences.make("diffaugment", policy="cutout")).augment == "cutout"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("mixup", {"alpha": -1.0}, "`alpha`"),
+        ("mixup", {"alhpa": 1.0}, "takes other settings.*alhpa"),
+        ("mixup", {"rule": "papers"}, "Unknown `mixup`"),
+        ("mixup", {"rule": "paper", "alpha": 1.0}, "published rule.*alpha"),
+        ("dp-sgd", {"noise_multiplier": -1.0}, "`noise_multiplier`"),
+    ],
+)
+def test_unsuitable_settings(name, settings, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        defences.make(name, **settings)
+    assert "\n" not in str(caught.value)
