@@ -147,7 +147,10 @@ def describe_defence(cell: Cell) -> str:
     """The defence in words, with every setting that matters."""
     if cell.dp is not None:
         dp = cell.dp
-        return f"DP-SGD (clip {dp.l2_norm_clip:g}, noise {dp.noise_multiplier:g})"
+        noise = f"noise {dp.noise_multiplier or 0:g}"
+        if dp.target_epsilon is not None:
+            noise = f"noise for epsilon {dp.target_epsilon:g}"
+        return f"DP-SGD (clip {dp.l2_norm_clip:g}, {noise})"
     mixup = zoo.resolve_mixup(cell.mixup, zoo.load_recipe(cell.model))
     if mixup is None:
         return "none"

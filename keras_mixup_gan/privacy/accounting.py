@@ -36,8 +36,7 @@ def epsilon(
         ImportError: If the `dp` extra is not installed.
     """
     check_choice(accountant, ("pld", "rdp"), "accountant")
-    check_positive(sampling_rate=sampling_rate, delta=delta)
-    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
+    _check_rates(sampling_rate, delta)
     check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
     check_integer(0, steps=steps)
     if steps == 0:
@@ -52,3 +51,48 @@ def epsilon(
     )
     ledger.compose(dp_accounting.SelfComposedDpEvent(step, int(steps)))
     return float(ledger.get_epsilon(delta))
+
+
+def noise_multiplier_for(
+    target_epsilon: float, delta: float, sampling_rate: float, steps: int
+) -> float:
+    """The noise with which so many updates spend no more than a target epsilon.
+
+    Calibrated by Renyi accounting, which is above the tight figure of `epsilon`: what
+    is spent by `accountant="pld"` is a little less than the target.
+
+    Args:
+        target_epsilon: Epsilon that must not be exceeded, above 0.
+        delta: Target delta in `(0, 1)`.
+        sampling_rate: Probability that an example enters a step, in `(0, 1]`.
+        steps: Number of noisy updates, at least 1.
+
+    Returns:
+        Noise standard deviation in units of the clipping norm.
+
+    Raises:
+        ValueError: If an argument is out of range, or no noise meets the target.
+        ImportError: If the `dp` extra is not installed.
+
+    Example:
+        >>> noise = noise_multiplier_for(3.0, 1e-4, sampling_rate=0.064, steps=2000)
+        >>> round(noise, 1), round(epsilon(0.064, noise, 2000, 1e-4), 1)
+        (3.9, 2.8)
+    """
+    check_positive(target_epsilon=target_epsilon)
+    _check_rates(sampling_rate, delta)
+    check_integer(1, steps=steps)
+    try:
+        return tfp.calibrated(target_epsilon, delta, sampling_rate, int(steps))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            "No noise meets the target. Expected an epsilon that so many updates can "
+            f"keep to. Received: target_epsilon={target_epsilon}, delta={delta}, "
+            f"sampling_rate={sampling_rate}, steps={steps}. Ask for another epsilon, "
+            "or fewer updates."
+        ) from error
+
+
+def _check_rates(sampling_rate: float, delta: float) -> None:
+    check_positive(sampling_rate=sampling_rate, delta=delta)
+    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from keras_mixup_gan.privacy import epsilon
+from keras_mixup_gan.privacy import epsilon, noise_multiplier_for
 
 # Noise multiplier, sampling rate and steps of trainings whose epsilon is published;
 # the values are those of independent implementations of the two accountants.
@@ -75,3 +75,47 @@ def test_nothing_is_spent_without_steps_and_everything_without_noise():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"`{message}`"):
         epsilon(*arguments)
+
+
+# === Noise for a target ===
+
+
+@pytest.mark.parametrize(
+    ("target", "delta", "rate", "steps", "noise"),
+    [
+        (1, 1e-4, 64 / 1000, 2000, 10.1),
+        (3, 1e-4, 64 / 1000, 2000, 3.9),
+        (10, 1e-4, 64 / 1000, 10_000, 3.2),
+        (10, 1e-5, 1 / 469, 450_000, 1.0),
+        (0.05, 1e-5, 0.1, 1000, None),
+        (20, 1e-3, 0.5, 1, None),
+        (2, 1e-5, 1.0, 3, None),
+    ],
+)
+def test_noise_for_a_target_uses_it_up(target, delta, rate, steps, noise):
+    found = noise_multiplier_for(target, delta, rate, steps)
+    if noise is not None:
+        assert found == pytest.approx(noise, abs=0.06)
+    assert 0.97 * target < epsilon(rate, found, steps, delta, "rdp") <= target
+    assert epsilon(rate, found, steps, delta, "pld") <= target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 1e-5, 0.1, 10), "target_epsilon"),
+        ((math.inf, 1e-5, 0.1, 10), "target_epsilon"),
+        ((1.0, 0.0, 0.1, 10), "delta"),
+        ((1.0, 1e-5, 2.0, 10), "sampling_rate"),
+        ((1.0, 1e-5, 0.1, 0), "steps"),
+    ],
+)
+def test_bad_targets(arguments, message):
+    with pytest.raises(ValueError, match=f"`{message}`"):
+        noise_multiplier_for(*arguments)
+
+
+def test_a_target_that_no_noise_meets_is_one_sentence():
+    with pytest.raises(ValueError, match=r"No noise.*Received: target_eps") as caught:
+        noise_multiplier_for(1e-9, 1e-9, 0.5, 10**9)
+    assert "\n" not in str(caught.value)
