@@ -24,8 +24,10 @@ class DifferentialPrivacy(Defence):
 
     def describe(self, family: str) -> str:
         """In words."""
-        clip, noise = self.dp.l2_norm_clip, self.dp.noise_multiplier
-        return f"DP-SGD (clip {clip:g}, noise {noise:g})"
+        noise = f"noise {self.dp.noise_multiplier or 0:g}"
+        if self.dp.target_epsilon is not None:
+            noise = f"noise for epsilon {self.dp.target_epsilon:g}"
+        return f"DP-SGD (clip {self.dp.l2_norm_clip:g}, {noise})"
 
     def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
         return factory(family)(image_shape, dp=self.dp, **settings)

@@ -1,6 +1,5 @@
 """What all GANs of the zoo share: data, randomness, optimizers, averaging."""
 
-import functools
 from typing import Any
 
 import keras
@@ -10,10 +9,9 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import feeding, optimizing
 from keras_mixup_gan.models.augment import augment as diff_augment
 from keras_mixup_gan.models.augment import check_policy
-from keras_mixup_gan.models.trained import TrainedGAN
+from keras_mixup_gan.models.private_gan import PrivateGAN
 from keras_mixup_gan.privacy import tfp
-from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
-from keras_mixup_gan.privacy.ghost import GhostClipping, obstacle
+from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_batch_norm
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_images, check_in_range, check_integer
 
@@ -21,7 +19,7 @@ from keras_mixup_gan.validation import check_images, check_in_range, check_integ
 _LATENTS, _FAKE_NOISE, _FAKE_LABELS, _AUGMENT = range(4)
 
 
-class GAN(TrainedGAN):
+class GAN(PrivateGAN):
     """Base class of the zoo's models; a subclass adds networks and `train_step`.
 
     `fit` mixes the training images where `mixup` is given, and samples them as DP-SGD
@@ -58,11 +56,6 @@ class GAN(TrainedGAN):
         ValueError: If an argument is out of range, `mixup` meets `dp`, or the
             discriminator has layers that DP-SGD cannot treat.
     """
-
-    # Rows of a DP-SGD update for each real image: it and a generated one.
-    rows_per_image = 2
-    # Whether the loss of such a row is a function of the discriminator's one score.
-    scores_suffice = False
 
     def __init__(
         self,
@@ -112,7 +105,7 @@ class GAN(TrainedGAN):
         if dp is not None:
             refuse_batch_norm(discriminator)
             if dp.engine == "ghost":
-                self._refuse_unknown_gradients(discriminator)
+                self.refuse_unknown_gradients(discriminator)
             tfp.load("dp_query.gaussian_query")
         self.image_shape = image_shape
         self.latent_dim = latent_dim
@@ -133,8 +126,9 @@ class GAN(TrainedGAN):
         # What the privacy accountant needs, kept with the weights.
         self.num_examples = self._counter("num_examples")
         self.expected_batch_size = self._counter("expected_batch_size")
-        self._private_gradients: PrivateGradients | None = None
-        self._ghost: GhostClipping | None = None
+        if dp is not None and dp.target_epsilon is not None:
+            self.calibrated_noise = self._counter("calibrated_noise", "float64")
+            self.planned_updates = self._counter("planned_updates")
         self._d_loss = keras.metrics.Mean(name="d_loss")
         self._g_loss = keras.metrics.Mean(name="g_loss")
         self.built = True
@@ -271,7 +265,13 @@ class GAN(TrainedGAN):
         with feeding.plain_data_errors():
             batches, length = feeding.training_batches(self, x, y, batch_size)
             if self.dp is not None:
-                kwargs["callbacks"] = self._guarded(kwargs.get("callbacks"))
+                steps = steps_per_epoch or length or 0
+                kwargs["callbacks"] = self.guarded(
+                    kwargs.get("callbacks"),
+                    epochs,
+                    kwargs.get("initial_epoch", 0),
+                    steps,
+                )
             if steps_per_epoch is None and length is not None:
                 batches = batches.take(length)
                 batches = batches.apply(tf.data.experimental.assert_cardinality(length))
@@ -499,80 +499,6 @@ class GAN(TrainedGAN):
             scale = optimizer.scale_loss(scale)
         return tape.gradient(loss, variables, output_gradients=scale)
 
-    def begin_private_training(self, num_examples: int, batch_size: int) -> None:
-        """Fixes the sampling that the accountant will assume, once for a model.
-
-        Args:
-            num_examples: Size of the training set, or what is published as such.
-            batch_size: Expected number of its images in a step.
-
-        Raises:
-            ValueError: If the model was already trained with another sampling.
-        """
-        before = int(self.num_examples), int(self.expected_batch_size)
-        if self._private_steps() > 0 and before != (num_examples, batch_size):
-            raise ValueError(
-                "The accountant composes steps of one sampling rate. Expected "
-                f"{before[0]} images in batches of {before[1]}, as before. Received: "
-                f"{num_examples} in batches of {batch_size}. Train a new model."
-            )
-        self.num_examples.assign(num_examples)
-        self.expected_batch_size.assign(batch_size)
-        if self._private_gradients is None and self.dp is not None:
-            self._private_gradients = PrivateGradients(
-                self.dp,
-                self.rows_per_image * batch_size,
-                loss_scale=optimizing.fixed_loss_scale(self.discriminator),
-            )
-            if self.clipping_engine == "ghost":
-                clip = self.dp.l2_norm_clip
-                self._ghost = GhostClipping(self.discriminator, clip)
-
-    @property
-    def clipping_engine(self) -> str | None:
-        """How DP-SGD clips here, `"ghost"` or `"query"`; `None` without `dp`."""
-        if self.dp is None or self.dp.engine != "auto":
-            return None if self.dp is None else self.dp.engine
-        known = self.scores_suffice and obstacle(self.discriminator) is None
-        return "ghost" if known else "query"
-
-    def private_update(
-        self, rows: Any, mask: Tensor, row_losses: Any, draw: int = 0
-    ) -> None:
-        """One DP-SGD update of the discriminator.
-
-        Args:
-            rows: Structure of tensors, one row for each gradient that is clipped.
-            mask: Boolean `(num_rows,)`; `False` where a row is absent.
-            row_losses: Called as `row_losses(rows, discriminate)` with some of the
-                rows and a function like the method of that name; returns their losses,
-                each of which depends on its own row alone.
-            draw: Which of the step's discriminator updates this is.
-        """
-        if self._private_gradients is None:
-            raise ValueError(
-                "DP-SGD samples the training set itself. Expected training through "
-                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
-            )
-        variables = self.discriminator.trainable_variables
-        update = self.steps.value * self.discriminator_steps + draw
-        if self._ghost is not None:
-
-            def all_losses(network: Any) -> Tensor:
-                judge = functools.partial(self.discriminate, network=network)
-                return row_losses(rows, judge)
-
-            sums = self._ghost(all_losses, mask)
-            gradients = self._private_gradients.noised(sums, update)
-        else:
-
-            def row_loss(row: Any) -> Tensor:
-                single = tf.nest.map_structure(lambda part: part[None], row)
-                return row_losses(single, self.discriminate)[0]
-
-            gradients = self._private_gradients(row_loss, rows, mask, variables, update)
-        self.d_optimizer.apply(gradients, variables)
-
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
         """Averages the generator, counts the step and returns the running losses."""
         done = tf.cast(self.steps.value, tf.float32)
@@ -599,32 +525,12 @@ class GAN(TrainedGAN):
         self._g_loss.update_state(g_loss)
         return self.get_metrics_result()
 
-    def _refuse_unknown_gradients(self, discriminator: keras.Model) -> None:
-        """Raises a `ValueError` unless ghost clipping can treat the discriminator."""
-        reason = obstacle(discriminator)
-        if not self.scores_suffice:
-            reason = f"the loss of {type(self).__name__} has more than one score a row"
-        if reason is not None:
-            raise ValueError(
-                "Ghost clipping needs layers and losses whose gradients it knows. "
-                "Expected engine='query' here. Received: engine='ghost', but "
-                f"{reason}. Use engine='auto'."
-            )
-
-    def _counter(self, name: str) -> Any:
+    def _counter(self, name: str, dtype: str = "int64") -> Any:
         return self.add_weight(
             shape=(),
-            dtype="int64",
+            dtype=dtype,
             initializer="zeros",
             trainable=False,
             aggregation="only_first_replica",
             name=name,
         )
-
-    def _guarded(self, callbacks: Any) -> list[Any]:
-        """Callbacks, and one that checks the sampling after they restored a backup."""
-        sampling = int(self.num_examples), int(self.expected_batch_size)
-        guard = keras.callbacks.LambdaCallback(
-            on_train_begin=lambda logs: self.begin_private_training(*sampling)
-        )
-        return [*tf.nest.flatten(callbacks or []), guard]

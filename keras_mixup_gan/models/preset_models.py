@@ -26,6 +26,8 @@ _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 _NETWORKS = {"self", "generator", "discriminator", "ema_generator", "kwargs"}
 _COUNTERS = ("steps", "num_examples", "expected_batch_size")
+# Stands in the settings of a preset, if at all.
+_CALIBRATED = ("calibrated_noise", "planned_updates")
 # Larger numbers than these are no sizes of a network that fits into a preset.
 _MAX_SIZE, _MAX_PIXELS = 2**12, 2**20
 
@@ -106,6 +108,8 @@ def plain_arguments(model: GAN) -> dict[str, Any]:
     config["image_shape"] = list(config["image_shape"])
     for key in _NESTED:
         value = getattr(model, key)
+        if key == "dp" and model.noise_multiplier is not None:
+            value = value.with_noise(model.noise_multiplier)  # once calibrated, plain
         config[key] = None if value is None else value.get_config()
     if config["dp"] is not None:
         config["dp"]["noise_seed"] = None
@@ -121,7 +125,7 @@ def variables(model: GAN) -> dict[str, Any]:
         for number, variable in enumerate(network.weights)
     }
     known = {id(variable) for variable in (*named.values(), *model.generator.weights)}
-    known |= {id(getattr(model, key)) for key in _COUNTERS}
+    known |= {id(getattr(model, key, None)) for key in (*_COUNTERS, *_CALIBRATED)}
     own = [variable for variable in model.weights if id(variable) not in known]
     return named | {f"model/{number:03}": v for number, v in enumerate(own)}
 

@@ -221,9 +221,14 @@ class TrainedGAN(keras.Model):
             return 0.0
         self._check_sampling()
         rate = _as_int(self.expected_batch_size) / _as_int(self.num_examples)
-        return accounting.epsilon(
-            rate, self.dp.noise_multiplier, steps, delta, accountant
-        )
+        return accounting.epsilon(rate, self._known_noise(), steps, delta, accountant)
+
+    @property
+    def noise_multiplier(self) -> float | None:
+        """Noise of DP-SGD, as given or calibrated; `None` where there is none yet."""
+        if self.dp is None or self.dp.target_epsilon is None:
+            return None if self.dp is None else self.dp.noise_multiplier
+        return float(self.calibrated_noise.numpy()) or None
 
     def privacy_statement(self, delta: float) -> str:
         """What was guaranteed, in words.
@@ -248,7 +253,7 @@ class TrainedGAN(keras.Model):
             num_examples=_as_int(self.num_examples),
             batch_size=_as_int(self.expected_batch_size),
             steps=self._private_steps(),
-            noise_multiplier=self.dp.noise_multiplier,
+            noise_multiplier=self._known_noise(),
             delta=delta,
         )
         statement += (
@@ -270,6 +275,17 @@ class TrainedGAN(keras.Model):
                 "were restored. Expected weights of a training that began. Received: "
                 "num_examples=0. Train a new model."
             )
+
+    def _known_noise(self) -> float:
+        """The noise of the updates that were made; raises if it is not known."""
+        noise = self.noise_multiplier
+        if noise is None:
+            raise ValueError(
+                "The noise that was calibrated went with the weights that were "
+                "restored. Expected weights of a training that began. Received: "
+                "calibrated_noise=0. Train a new model."
+            )
+        return noise
 
     def _private_steps(self) -> int:
         """Noisy updates that were released; restored weights do not undo them."""

@@ -1,9 +1,5 @@
 """The epsilon of a DP-SGD training, from the steps that really ran."""
 
-import math
-
-import scipy.optimize
-
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.validation import (
     check_choice,
@@ -40,8 +36,7 @@ def epsilon(
         ImportError: If the `dp` extra is not installed.
     """
     check_choice(accountant, ("pld", "rdp"), "accountant")
-    check_positive(sampling_rate=sampling_rate, delta=delta)
-    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
+    _check_rates(sampling_rate, delta)
     check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
     check_integer(0, steps=steps)
     if steps == 0:
@@ -61,13 +56,13 @@ def epsilon(
 def noise_multiplier_for(
     target_epsilon: float, delta: float, sampling_rate: float, steps: int
 ) -> float:
-    """The smallest noise multiplier that keeps a training within a budget.
+    """The noise with which so many updates spend no more than a target epsilon.
 
-    Calibrated by Renyi accounting, which is quick and never below the tight one: the
-    epsilon that is reported afterwards is a little smaller than the target.
+    Calibrated by Renyi accounting, which is above the tight figure of `epsilon`: what
+    is spent by `accountant="pld"` is a little less than the target.
 
     Args:
-        target_epsilon: Largest epsilon, above 0.
+        target_epsilon: Epsilon that must not be exceeded, above 0.
         delta: Target delta in `(0, 1)`.
         sampling_rate: Probability that an example enters a step, in `(0, 1]`.
         steps: Number of noisy updates, at least 1.
@@ -76,23 +71,28 @@ def noise_multiplier_for(
         Noise standard deviation in units of the clipping norm.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or no noise meets the target.
         ImportError: If the `dp` extra is not installed.
+
+    Example:
+        >>> noise = noise_multiplier_for(3.0, 1e-4, sampling_rate=0.064, steps=2000)
+        >>> round(noise, 1), round(epsilon(0.064, noise, 2000, 1e-4), 1)
+        (3.9, 2.8)
     """
-    check_positive(target_epsilon=target_epsilon, delta=delta)
-    check_positive(sampling_rate=sampling_rate)
-    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
+    check_positive(target_epsilon=target_epsilon)
+    _check_rates(sampling_rate, delta)
     check_integer(1, steps=steps)
+    try:
+        return tfp.calibrated(target_epsilon, delta, sampling_rate, int(steps))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            "No noise meets the target. Expected an epsilon that so many updates can "
+            f"keep to. Received: target_epsilon={target_epsilon}, delta={delta}, "
+            f"sampling_rate={sampling_rate}, steps={steps}. Ask for another epsilon, "
+            "or fewer updates."
+        ) from error
 
-    def excess(log_noise: float) -> float:
-        noise = math.exp(log_noise)
-        return epsilon(sampling_rate, noise, steps, delta, "rdp") - target_epsilon
 
-    low = high = 0.0
-    while excess(high) > 0:
-        high += 1
-    while excess(low) < 0:
-        low -= 1
-    # `brentq` may stop on the wrong side of the root; a hair more noise is safe.
-    root = scipy.optimize.brentq(excess, low, high, xtol=1e-4)
-    return math.exp(root + 2e-4)
+def _check_rates(sampling_rate: float, delta: float) -> None:
+    check_positive(sampling_rate=sampling_rate, delta=delta)
+    check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)

@@ -38,8 +38,8 @@ class DPSGD:
 
     Args:
         l2_norm_clip: Largest L2 norm `C` of one row's gradient, above 0.
-        noise_multiplier: Noise standard deviation in units of `C`, at least 0; with 0
-            the model is clipped but not private.
+        noise_multiplier: Noise standard deviation in units of `C`, at least 0 and 1 by
+            default; with 0 the model is clipped but not private.
         noise_seed: Seed of noise and sampling for a reproducible benchmark; the
             guarantee then holds only while the seed is secret, and a saved model
             contains it. `None` takes operating-system entropy, and a resumed
@@ -53,25 +53,57 @@ class DPSGD:
             several times faster without them, for discriminators of well-known
             layers in float32 and losses without a gradient penalty. `"auto"` takes
             `"ghost"` where it can. See `privacy.ghost`.
+        target_epsilon: What training may spend, instead of `noise_multiplier`: when
+            `fit` begins, the noise is calibrated to the number of updates that it is
+            asked for, by Renyi accounting, and kept with the model. More updates than
+            that are then refused.
+        delta: The delta of `target_epsilon`, which needs one.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
     l2_norm_clip: float = 1.0
-    noise_multiplier: float = 1.0
+    noise_multiplier: float | None = None
     noise_seed: int | None = None
     num_examples: int | None = field(default=None, kw_only=True)
     engine: str = field(default="auto", kw_only=True)
+    target_epsilon: float | None = field(default=None, kw_only=True)
+    delta: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_positive(l2_norm_clip=self.l2_norm_clip)
         check_choice(self.engine, ("auto", "ghost", "query"), "engine")
-        check_in_range(0, float("inf"), noise_multiplier=self.noise_multiplier)
+        if self.target_epsilon is None and self.noise_multiplier is None:
+            object.__setattr__(self, "noise_multiplier", 1.0)
+        self._check_noise()
         if self.noise_seed is not None:
             check_integer(0, noise_seed=self.noise_seed)
         if self.num_examples is not None:
             check_integer(1, num_examples=self.num_examples)
+
+    def _check_noise(self) -> None:
+        """Raises unless the noise is given, or follows from a target, but not both."""
+        if self.noise_multiplier is not None:
+            check_in_range(0, float("inf"), noise_multiplier=self.noise_multiplier)
+        given = [self.noise_multiplier, self.target_epsilon, self.delta]
+        missing = [value is None for value in given]
+        if missing not in ([False, True, True], [True, False, False]):
+            raise ValueError(
+                "The noise is given or follows from a target. Expected "
+                "`noise_multiplier` alone, or `target_epsilon` and `delta`. Received: "
+                f"noise_multiplier={self.noise_multiplier}, target_epsilon="
+                f"{self.target_epsilon}, delta={self.delta}."
+            )
+        if self.target_epsilon is not None and self.delta is not None:
+            check_positive(target_epsilon=self.target_epsilon, delta=self.delta)
+            check_in_range(0, 1, delta=self.delta)
+
+    def with_noise(self, noise_multiplier: float) -> "DPSGD":
+        """The same settings with this noise in place of a target."""
+        return dataclasses.replace(
+            self, noise_multiplier=noise_multiplier, target_epsilon=None, delta=None
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -90,7 +122,7 @@ class PrivateGradients:
     noise, so nothing that Keras or a checkpoint tracks may hold it.
 
     Args:
-        settings: Clipping norm and noise.
+        settings: Clipping norm and noise, which must be known.
         expected_rows: Expected number of rows in a batch, the constant denominator.
         loss_scale: Each row's loss is multiplied by it before differentiation and its
             gradient divided by it before clipping, for networks in float16.
@@ -99,10 +131,16 @@ class PrivateGradients:
     def __init__(
         self, settings: DPSGD, expected_rows: float, loss_scale: float = 1.0
     ) -> None:
+        if settings.noise_multiplier is None:
+            raise ValueError(
+                "The noise of a target epsilon is not known before training begins. "
+                f"Expected a `noise_multiplier`. Received: {settings}."
+            )
+        self.noise_multiplier = settings.noise_multiplier
         self._loss_scale = loss_scale
         self._noise = _NoiseSource(settings.noise_seed)
         clip = settings.l2_norm_clip
-        stddev = clip * settings.noise_multiplier
+        stddev = clip * self.noise_multiplier
         self._query = tfp.normalized_query(
             tfp.gaussian_query(clip, stddev, self._noise.add), expected_rows
         )

@@ -123,6 +123,24 @@ def accountant(name: str) -> tuple[Any, Any]:
     return dp_accounting, pld.PLDAccountant()
 
 
+def calibrated(
+    target_epsilon: float, delta: float, sampling_rate: float, steps: int
+) -> float:
+    """dp-accounting's smallest noise multiplier that keeps to a target, by Renyi."""
+    dp_accounting, ledger = accountant("rdp")
+
+    def training(noise_multiplier: float) -> Any:
+        noisy = dp_accounting.GaussianDpEvent(noise_multiplier)
+        step = dp_accounting.PoissonSampledDpEvent(sampling_rate, noisy)
+        return dp_accounting.SelfComposedDpEvent(step, steps)
+
+    return float(
+        dp_accounting.calibrate_dp_mechanism(
+            type(ledger), training, target_epsilon, delta, tol=1e-5
+        )
+    )
+
+
 @contextlib.contextmanager
 def _skip_package_init() -> Iterator[None]:
     with _LOCK:

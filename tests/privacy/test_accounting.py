@@ -77,23 +77,45 @@ def test_bad_arguments(arguments, message):
         epsilon(*arguments)
 
 
-@pytest.mark.parametrize("target", [0.5, 1.0, 10.0, 300.0])
-@pytest.mark.parametrize(("rate", "steps"), [(0.256, 1000), (0.01, 10_000), (1.0, 1)])
-def test_calibrated_noise_spends_the_budget_and_no_more(target, rate, steps):
-    noise = noise_multiplier_for(target, 1e-4, rate, steps)
-    spent = epsilon(rate, noise, steps, 1e-4, "rdp")
-    assert 0.99 * target < spent <= target
+# === Noise for a target ===
+
+
+@pytest.mark.parametrize(
+    ("target", "delta", "rate", "steps", "noise"),
+    [
+        (1, 1e-4, 64 / 1000, 2000, 10.1),
+        (3, 1e-4, 64 / 1000, 2000, 3.9),
+        (10, 1e-4, 64 / 1000, 10_000, 3.2),
+        (10, 1e-5, 1 / 469, 450_000, 1.0),
+        (0.05, 1e-5, 0.1, 1000, None),
+        (20, 1e-3, 0.5, 1, None),
+        (2, 1e-5, 1.0, 3, None),
+    ],
+)
+def test_noise_for_a_target_uses_it_up(target, delta, rate, steps, noise):
+    found = noise_multiplier_for(target, delta, rate, steps)
+    if noise is not None:
+        assert found == pytest.approx(noise, abs=0.06)
+    assert 0.97 * target < epsilon(rate, found, steps, delta, "rdp") <= target
+    assert epsilon(rate, found, steps, delta, "pld") <= target
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((0.0, 1e-5, 0.1, 10), "target_epsilon"),
+        ((math.inf, 1e-5, 0.1, 10), "target_epsilon"),
         ((1.0, 0.0, 0.1, 10), "delta"),
-        ((1.0, 1e-5, 1.5, 10), "sampling_rate"),
+        ((1.0, 1e-5, 2.0, 10), "sampling_rate"),
         ((1.0, 1e-5, 0.1, 0), "steps"),
     ],
 )
-def test_what_cannot_be_calibrated(arguments, message):
+def test_bad_targets(arguments, message):
     with pytest.raises(ValueError, match=f"`{message}`"):
         noise_multiplier_for(*arguments)
+
+
+def test_a_target_that_no_noise_meets_is_one_sentence():
+    with pytest.raises(ValueError, match=r"No noise.*Received: target_eps") as caught:
+        noise_multiplier_for(1e-9, 1e-9, 0.5, 10**9)
+    assert "\n" not in str(caught.value)

@@ -315,6 +315,15 @@ def test_noise_differs_between_processes_whatever_seed_is_set():
         ({"noise_seed": 1.5}, "noise_seed"),
         ({"num_examples": 0}, "num_examples"),
         ({"engine": "fast"}, "engine"),
+        ({"target_epsilon": 0, "delta": 1e-5}, "target_epsilon"),
+        ({"target_epsilon": 1.0, "delta": 1.5}, "delta"),
+        ({"target_epsilon": 1.0}, "noise_multiplier"),
+        ({"delta": 1e-5}, "noise_multiplier"),
+        ({"noise_multiplier": 1, "delta": 1e-5}, "noise_multiplier"),
+        (
+            {"noise_multiplier": 1, "target_epsilon": 1, "delta": 0.1},
+            "target_epsilon",
+        ),
     ],
 )
 def test_bad_settings(arguments, message):
@@ -322,8 +331,26 @@ def test_bad_settings(arguments, message):
         DPSGD(**arguments)
 
 
-def test_config_round_trip():
-    settings = DPSGD(0.5, 1.1, noise_seed=3, num_examples=50, engine="query")
+def test_noise_is_given_or_follows_from_a_target():
+    assert DPSGD().noise_multiplier == 1.0
+    assert DPSGD(1.0, 3.0) == DPSGD(l2_norm_clip=1.0, noise_multiplier=3.0)
+    target = DPSGD(target_epsilon=3.0, delta=1e-4)
+    assert target.noise_multiplier is None
+    assert target.with_noise(2.0) == DPSGD(1.0, 2.0)
+    with pytest.raises(ValueError, match="not known before training begins"):
+        PrivateGradients(target, 8)
+
+
+@pytest.mark.parametrize("target", [{}, {"target_epsilon": 3.0, "delta": 1e-4}])
+def test_config_round_trip(target):
+    settings = DPSGD(
+        0.5,
+        None if target else 1.1,
+        noise_seed=3,
+        num_examples=50,
+        engine="query",
+        **target,
+    )
     config = keras.saving.serialize_keras_object(settings)
     assert config["registered_name"] == "keras_mixup_gan>DPSGD"
     assert keras.saving.deserialize_keras_object(config) == settings
