@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import frontier
-from keras_mixup_gan.reports import grid_report, render
+from keras_mixup_gan.experiments.grid_findings import analyse
+from keras_mixup_gan.reports import grid_numbers, grid_report, grid_words, render
 
 PAGE, HTML_PAGE = "findings.md", "findings.html"
 
@@ -36,6 +37,33 @@ def write(results: dict[str, Any], folder: Path) -> list[Path]:
     return [
         render.write_file(folder / name, content) for name, content in contents.items()
     ]
+
+
+def readme_section(results: dict[str, Any]) -> str:
+    """What the README says of the findings: the headline and a row for each arm."""
+    findings = analyse(results)
+    head = "family, members", "arm", "FID", "strongest attack's AUC"
+    columns = [*head, "undefended at that FID", "difference", "than early stopping"]
+    rows = [columns, ["---"] * len(columns)]
+    for family in findings["families"]:
+        title = grid_words.family_title(family)
+        for arm in grid_words.defended(family):
+            said, matched = grid_words.verdict_on(arm), arm["at_final_quality"]
+            beside = matched["difference"] is not None
+            rows.append(
+                [
+                    title,
+                    said.title,
+                    grid_numbers.range_text(arm["fid"]),
+                    grid_numbers.mean_text(arm["auc"], arm["auc_of_queries"]),
+                    f"{matched['undefended']['mean']:.3f}" if beside else "",
+                    grid_numbers.difference_text(matched["difference"]),
+                    said.verdict.removesuffix(" early stopping"),
+                ]
+            )
+    table = ["| " + " | ".join(map(render.escape_markdown, row)) + " |" for row in rows]
+    headline = render.escape_markdown(grid_words.headline(findings))
+    return "\n".join([f"**{headline}**", "", *table])
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""Puts a finished comparison into `benchmarks/results/` and into the README.
+"""Puts a comparison or a grid into `benchmarks/results/` and into the README.
 
     python -m benchmarks.publish runs/compare
+    python -m benchmarks.publish runs/paper
 
-The README's section on results is not written by hand: `readme_section` makes it from
-`benchmarks/results/compare.json`, and a test holds the two together.
+The README's sections on results are not written by hand: `readme_section` makes one
+from `benchmarks/results/compare.json`, `findings.readme_section` the other from
+`grid.json`, and tests hold them together.
 """
 
 import argparse
@@ -12,11 +14,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from benchmarks import findings
 from keras_mixup_gan.reports import compare_report
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+COMPARISON, GRID = "results", "findings"
 FIRST, AFTER = "## Does a defence beat stopping early?", "## The arms"
 
 
@@ -42,24 +45,30 @@ def readme_section(results: dict[str, Any]) -> str:
     )
 
 
-def with_section(readme: str, section: str) -> str:
-    """The README with its section on results replaced."""
-    start = readme.index(BEGIN) + len(BEGIN)
-    return f"{readme[:start]}\n{section}\n{readme[readme.index(END) :]}"
+def with_section(readme: str, section: str, name: str = COMPARISON) -> str:
+    """The README with one of its sections on results replaced."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    start = readme.index(begin) + len(begin)
+    return f"{readme[:start]}\n{section}\n{readme[readme.index(end) :]}"
 
 
 def main() -> None:
     """Copies results, draws the pictures, rewrites the README's section."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="a finished comparison")
+    parser.add_argument("folder", type=Path, help="of a comparison or a grid")
     folder = parser.parse_args().folder
     results = json.loads((folder / "results.json").read_text("utf-8"))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "results.json", RESULTS / "compare.json")
-    compare_report.save_figures(results, folder, RESULTS)
+    if results.get("kind") == "grid":
+        shutil.copyfile(folder / "results.json", RESULTS / "grid.json")
+        findings.write(results, RESULTS)
+        section, name = findings.readme_section(results), GRID
+    else:
+        shutil.copyfile(folder / "results.json", RESULTS / "compare.json")
+        compare_report.save_figures(results, folder, RESULTS)
+        section, name = readme_section(results), COMPARISON
     path = ROOT / "README.md"
-    section = readme_section(results)
-    path.write_text(with_section(path.read_text("utf-8"), section), "utf-8")
+    path.write_text(with_section(path.read_text("utf-8"), section, name), "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from keras_mixup_gan.experiments.grid_findings import analyse
@@ -135,7 +136,7 @@ def _values(results: Results) -> Results:
         "headline": words.headline(findings),
         "run": run_notes(findings, results),
         "command": findings["command"],
-        "code": findings["code"],
+        "code": code_text(results),
         "families": [
             {
                 "title": words.family_title(family),
@@ -148,6 +149,18 @@ def _values(results: Results) -> Results:
         "method": METHOD,
         "versions": findings["versions"],
     }
+
+
+def code_text(results: Results) -> str:
+    """The versions of the code that made the cells, the most frequent first."""
+    made = Counter(
+        str(entry.get("code") or results.get("code") or "not given")[:12]
+        for entry in results["cells"]
+    )
+    if len(made) == 1:
+        return f"Code {next(iter(made))}."
+    shares = ", ".join(f"{number} by {code}" for code, number in made.most_common())
+    return f"Cells by version of the code: {shares}." if made else ""
 
 
 def _family_text(family: Results) -> str:
