@@ -67,7 +67,7 @@ def run_grid(
             "or was told to use one. Received: one in which it uses several. Run the "
             "grid first, or `python -m benchmarks.compare --suite`."
         )
-    check_models(suite)
+    check_models(grid)
     try:
         for block in suite.blocks:
             compute(grid, list(suite.cells(block)), n_jobs, scheduler, say)
@@ -79,14 +79,17 @@ def run_grid(
     return results
 
 
-def check_models(suite: Suite) -> None:
-    """Builds each kind of model once: what is wrong must show before hours."""
-    seed = suite.seeds[0]
-    for block in suite.blocks:
-        members = max(block.members)
-        split, _ = suite.data_of(block).game(members, seed)
-        for arm in block.arms:
-            suite.cell(block, members, arm, seed).cell.build(split.image_shape)
+def check_models(grid: GridFiles) -> None:
+    """Builds what is yet to be trained once: what is wrong must show before hours."""
+    kinds = {
+        (cell.cell.model, cell.cell.num_classes, cell.cell.width, cell.arm): cell
+        for block in grid.suite.blocks
+        for cell in grid.suite.cells(block)
+        if grid.entry(cell) is None
+    }
+    for cell in kinds.values():
+        split, _ = cell.data.game(cell.members, cell.cell.seed)
+        cell.cell.build(split.image_shape)
 
 
 def compute(
