@@ -65,12 +65,14 @@ def panels(results: dict[str, Any]) -> Figure:
         axes[0, 0].set_ylim(*_limits(families))
         for row in axes:
             row[0].set_ylabel("AUC of the strongest attack")
-        _legend(figure, names, styles, columns)
+        drawn = {name for family in families for name in family.arms}
+        shown = [name for name in names if name in drawn]
+        _legend(figure, shown, styles, columns)
     return figure
 
 
 def arm_names(results: dict[str, Any], families: Sequence[Family]) -> list[str]:
-    """The arms that are there: undefended first, then as the suite lists them."""
+    """The arms of the suite, undefended first, and others that are there."""
     present = dict.fromkeys(name for family in families for name in family.arms)
     listed = [*results.get("suite", {}).get("arms", {}), *present]
     ordered = dict.fromkeys([BASELINE, *listed])

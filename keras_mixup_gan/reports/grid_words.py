@@ -16,8 +16,15 @@ MIXUP, DP, OTHER = "mixup", "DP-SGD", "other defences"
 ARM_TITLES = {
     **compare_words.ARM_TITLES,
     "mixup-two-sided": "Two-sided mixup",
+    "mixup-uniform": "Two-sided mixup, uniform weights",
+    "mixup-less-noise": "Mixup with less noise",
     "noise": "Noise alone",
+    "less-noise": "Less noise alone",
+    "diffaugment": "DiffAugment",
+    "dropout": "Dropout",
     "relaxloss": "RelaxLoss",
+    "par-gan": "PAR-GAN",
+    "privgan": "privGAN",
 }
 QUESTIONS = {
     MIXUP: "Does mixup lower the strongest attack at the same image quality?",
@@ -70,6 +77,9 @@ class Section:
 
 def arm_title(name: str) -> str:
     """The arm's name to show."""
+    epsilon = name.removeprefix("dp-epsilon-")
+    if epsilon != name:
+        return f"DP-SGD for epsilon {epsilon}"
     return ARM_TITLES.get(name, name)
 
 

@@ -132,11 +132,6 @@ def test_nothing_is_computed_twice(finished, write):
     assert all(path.stat().st_mtime_ns == then for path, then in files.items())
 
 
-def test_processes_give_the_same_numbers(finished, write, tmp_path):
-    results = run_grid(Suite.read(write(text=ONE_SEED)), tmp_path, n_jobs=2)
-    assert of_one_seed(results) == of_one_seed(finished[1])
-
-
 def test_cells_of_other_code_count_only_when_accepted(finished, write, monkeypatch):
     folder, _ = finished
     suite = Suite.read(write(text=TEXT + SHADOWS))
@@ -177,9 +172,11 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def test_a_killed_run_loses_no_finished_cell(finished, write, tmp_path):
+def test_processes_give_the_same_numbers_and_a_kill_loses_no_cell(
+    finished, write, tmp_path
+):
     process = subprocess.Popen(
-        command(write(text=ONE_SEED), tmp_path),
+        command(write(text=ONE_SEED), tmp_path, "--jobs", "2"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -190,7 +187,7 @@ def test_a_killed_run_loses_no_finished_cell(finished, write, tmp_path):
     process.communicate()
     kept = {path: path.stat().st_mtime_ns for path in entries(tmp_path)}
     assert 1 <= len(kept) < 3
-    results = run_grid(Suite.read(write(text=ONE_SEED)), tmp_path)
+    results = run_grid(Suite.read(write(text=ONE_SEED)), tmp_path, n_jobs=2)
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
     assert of_one_seed(results) == of_one_seed(finished[1])
 
