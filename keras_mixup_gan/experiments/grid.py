@@ -69,11 +69,14 @@ def run_grid(
         )
     check_models(grid)
     try:
+        waiting: list[GridCell] = []
         for block in suite.blocks:
-            compute(grid, list(suite.cells(block)), n_jobs, scheduler, say)
-            if block.shadows:
+            waiting += suite.cells(block)
+            if block.shadows:  # which need the cells; other blocks run into each other
+                compute(grid, waiting, n_jobs, scheduler, say)
                 add_shadow_attacks(grid, block, n_jobs, scheduler, say)
-            grid.write()
+                waiting = []
+        compute(grid, waiting, n_jobs, scheduler, say)
     finally:
         results = grid.write()
     return results
@@ -100,7 +103,9 @@ def compute(
     say: Say,
 ) -> None:
     """Computes those of the cells that are not there yet."""
-    missing = [cell for cell in cells if grid.entry(cell) is None]
+    missing = list(
+        {cell_key(cell): cell for cell in cells if grid.entry(cell) is None}.values()
+    )
     if not missing:
         return
     job = _Job(grid.folder.absolute(), this_process()[0], code_version())
