@@ -12,6 +12,7 @@ from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.private_gan import PrivateGAN
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_batch_norm
+from keras_mixup_gan.privacy.sensitivity import of_mixup
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_images, check_in_range, check_integer
 
@@ -84,10 +85,12 @@ class GAN(PrivateGAN):
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
         if mixup is not None and dp is not None:
+            multiple = of_mixup(mixup)
+            norms = f"{multiple:g}" if multiple < float("inf") else "unboundedly many"
             raise ValueError(
                 "`mixup` and `dp` do not add up: one image enters several mixtures of "
-                "a step, so clipping each mixture does not bound that image's part. "
-                f"Expected one of the two. Received: mixup={mixup}, dp={dp}."
+                f"a step and can move their clipped sum by {norms} clipping norms, not "
+                f"one. Expected one of the two. Received: mixup={mixup}, dp={dp}."
             )
         if augment is not None and dp is not None:
             raise ValueError(

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_mixup_gan.models import feeding
 from keras_mixup_gan.privacy import accounting, tfp
+from keras_mixup_gan.privacy.report import PrivacyReport
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     check_choice,
@@ -266,6 +267,38 @@ class TrainedGAN(keras.Model):
                 "guarantee holds only while that seed is secret.\n"
             )
         return statement
+
+    def privacy_report(self, delta: float | None = None) -> PrivacyReport:
+        """What was guaranteed, in numbers, and how far any attack can then come.
+
+        Args:
+            delta: Target delta; by default 1e-5 or a tenth of one over the number of
+                training images, whichever is less.
+
+        Returns:
+            The report; `print` it, or read its attributes.
+
+        Raises:
+            ValueError: If the model has no `dp`, or was not trained yet.
+        """
+        if self.dp is None or self._private_steps() == 0:
+            raise ValueError(
+                "There is no guarantee to report. Expected a model that was trained "
+                f"with `dp`. Received: dp={self.dp}, {self._private_steps()} updates. "
+                f"{self.privacy_statement(0.5)}"
+            )
+        self._check_sampling()
+        num_examples = _as_int(self.num_examples)
+        delta = min(1e-5, 0.1 / num_examples) if delta is None else delta
+        return PrivacyReport.of_training(
+            sampling_rate=_as_int(self.expected_batch_size) / num_examples,
+            noise_multiplier=self._known_noise(),
+            d_steps=self._private_steps(),
+            delta=delta,
+            seeded=self.dp.noise_seed is not None or self.noise_was_seeded,
+            l2_norm_clip=self.dp.l2_norm_clip,
+            statement=self.privacy_statement(delta),
+        )
 
     def _check_sampling(self) -> None:
         """Raises if the sampling that the accountant needs is not known."""

@@ -1,12 +1,20 @@
 """The epsilon of a DP-SGD training, from the steps that really ran."""
 
+from typing import Any
+
+import numpy as np
+
 from keras_mixup_gan.privacy import tfp
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     check_choice,
     check_in_range,
     check_integer,
     check_positive,
 )
+
+# Below it, privacy-loss distributions would need gigabytes.
+_LEAST_TIGHT_NOISE = 0.3
 
 
 def epsilon(
@@ -43,14 +51,49 @@ def epsilon(
         return 0.0
     if noise_multiplier == 0:
         return float("inf")
-    if noise_multiplier < 0.3:
-        accountant = "rdp"  # PLD would need gigabytes; this bound is valid, if looser
+    ledger = _ledger(sampling_rate, noise_multiplier, steps, accountant)
+    return float(ledger.get_epsilon(delta))
+
+
+def privacy_profile(
+    sampling_rate: float, noise_multiplier: float, steps: int, epsilons: Any
+) -> FloatArray:
+    """The delta that holds at each epsilon, by privacy-loss distributions.
+
+    Args:
+        sampling_rate: As for `epsilon`.
+        noise_multiplier: As for `epsilon`.
+        steps: As for `epsilon`.
+        epsilons: Array of numbers of at least 0.
+
+    Returns:
+        Float64 array like `epsilons`.
+    """
+    _check_rates(sampling_rate, delta=1.0)
+    check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
+    check_integer(0, steps=steps)
+    epsilons = np.asarray(epsilons, "float64")
+    if steps == 0 or noise_multiplier == 0:
+        return np.full(epsilons.shape, float(steps > 0))
+    ledger = _ledger(sampling_rate, noise_multiplier, steps, "pld")
+    if noise_multiplier < _LEAST_TIGHT_NOISE:
+        deltas = [ledger.get_delta(number) for number in epsilons.ravel()]
+    else:  # many at once, which is faster by far
+        deltas = ledger.get_delta(epsilons.ravel())
+    return np.clip(np.reshape(deltas, epsilons.shape), 0, 1).astype("float64")
+
+
+def _ledger(
+    sampling_rate: float, noise_multiplier: float, steps: int, accountant: str
+) -> Any:
+    """dp-accounting's accountant after these steps."""
+    if noise_multiplier < _LEAST_TIGHT_NOISE:
+        accountant = "rdp"  # this bound is valid, if looser
     dp_accounting, ledger = tfp.accountant(accountant)
     step = dp_accounting.PoissonSampledDpEvent(
         sampling_rate, dp_accounting.GaussianDpEvent(noise_multiplier)
     )
-    ledger.compose(dp_accounting.SelfComposedDpEvent(step, int(steps)))
-    return float(ledger.get_epsilon(delta))
+    return ledger.compose(dp_accounting.SelfComposedDpEvent(step, int(steps)))
 
 
 def noise_multiplier_for(

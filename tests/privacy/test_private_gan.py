@@ -214,9 +214,18 @@ def test_batch_normalization_is_refused():
         make(image_shape=(16, 16, 1), norm="batch", dp=DPSGD())
 
 
-@pytest.mark.parametrize("mixup", [True, "paper", MixUp()])
-def test_mixup_with_dp_is_refused(mixup):
-    with pytest.raises(ValueError, match=r"`mixup` and `dp`.*Received: ") as caught:
+@pytest.mark.parametrize(
+    ("mixup", "norms"),
+    [
+        (True, r"\d"),
+        ("paper", "unboundedly many"),
+        (MixUp(), "3"),
+        (MixUp(num_samples=3), "5"),
+    ],
+)
+def test_mixup_with_dp_is_refused(mixup, norms):
+    message = rf"`mixup` and `dp`.* by {norms} clipping norms.*Received: "
+    with pytest.raises(ValueError, match=message) as caught:
         make(mixup=mixup, dp=DPSGD())
     assert "\n" not in str(caught.value)
 
