@@ -21,7 +21,7 @@ from keras_mixup_gan.experiments.cell import run_cell
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.comparison import choose_extractor
 from keras_mixup_gan.experiments.grid_files import MODEL, SCORES, GridFiles, cell_key
-from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks
+from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
 from keras_mixup_gan.experiments.suite import GridCell, Suite
 
 # Called with a line to show.
@@ -71,8 +71,9 @@ def run_grid(
     try:
         waiting: list[GridCell] = []
         for block in suite.blocks:
-            waiting += suite.cells(block)
+            waiting += [c for c in suite.cells(block) if grid.entry(c) is None]
             if block.shadows:  # which need the cells; other blocks run into each other
+                waiting += without_model(grid, block)
                 compute(grid, waiting, n_jobs, scheduler, say)
                 add_shadow_attacks(grid, block, n_jobs, scheduler, say)
                 waiting = []
@@ -102,20 +103,18 @@ def compute(
     scheduler: str | None,
     say: Say,
 ) -> None:
-    """Computes those of the cells that are not there yet."""
-    missing = list(
-        {cell_key(cell): cell for cell in cells if grid.entry(cell) is None}.values()
-    )
-    if not missing:
+    """Computes cells and keeps each as soon as it is finished."""
+    distinct = list({cell_key(cell): cell for cell in cells}.values())
+    if not distinct:
         return
     job = _Job(grid.folder.absolute(), this_process()[0], code_version())
     with workers(scheduler, n_jobs, job) as parallel:
-        calls = (joblib.delayed(job)(cell) for cell in missing)
+        calls = (joblib.delayed(job)(cell) for cell in distinct)
         for done, (entry, files) in enumerate(parallel(calls), start=1):
             grid.keep(entry, files)
             say(
                 f"{entry['name']}: done in {entry['cpu_seconds']:.0f} s of one core "
-                f"({done} of {len(missing)})"
+                f"({done} of {len(distinct)})"
             )
 
 

@@ -57,6 +57,20 @@ def add_shadow_attacks(
                 say(f"{cell.cell.name}: attacked with {arm} shadow models")
 
 
+def without_model(grid: GridFiles, block: Block) -> list[GridCell]:
+    """Cells that are yet to be attacked and of which only the figures are here."""
+    return [
+        cell
+        for cell in grid.suite.cells(block)
+        if grid.entry(cell) is not None
+        and grid.model_path(cell) is None
+        and any(
+            (kind := _kind(arm, cell)) and not _is_done(grid, cell, kind)
+            for arm in block.shadow_arms
+        )
+    ]
+
+
 def _kind(arm: str, cell: GridCell) -> str | None:
     """What the shadow models of an arm are to a target, or `None` if nothing."""
     if arm == UNDEFENDED:
@@ -112,12 +126,7 @@ def _shadows(
 def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> None:
     """Attacks a target's members and non-members of the pool; adds the figures."""
     path, entry = grid.model_path(cell), grid.entry(cell)
-    if path is None or entry is None:
-        raise ValueError(
-            f"The trained model of {cell.cell.name!r} is not in {str(grid.folder)!r}. "
-            "Expected the folder that it was trained in. Choose another `--out` to "
-            "train it again."
-        )
+    assert path is not None and entry is not None  # noqa: S101 (see `without_model`)
     split, num_pool = cell.data.game(cell.members, cell.cell.seed)
     report = audit(
         keras.saving.load_model(path),

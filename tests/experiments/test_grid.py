@@ -155,6 +155,31 @@ def test_a_results_file_alone_is_enough_to_go_on(finished, write, tmp_path):
     assert again == results
 
 
+def test_a_target_whose_model_is_gone_is_trained_again_to_be_attacked(
+    finished, write, tmp_path
+):
+    _, results = finished
+    known = copy.deepcopy(results)
+    known["cells"] = [cell for cell in known["cells"] if cell["arm"] == "undefended"]
+    for cell in known["cells"]:
+        del cell["shadow_attacks"]
+    (tmp_path / "results.json").write_text(json.dumps(known))
+    text = (TEXT + SHADOWS).replace(
+        '"undefended", "mixup-noise", "dp-sgd"', '"undefended"'
+    )
+    text = text.replace('"undefended", "mixup-noise"', '"undefended"')
+    text = text.replace("[0, 1]", "[1]")
+    again = run_grid(Suite.read(write(text=text)), tmp_path)
+    [cell] = again["cells"]
+    [before] = [
+        cell
+        for cell in results["cells"]
+        if (cell["arm"], cell["seed"]) == ("undefended", 1)
+    ]
+    assert cell["shadow_attacks"].keys() == {"plain"}
+    assert cell["curve"] == before["curve"]
+
+
 def command(path, out, *options):
     words = [sys.executable, "-m", "benchmarks.compare", "--suite", str(path)]
     return [*words, "--out", str(out), *options]
