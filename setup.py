@@ -24,6 +24,7 @@ EXTRAS["dev"] = [
     "pytest>=8.2",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
+    "tf-keras>=2.20",  # runs tensorflow-privacy's own model, to compare with
     *EXTRAS["tfds"],
 ]
 

@@ -24,6 +24,42 @@ def test_published_trainings(noise, rate, steps, rdp, pld):
     assert epsilon(rate, noise, steps, 1e-5, "pld") == pytest.approx(pld, abs=0.005)
 
 
+def by_the_first_papers(noise, rate, steps, delta=1e-5):
+    """Moments of whole orders and the conversion of Abadi et al., in a few lines."""
+    found = []
+    for order in range(2, 257):
+        # log E[(p / q)^order] of the mixture against the plain Gaussian.
+        terms = [
+            math.lgamma(order + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(order - k + 1)
+            + k * math.log(rate)
+            + (order - k) * math.log1p(-rate)
+            + k * (k - 1) / (2 * noise**2)
+            for k in range(order + 1)
+        ]
+        largest = max(terms)
+        log_moment = largest + math.log(sum(math.exp(t - largest) for t in terms))
+        found.append((steps * log_moment - math.log(delta)) / (order - 1))
+    return min(found)
+
+
+@pytest.mark.parametrize(
+    ("noise", "rate", "steps", "published"),
+    [
+        (1.3, 256 / 60_000, 15 * 60_000 / 256, 1.19),
+        (1.1, 256 / 60_000, 60 * 60_000 / 256, 3.01),
+        (4.0, 0.01, 10_000, 1.26),
+    ],
+)
+def test_older_published_figures_are_those_of_an_older_conversion(
+    noise, rate, steps, published
+):
+    older = by_the_first_papers(noise, rate, steps)
+    assert older == pytest.approx(published, abs=0.01)
+    assert 0.7 * older < epsilon(rate, noise, round(steps), 1e-5, "rdp") < older
+
+
 @pytest.mark.parametrize("accountant", ["pld", "rdp"])
 def test_epsilon_grows_with_steps_rate_and_shrinks_with_noise_and_delta(accountant):
     def spent(rate=0.05, noise=3.0, steps=100, delta=1e-4):
