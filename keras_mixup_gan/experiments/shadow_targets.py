@@ -126,7 +126,11 @@ def _shadows(
 def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> None:
     """Attacks a target's members and non-members of the pool; adds the figures."""
     path, entry = grid.model_path(cell), grid.entry(cell)
-    assert path is not None and entry is not None  # noqa: S101 (see `without_model`)
+    if path is None or entry is None:
+        raise ValueError(
+            f"The trained model of {cell.cell.name!r} went missing from "
+            f"{str(grid.folder)!r} while it was needed. Run the same command again."
+        )
     split, num_pool = cell.data.game(cell.members, cell.cell.seed)
     report = audit(
         keras.saving.load_model(path),
