@@ -38,11 +38,16 @@ setup(
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["keras_mixup_gan*"]),
+        "keras_mixup_gan.experiments.suites",
         "keras_mixup_gan.zoo.recipes",
     ],
-    package_dir={"keras_mixup_gan.zoo.recipes": "zoo"},
+    package_dir={
+        "keras_mixup_gan.experiments.suites": "benchmarks/suites",
+        "keras_mixup_gan.zoo.recipes": "zoo",
+    },
     package_data={
         "keras_mixup_gan": ["py.typed", "metrics/*.npz", "reports/templates/*"],
+        "keras_mixup_gan.experiments.suites": ["*.toml"],
         "keras_mixup_gan.zoo.recipes": [
             "manifest.json",
             "*/recipe.toml",

@@ -18,14 +18,16 @@ _PARTS = (
     "attacks",
     "metrics",
     "experiments/cell.py",
+    "experiments/comparison.py",
     "experiments/pool.py",
+    "experiments/shadow_targets.py",
     "experiments/usefulness.py",
 )
 
 
 @functools.cache
 def code_version() -> str:
-    """SHA-256 of the code and the recipes that a cell's numbers depend on.
+    """SHA-256 of the code, recipes and features that a cell's numbers depend on.
 
     Returns:
         64 hexadecimal digits; the same for code that differs in comments, docstrings
@@ -38,7 +40,8 @@ def code_version() -> str:
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(f"{path.relative_to(package).as_posix()}\n".encode())
             digest.update(without_comments(path.read_text("utf-8")).encode())
-    for path in sorted(zoo_folder().glob("*/recipe.toml")):
+    weights = sorted((package / "metrics").glob("*.npz"))
+    for path in [*weights, *sorted(zoo_folder().glob("*/recipe.toml"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

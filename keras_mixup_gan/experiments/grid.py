@@ -20,7 +20,13 @@ from keras_mixup_gan.attacks.workers import this_process, use_one_core, workers
 from keras_mixup_gan.experiments.cell import run_cell
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.comparison import choose_extractor
-from keras_mixup_gan.experiments.grid_files import MODEL, SCORES, GridFiles, cell_key
+from keras_mixup_gan.experiments.grid_files import (
+    MODEL,
+    SCORES,
+    GridFiles,
+    cell_key,
+    unfinished,
+)
 from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
 from keras_mixup_gan.experiments.suite import GridCell, Suite
 
@@ -84,12 +90,25 @@ def run_grid(
 
 
 def check_models(grid: GridFiles) -> None:
-    """Builds what is yet to be trained once: what is wrong must show before hours."""
-    kinds = {
-        (cell.cell.model, cell.cell.num_classes, cell.cell.width, cell.arm): cell
+    """Finds what is wrong with cells that are yet to run before hours of others."""
+    missing = [
+        cell
         for block in grid.suite.blocks
         for cell in grid.suite.cells(block)
         if grid.entry(cell) is None
+    ]
+    games = {(cell.data, cell.members, cell.cell.seed) for cell in missing}
+    for data, members, seed in sorted(games, key=repr):
+        number = len(data.game(members, seed)[0].members.images)
+        if number < grid.suite.batch_size:
+            raise ValueError(
+                "The coins must leave members for a batch. Expected at least "
+                f"{grid.suite.batch_size}. Received: {number} of members={members} with"
+                f" seed {seed}. Raise `members`, or lower `batch_size`."
+            )
+    kinds = {
+        (cell.cell.model, cell.cell.num_classes, cell.cell.width, cell.arm): cell
+        for cell in missing
     }
     for cell in kinds.values():
         split, _ = cell.data.game(cell.members, cell.cell.seed)
@@ -139,7 +158,7 @@ class _Job:
         with tempfile.TemporaryDirectory() as elsewhere, threadpool_limits(1):
             place = Path(elsewhere)
             if this_process()[0] == self.node:  # so that a stopped cell goes on too
-                place = self.folder / "unfinished" / cell_key(cell)[:16]
+                place = unfinished(self.folder, cell_key(cell))
             entry = run_cell(cell.cell, split, extractor, place)
             state = json.loads((place / "state.json").read_text("utf-8"))
             last = entry["curve"][-1]["d_steps"]

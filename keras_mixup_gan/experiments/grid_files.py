@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class GridFiles:
         for name, content in files.items():
             write_bytes(place / name, content)
         self.entries[key] = write_json(place / ENTRY, entry)
+        shutil.rmtree(unfinished(self.folder, key), ignore_errors=True)
 
     def model_path(self, cell: GridCell) -> Path | None:
         """Where the trained model of a finished cell lies, if it is here."""
@@ -97,6 +99,11 @@ class GridFiles:
         )
 
 
+def unfinished(folder: Path, key: str) -> Path:
+    """Where a cell lies while it is computed on this machine."""
+    return folder / "unfinished" / key[:16]
+
+
 def cell_key(cell: GridCell, code: str | None = None) -> str:
     """Hash of all that a cell's numbers are a function of.
 
@@ -114,6 +121,9 @@ def cell_key(cell: GridCell, code: str | None = None) -> str:
         dp = settings["cell"]["defence"]["dp"]
         dp = {name: value for name, value in dp.items() if value is not None}
         settings["cell"]["defence"]["dp"] = dp
+    if Path(cell.data.data).exists():  # a folder or a file, whose content may change
+        split, _ = cell.data.game(cell.members, cell.cell.seed)
+        settings["split"] = split.content_hash
     content = {
         "cell": settings,
         "code": code or code_version(),

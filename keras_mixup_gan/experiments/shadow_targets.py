@@ -47,11 +47,15 @@ def add_shadow_attacks(
             attacked = [
                 (cell, kind)
                 for cell in targets
-                if (kind := _kind(arm, cell)) and not _is_done(grid, cell, kind)
+                if (kind := _kind(arm, cell)) and not _is_done(grid, block, cell, kind)
             ]
             if not attacked:
                 continue
-            shadows = _shadows(grid, block, members, arm, n_jobs, scheduler, say)
+            try:
+                shadows = _shadows(grid, block, members, arm, n_jobs, scheduler, say)
+            except ValueError as error:  # one that diverges must not stop the rest
+                say(f"{block.model}/{members}: no {arm} shadow models: {error}")
+                continue
             for cell, kind in attacked:
                 _attack(grid, cell, kind, shadows)
                 say(f"{cell.cell.name}: attacked with {arm} shadow models")
@@ -65,7 +69,7 @@ def without_model(grid: GridFiles, block: Block) -> list[GridCell]:
         if grid.entry(cell) is not None
         and grid.model_path(cell) is None
         and any(
-            (kind := _kind(arm, cell)) and not _is_done(grid, cell, kind)
+            (kind := _kind(arm, cell)) and not _is_done(grid, block, cell, kind)
             for arm in block.shadow_arms
         )
     ]
@@ -78,9 +82,13 @@ def _kind(arm: str, cell: GridCell) -> str | None:
     return "adaptive" if cell.arm == arm else None
 
 
-def _is_done(grid: GridFiles, cell: GridCell, kind: str) -> bool:
+def _is_done(grid: GridFiles, block: Block, cell: GridCell, kind: str) -> bool:
     entry = grid.entry(cell)
-    return entry is not None and kind in entry.get("shadow_attacks", {})
+    figures = {} if entry is None else entry.get("shadow_attacks", {}).get(kind, {})
+    return bool(figures) and all(
+        figure["status"] == "done" and figure["num_shadows"] == block.shadows
+        for figure in figures.values()
+    )
 
 
 def _shadows(
@@ -109,7 +117,10 @@ def _shadows(
         model_of.cell.build(split.image_shape),
         images[order],
         None if labels is None else labels[order],
-        folder=grid.folder / "shadows" / name / cell_key(model_of)[:16],
+        folder=grid.folder
+        / "shadows"
+        / name
+        / f"{cell_key(model_of)[:16]}-{block.shadows}",
         num_shadows=block.shadows,
         fit={
             "batch_size": suite.batch_size,

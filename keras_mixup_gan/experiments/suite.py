@@ -17,7 +17,10 @@ from keras_mixup_gan.privacy.accounting import noise_multiplier_for
 from keras_mixup_gan.validation import check_choice, check_integer
 from keras_mixup_gan.zoo.folder import list_models
 
-SUITES = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
+# Inside an installed package, or beside it in a checkout.
+_INSTALLED = Path(__file__).resolve().parent / "suites"
+_CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
+SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 UNDEFENDED = "undefended"
 Settings = Mapping[str, Any]
 
@@ -164,6 +167,27 @@ class Suite:
                     "`members` must fill at least one batch. Expected at least "
                     f"{self.batch_size}. Received: members={min(block.members)}."
                 )
+
+        self._refuse_ambiguous_names()
+
+    def _refuse_ambiguous_names(self) -> None:
+        """Raises where two blocks train different cells under one name."""
+        trained: dict[Any, Any] = {}
+        for block in self.blocks:
+            how = (
+                block.checkpoints,
+                block.num_classes,
+                block.width,
+                self.data_of(block),
+            )
+            for members, arm in product(block.members, block.arms):
+                name = f"{block.model}/{members}/{arm}"
+                if trained.setdefault(name, how) != how:
+                    raise ValueError(
+                        f"Two blocks train {name!r} in different ways. Expected one "
+                        "way for each model, number of members and arm. Received: "
+                        f"{trained[name]} and {how}. Make an arm of another name."
+                    )
 
     @classmethod
     def read(cls, source: str | Path) -> "Suite":

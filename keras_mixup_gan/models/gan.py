@@ -265,6 +265,7 @@ class GAN(PrivateGAN):
                 images than a batch, or are already mixed.
         """
         kwargs.pop("shuffle", None)  # arrays always are, data sets never
+        self.forget_unused_plan()
         with feeding.plain_data_errors():
             batches, length = feeding.training_batches(self, x, y, batch_size)
             if self.dp is not None:

@@ -29,11 +29,13 @@ class PARGAN(DCGAN):
 
     Decided here: a discriminator's loss on reals is the mean over its own images of a
     batch, and zero where the batch has none; all see all generated images; their losses
-    are summed, so that each learns as the DCGAN's does, and reported as a mean. The
-    score that the model gives to an image is the highest of all discriminators: an
-    attacker who holds them takes the most confident, not knowing an image's part.
-    Every discriminator computes every score of a batch, so that a step costs up to
+    are summed, so that each learns as the DCGAN's does, and reported as a mean. Every
+    discriminator computes every score of a batch, so that a step costs up to
     `num_parts` times the DCGAN's.
+
+    `score`, which attacks go by, is the score of the discriminator that an image's part
+    falls to, less the mean of the others': who holds the model can compute the part,
+    and the others, which never saw the image, tell how it looks to those that did not.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -141,6 +143,14 @@ class PARGAN(DCGAN):
         """The highest score `(batch,)` that any discriminator gives."""
         scores = self.all_scores(images, labels, training, network)
         return tf.reduce_max(scores, axis=1)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _score_batch(self, inputs: Any) -> Tensor:
+        images, labels = inputs if isinstance(inputs, list) else (inputs, None)
+        scores = self.all_scores(images, labels, training=False)
+        own = tf.one_hot(self.part_of(images), self.num_parts)
+        others = tf.reduce_sum((1 - own) * scores, axis=1) / (self.num_parts - 1)
+        return tf.reduce_sum(own * scores, axis=1) - others
 
     def real_losses(self, scores: Tensor, images: Tensor) -> Tensor:
         """Each discriminator's mean loss on the reals of its own part.

@@ -36,7 +36,7 @@ class PrivGAN(PARGAN):
       learns from generated images alone, in every discriminator update.
     - A step gives every pair as many generated images as the batch has, and its part
       of the batch. One optimizer trains all generators, one all discriminators.
-    - The score that the model gives to an image is the highest of all discriminators.
+    - `score`, which attacks go by, is that of `PARGAN`.
     - Reported are the mean discriminator loss and the mean adversarial loss of the
       generators, without the privacy terms.
 

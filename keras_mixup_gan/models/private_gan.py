@@ -46,6 +46,16 @@ class PrivateGAN(TrainedGAN):
         self.expected_batch_size.assign(batch_size)
         self._prepare_noise()
 
+    def forget_unused_plan(self) -> None:
+        """Forgets what an earlier `fit` prepared if it never made an update."""
+        if self.dp is None or self._private_steps() > 0:
+            return
+        self._private_gradients = self._ghost = None
+        self.train_function = None  # which may have been traced with them
+        if self.dp.target_epsilon is not None:
+            self.calibrated_noise.assign(0)
+            self.planned_updates.assign(0)
+
     def plan_private_updates(self, num_updates: int) -> None:
         """Calibrates the noise to so many updates, or holds them against the plan.
 

@@ -250,12 +250,14 @@ class TrainedGAN(keras.Model):
         self._check_sampling()
         check_positive(delta=delta)
         check_in_range(0, 1, delta=delta)
+        noise = self._known_noise()
         statement = tfp.privacy_statement(
             num_examples=_as_int(self.num_examples),
             batch_size=_as_int(self.expected_batch_size),
             steps=self._private_steps(),
-            noise_multiplier=self._known_noise(),
+            noise_multiplier=noise,
             delta=delta,
+            accountant=accounting.tightest(noise),
         )
         statement += (
             "\nHere batches are Poisson-sampled, so the figure for Poisson sampling "

@@ -76,19 +76,24 @@ def privacy_profile(
     if steps == 0 or noise_multiplier == 0:
         return np.full(epsilons.shape, float(steps > 0))
     ledger = _ledger(sampling_rate, noise_multiplier, steps, "pld")
-    if noise_multiplier < _LEAST_TIGHT_NOISE:
+    if tightest(noise_multiplier) == "rdp":
         deltas = [ledger.get_delta(number) for number in epsilons.ravel()]
     else:  # many at once, which is faster by far
         deltas = ledger.get_delta(epsilons.ravel())
     return np.clip(np.reshape(deltas, epsilons.shape), 0, 1).astype("float64")
 
 
+def tightest(noise_multiplier: float) -> str:
+    """The tightest accountant that such a noise can be accounted by."""
+    return "rdp" if noise_multiplier < _LEAST_TIGHT_NOISE else "pld"
+
+
 def _ledger(
     sampling_rate: float, noise_multiplier: float, steps: int, accountant: str
 ) -> Any:
     """dp-accounting's accountant after these steps."""
-    if noise_multiplier < _LEAST_TIGHT_NOISE:
-        accountant = "rdp"  # this bound is valid, if looser
+    if accountant == "pld":
+        accountant = tightest(noise_multiplier)
     dp_accounting, ledger = tfp.accountant(accountant)
     step = dp_accounting.PoissonSampledDpEvent(
         sampling_rate, dp_accounting.GaussianDpEvent(noise_multiplier)

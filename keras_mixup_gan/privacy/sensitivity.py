@@ -71,8 +71,11 @@ def of_mixup(mixup: MixUp) -> float:
 
     Returns:
         `2 * num_samples - 1` within a batch, where an image is in `num_samples`
-        mixtures; infinite for passes, and for classes, which share out anew.
+        mixtures, and twice that where generated images are blended by the same weights
+        and so change with it; infinite for passes, and for classes, which share out
+        anew.
     """
     if mixup.pairing == "passes" or mixup.same_class:
         return sensitivity("passes")
-    return sensitivity("permutation") + 2 * (mixup.num_samples - 2)
+    of_reals = sensitivity("permutation") + 2 * (mixup.num_samples - 2)
+    return (1 + mixup.mix_fakes) * of_reals

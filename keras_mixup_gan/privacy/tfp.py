@@ -96,6 +96,7 @@ def privacy_statement(
     steps: int,
     noise_multiplier: float,
     delta: float,
+    accountant: str = "pld",
 ) -> str:
     """tensorflow-privacy's own statement for a DP-SGD training with these numbers."""
     library = load("analysis.compute_dp_sgd_privacy_lib")
@@ -107,7 +108,7 @@ def privacy_statement(
             noise_multiplier=noise_multiplier,
             delta=delta,
             used_microbatching=False,
-            accountant_type=library.AccountantType.PLD,
+            accountant_type=library.AccountantType[accountant.upper()],
         )
     )
 

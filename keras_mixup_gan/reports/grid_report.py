@@ -88,11 +88,16 @@ def limits(findings: Results, results: Results) -> list[str]:
         "X-rays or large models.",
         f"Few trainings: at most {number} of each arm. A difference that cannot be "
         "told may still be there; with three seeds only large ones can be told.",
-        "Intervals cover these seeds and queries. Seeds share the images that they are "
-        "drawn from, so nothing covers the draw of another data set.",
+        "Intervals cover these seeds and queries. Seeds share the images that members "
+        "are drawn from and most of the non-members, so nothing covers the draw of "
+        "another data set, and the spread over seeds holds only a part of the error "
+        "from the queries.",
         f"The strongest of the attacks that were run ({listed or 'none'}): others, or "
         "the same with more effort, may find more. An attack that finds nothing proves "
         "nothing.",
+        "Only mixup, noise and models of several discriminators face an attack made "
+        "for them; DiffAugment, dropout, RelaxLoss and DP-SGD are attacked as the "
+        "undefended model is, and a better attack may exist.",
         "AUC and the share found at 1 % false positives are averages over members; "
         "some images may be far more exposed than others.",
         "Mixup carries no epsilon: there is no bound on any attack, for no image. "

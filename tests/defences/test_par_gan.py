@@ -56,12 +56,15 @@ def test_a_part_without_images_has_no_loss():
     assert np.flatnonzero(losses).tolist() == [int(model.part_of(image)[0])]
 
 
-def test_the_score_is_that_of_the_most_confident():
+def test_the_score_is_that_of_the_own_discriminator_beside_the_others():
     model = build(defences.ParGan())
     images = random_images(5)
     scores = np.array(model.all_scores(images, None, training=False))
     assert scores.shape == (5, 4)
-    np.testing.assert_allclose(model.score(images), scores.max(1), rtol=1e-5)
+    parts = np.array(model.part_of(images))
+    for score, row, part in zip(model.score(images), scores, parts, strict=True):
+        expected = row[part] - np.delete(row, part).mean()
+        assert score == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("num_classes", [None, 3])

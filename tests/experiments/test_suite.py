@@ -117,6 +117,10 @@ def test_the_key_follows_settings_and_code_but_not_the_group(written, monkeypatc
         (("[2, 4]", "[4, 2]"), "`checkpoints` of a block must be ascending"),
         (("members = [40]", "members = [10]"), "must fill at least one batch"),
         (("= [0, 5]", "= ["), "is no TOML"),
+        (
+            ('model = "wgan_gp"\nnum_classes = 10\n', 'model = "dcgan"\n'),
+            "Two blocks train 'dcgan/40/private' in different ways",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(written, change, message):
@@ -134,7 +138,7 @@ def test_the_suites_that_come_with_it_can_be_read(path):
     suite = Suite.read(path.stem)
     for block in suite.blocks:
         for members in block.members:
-            assert suite.data.non_members >= members
+            assert suite.data_of(block).non_members >= members
             for arm in block.arms:
                 cell = suite.cell(block, members, arm, suite.seeds[0])
                 assert cell.cell.defence.describe(block.model)

@@ -277,3 +277,10 @@ def test_private_gradients_are_not_taken_for_scaled_ones():
         wrapped.discriminator.weights, plain.discriminator.weights, strict=True
     ):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_statement_of_little_noise_does_not_take_forever():
+    model = make(dp=DPSGD(noise_multiplier=0.1))
+    model.fit(random_images(20), batch_size=5, epochs=1, verbose=0)
+    assert "Poisson" in model.privacy_statement(DELTA)
+    assert model.privacy_report(DELTA).epsilon == model.epsilon(DELTA)

@@ -102,3 +102,20 @@ def test_a_preset_says_the_noise_that_was_calibrated(tmp_path):
     preset = zoo.from_preset(fresh.save_to_preset(tmp_path / "fresh"))
     assert preset.dp.target_epsilon == 2.0
     assert preset.noise_multiplier is None
+
+
+def test_a_plan_that_was_never_begun_binds_nothing():
+    class Refuse(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    model = make(dp=target())
+    with pytest.raises(KeyboardInterrupt):
+        train(model, callbacks=[Refuse()])
+    planned = model.noise_multiplier
+    model.fit(random_images(20), batch_size=10, epochs=1, verbose=0)
+    assert int(model.d_optimizer.iterations) == 2
+    assert model.noise_multiplier == noise_multiplier_for(2.0, DELTA, 10 / 20, 2)
+    assert model.noise_multiplier != planned
+    assert 1.9 < model.epsilon(DELTA, "rdp") <= 2
+    assert model._private_gradients.noise_multiplier == model.noise_multiplier
