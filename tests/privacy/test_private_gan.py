@@ -219,8 +219,9 @@ def test_batch_normalization_is_refused():
     [
         (True, r"\d"),
         ("paper", "unboundedly many"),
-        (MixUp(), "3"),
-        (MixUp(num_samples=3), "5"),
+        (MixUp(), "6"),
+        (MixUp(mix_fakes=False), "3"),
+        (MixUp(num_samples=3, mix_fakes=False), "5"),
     ],
 )
 def test_mixup_with_dp_is_refused(mixup, norms):
