@@ -59,7 +59,8 @@ class GridFiles:
             if key not in self.entries and path.exists():
                 self.entries[key] = json.loads(path.read_text("utf-8"))
             if key in self.entries:
-                return {**self.entries[key], "arm": cell.arm, "group": cell.group}
+                own = {"arm": cell.arm, "group": cell.group, "code": code}
+                return {**self.entries[key], **own}
         return None
 
     def keep(self, entry: dict[str, Any], files: dict[str, bytes]) -> None:
