@@ -39,3 +39,15 @@ def test_mixup_costs_at_most_a_twentieth_of_a_step():
     arms = speed["arms"]
     assert arms["mixup, paper's rule"]["ratio"] <= 1.05
     assert arms["mixup, recipe"]["ratio"] <= 1.05
+
+
+def test_what_private_updates_cost():
+    tables = json.loads((RESULTS / "dp.json").read_text("utf-8"))["tables"]
+    large, recipe = tables.values()
+    beside = large["undefended, beside documented"]["median_seconds"]
+    # Else something disturbed the long steps, and their ratio says nothing.
+    assert beside < 1.5 * large["undefended"]["median_seconds"]
+    assert large["ghost"]["ratio"] <= 1.8
+    assert large["query"]["ratio"] <= 4
+    assert large["documented"]["ratio"] > 50
+    assert recipe["ghost"]["ratio"] <= 2.2
