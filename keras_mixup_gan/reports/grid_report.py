@@ -127,7 +127,7 @@ def run_notes(findings: Results, results: Results) -> list[Note]:
         ),
     ]
     if missing:
-        notes.append(Note("Missing cells", f"{', '.join(missing)}."))
+        notes.append(Note("Missing cells", f"{missing_text(missing)}."))
     if absent := _absent_families(findings):
         notes.append(Note("Missing families", f"Of {absent} no cell is finished."))
     return notes
@@ -154,6 +154,15 @@ def _values(results: Results) -> Results:
         "method": METHOD,
         "versions": findings["versions"],
     }
+
+
+def missing_text(missing: list[str]) -> str:
+    """Names of cells, their seeds drawn together: `model/members/arm/0+1+2`."""
+    seeds: dict[str, list[str]] = {}
+    for name in missing:
+        cell, _, seed = name.rpartition("/")
+        seeds.setdefault(cell, []).append(seed)
+    return ", ".join(f"{cell}/{'+'.join(of_it)}" for cell, of_it in seeds.items())
 
 
 def code_text(results: Results) -> str:

@@ -177,12 +177,16 @@ def test_the_headline_counts_verdicts_of_each_kind():
 
 
 def test_missing_cells_and_families_are_named():
-    missing = ["dcgan/250/mixup-noise/2", "wgan_gp/1000/undefended/0"]
+    missing = [
+        "dcgan/250/mixup-noise/1",
+        "dcgan/250/mixup-noise/2",
+        "wgan_gp/1000/undefended/0",
+    ]
     page = plain(
         grid_report.to_markdown(grid(*family(fake.UNDEFENDED), missing=missing))
     )
-    assert "3 of 5 cells are finished" in page
-    assert "dcgan/250/mixup-noise/2, wgan_gp/1000/undefended/0" in page
+    assert "3 of 6 cells are finished" in page
+    assert "dcgan/250/mixup-noise/1+2, wgan_gp/1000/undefended/0" in page
     assert "Of WGAN-GP, 1,000 members no cell is finished." in page
     assert "No mixup arm of this family is finished." in page
     assert "No DP-SGD arm of this family is finished." in page
