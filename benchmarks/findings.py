@@ -12,7 +12,13 @@ from typing import Any
 
 from benchmarks import frontier
 from keras_mixup_gan.experiments.grid_findings import analyse
-from keras_mixup_gan.reports import grid_numbers, grid_report, grid_words, render
+from keras_mixup_gan.reports import (
+    grid_numbers,
+    grid_report,
+    grid_sentences,
+    grid_words,
+    render,
+)
 
 PAGE, HTML_PAGE = "findings.md", "findings.html"
 
@@ -43,7 +49,7 @@ def readme_section(results: dict[str, Any]) -> str:
     """What the README says of the findings: the headline and a row for each arm."""
     findings = analyse(results)
     head = "family, members", "arm", "FID", "strongest attack's AUC"
-    columns = [*head, "undefended at that FID", "difference", "than early stopping"]
+    columns = [*head, "undefended at that FID", "difference", "verdict"]
     rows = [columns, ["---"] * len(columns)]
     for family in findings["families"]:
         title = grid_words.family_title(family)
@@ -58,7 +64,7 @@ def readme_section(results: dict[str, Any]) -> str:
                     grid_numbers.mean_text(arm["auc"], arm["auc_of_queries"]),
                     f"{matched['undefended']['mean']:.3f}" if beside else "",
                     grid_numbers.difference_text(matched["difference"]),
-                    said.verdict.removesuffix(" early stopping"),
+                    grid_sentences.VERDICTS[matched["verdict"]],
                 ]
             )
     table = ["| " + " | ".join(map(render.escape_markdown, row)) + " |" for row in rows]

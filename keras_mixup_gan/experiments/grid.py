@@ -51,7 +51,8 @@ def run_grid(
         n_jobs: How many cells at the same time, each in a process with one core; -1
             for as many as there are cores. 1 computes them in this process.
         scheduler: Address of a Dask scheduler whose workers compute them instead.
-        accept: Code versions whose cells count too: for when you know that what was
+        accept: Code versions whose cells count too, or the first digits of those in
+            `results.json`: for when you know that what was
             changed since does not change their numbers.
         say: Told of each finished cell.
 

@@ -25,7 +25,8 @@ class GridFiles:
     Args:
         suite: What is run.
         folder: Where everything lies.
-        accept: Code versions whose cells count too, beside that of this code.
+        accept: Code versions whose cells count too, beside that of this code: all
+            digits, or the first of one that made cells of `results.json`.
 
     Raises:
         ValueError: If the folder cannot be used.
@@ -33,7 +34,6 @@ class GridFiles:
 
     def __init__(self, suite: Suite, folder: Path, accept: Iterable[str] = ()) -> None:
         self.suite, self.folder = suite, folder
-        self.codes = (code_version(), *accept)
         self.entries: dict[str, dict[str, Any]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,13 @@ class GridFiles:
                 f"The folder {str(folder)!r} cannot be used: {error}. Expected a "
                 "writable folder of a grid. Choose another `--out`."
             ) from error
+        known = {str(entry.get("code")) for entry in self.entries.values()}
+        accepted = [
+            code
+            for start in accept
+            for code in sorted(k for k in known if k.startswith(start)) or [start]
+        ]
+        self.codes = (code_version(), *accepted)
 
     def place(self, cell: GridCell, key: str | None = None) -> Path:
         """The folder of a cell; other settings and other code have other folders."""

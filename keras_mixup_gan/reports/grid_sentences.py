@@ -9,7 +9,7 @@ from keras_mixup_gan.reports import grid_numbers as numbers
 
 Row = dict[str, Any]
 
-EQUAL_STEPS = {
+VERDICTS = {
     LESS: "leaks less",
     SAME: "cannot be told from it",
     MORE: "leaks more",
@@ -65,7 +65,7 @@ def steps_sentences(row: Row) -> list[str]:
     return [
         f"At equal steps ({row['d_steps']:,}) the undefended model leaks "
         f"{numbers.signed(row['difference'])}: the defence "
-        f"{EQUAL_STEPS[row['verdict']]}."
+        f"{VERDICTS[row['verdict']]}."
     ]
 
 

@@ -143,6 +143,7 @@ def test_cells_of_other_code_count_only_when_accepted(finished, write, monkeypat
     assert GridFiles(suite, folder).entry(cell) is None
     found = GridFiles(suite, folder, [ours]).entry(cell)
     assert found["code"] == ours
+    assert GridFiles(suite, folder, [ours[:12]]).entry(cell) == found
     assert GridFiles(suite, folder, [ours]).model_path(cell).exists()
 
 
