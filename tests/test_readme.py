@@ -27,7 +27,7 @@ def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "audit.html").stat().st_size > 10_000
     printed = capsys.readouterr().out
     assert "LOGAN" in printed
-    assert "Epsilon" in printed
+    assert "Any membership inference" in printed
     assert len(list((tmp_path / "grids").glob("*.png"))) == 1
 
 
