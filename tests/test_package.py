@@ -117,7 +117,7 @@ def source(tmp_path_factory, model):
     source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
-    for name in ("keras_mixup_gan", "zoo"):
+    for name in ("keras_mixup_gan", "zoo", "benchmarks/suites"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     files = PresetFiles.read(zoo.save_to_preset(model, source / "zoo/dcgan/tiny"))
@@ -212,6 +212,8 @@ def test_a_wheel_holds_what_the_package_reads_at_run_time(installed):
     assert len(shipped) > 20
     for path in shipped:
         assert (package / path.relative_to(source)).is_file(), path
+    suites = package / "experiments" / "suites"
+    assert {path.stem for path in suites.glob("*.toml")} >= {"smoke", "paper", "full"}
     # The tests and the checkout's own folders stay out.
     assert not (installed / "tests").exists()
     assert not (installed / "zoo").exists()

@@ -218,6 +218,7 @@ def test_processes_give_the_same_numbers_and_a_kill_loses_no_cell(
     assert of_one_seed(results) == of_one_seed(finished[1])
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_numbers_though_a_worker_dies(
     finished, write, tmp_path
 ):
