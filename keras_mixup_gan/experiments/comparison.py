@@ -16,14 +16,13 @@ from keras_mixup_gan.defences import (
     Undefended,
 )
 from keras_mixup_gan.experiments.cell import Cell, Progress, run_cell, write_json
-from keras_mixup_gan.experiments.frontier import fid_of, matched_checkpoint
+from keras_mixup_gan.experiments.frontier import BASELINE, fid_of, matched_checkpoint
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.metrics import FeatureExtractor, digit_features, pixel_features
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
 
 SCHEMA_VERSION = 1
-BASELINE = "undefended"
 
 
 @dataclass(frozen=True)

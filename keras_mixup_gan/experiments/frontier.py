@@ -9,6 +9,8 @@ import numpy as np
 
 from keras_mixup_gan.typing import FloatArray
 
+BASELINE = "undefended"  # the arm that others are held against
+
 
 @dataclass(frozen=True)
 class Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_mixup_gan.experiments.frontier import BASELINE as BASELINE
 from keras_mixup_gan.experiments.frontier import Path
 from keras_mixup_gan.experiments.strongest import (
     Strongest,
@@ -11,7 +12,6 @@ from keras_mixup_gan.experiments.strongest import (
     strongest_attacks,
 )
 
-BASELINE = "undefended"
 SCHEMA_VERSION = 2
 
 Entry = dict[str, Any]

@@ -54,15 +54,15 @@ class GridFiles:
         ]
         self.codes = (code_version(), *accepted)
 
-    def place(self, cell: GridCell, key: str | None = None) -> Path:
+    def place(self, name: str, key: str) -> Path:
         """The folder of a cell; other settings and other code have other folders."""
-        return self.folder / "cells" / cell.cell.name / (key or cell_key(cell))[:16]
+        return self.folder / "cells" / name / key[:16]
 
     def entry(self, cell: GridCell) -> dict[str, Any] | None:
         """What is known of a cell, or `None` if it is not finished."""
         for code in self.codes:
             key = cell_key(cell, code)
-            path = self.place(cell, key) / ENTRY
+            path = self.place(cell.cell.name, key) / ENTRY
             if key not in self.entries and path.exists():
                 self.entries[key] = json.loads(path.read_text("utf-8"))
             if key in self.entries:
@@ -73,7 +73,7 @@ class GridFiles:
     def keep(self, entry: dict[str, Any], files: dict[str, bytes]) -> None:
         """Keeps a finished cell, its entry last."""
         key = entry["key"]
-        place = self.folder / "cells" / entry["name"] / key[:16]
+        place = self.place(entry["name"], key)
         place.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             write_bytes(place / name, content)
@@ -83,8 +83,10 @@ class GridFiles:
     def model_path(self, cell: GridCell) -> Path | None:
         """Where the trained model of a finished cell lies, if it is here."""
         entry = self.entry(cell)
-        path = None if entry is None else self.place(cell, entry["key"]) / MODEL
-        return path if path is not None and path.exists() else None
+        if entry is None:
+            return None
+        path = self.place(entry["name"], entry["key"]) / MODEL
+        return path if path.exists() else None
 
     def write(self) -> dict[str, Any]:
         """Writes `results.json` of the cells that are there."""

@@ -14,8 +14,9 @@ from keras_mixup_gan.attacks.shadow_training import train_shadows
 from keras_mixup_gan.attacks.shadows import Shadows
 from keras_mixup_gan.data import SplitPart
 from keras_mixup_gan.experiments.cell import attack_figures
+from keras_mixup_gan.experiments.frontier import BASELINE
 from keras_mixup_gan.experiments.grid_files import GridFiles, cell_key
-from keras_mixup_gan.experiments.suite import UNDEFENDED, Block, GridCell
+from keras_mixup_gan.experiments.suite import Block, GridCell
 
 ATTACKS = ("lira", "lira_offset")
 # Shadow models and targets are given the same latents; no target has this seed.
@@ -77,7 +78,7 @@ def without_model(grid: GridFiles, block: Block) -> list[GridCell]:
 
 def _kind(arm: str, cell: GridCell) -> str | None:
     """What the shadow models of an arm are to a target, or `None` if nothing."""
-    if arm == UNDEFENDED:
+    if arm == BASELINE:
         return "plain"
     return "adaptive" if cell.arm == arm else None
 

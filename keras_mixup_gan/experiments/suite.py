@@ -21,7 +21,6 @@ from keras_mixup_gan.zoo.folder import list_models
 _INSTALLED = Path(__file__).resolve().parent / "suites"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-UNDEFENDED = "undefended"
 Settings = Mapping[str, Any]
 
 
