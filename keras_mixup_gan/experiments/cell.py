@@ -28,6 +28,8 @@ from keras_mixup_gan.metrics import FeatureExtractor, quality
 from keras_mixup_gan.typing import FloatArray
 
 NUM_SHOWN = 64
+# The false-positive rate at which attacks are reported.
+_FPR = 0.01
 # Called as `progress(cell, step, message)`; the message is empty while training.
 Progress: TypeAlias = Callable[["Cell", int, str], None]
 
@@ -97,6 +99,7 @@ def run_cell(
     extractor: FeatureExtractor,
     folder: str | os.PathLike[str],
     progress: Progress | None = None,
+    by_coins: bool = False,
 ) -> dict[str, Any]:
     """Trains and measures a cell, or goes on where an earlier run was stopped.
 
@@ -107,6 +110,8 @@ def run_cell(
         extractor: Features for the image quality.
         folder: Where the cell's files live; created if need be.
         progress: Called every few steps and before each stage.
+        by_coins: Whether a coin for each image decided who is a member. What epsilon
+            says of attacks holds for those, and is worked out after the last step.
 
     Returns:
         The cell's entry of `results.json`: what was run, the attacks, quality and
@@ -125,11 +130,13 @@ def run_cell(
             _train(model, cell, split, checkpoint, report)
             report(cell, checkpoint, "attacking and measuring")
             point, arrays = _measure(model, cell, split, extractor, held_out)
-            if cell.utility and checkpoint == cell.checkpoints[-1]:
+            last = checkpoint == cell.checkpoints[-1]
+            if cell.utility and last:
                 point["utility"] = usefulness(model, split, extractor, cell.seed)
+            if by_coins and last:
+                point["bounds"] = _bounds(model, cell.delta)
             curve.append(point)
             store.save(model, curve, arrays)
-    last = curve[-1]
     return {
         "name": cell.name,
         "model": cell.model,
@@ -138,7 +145,7 @@ def run_cell(
         "members": len(split.members.images),
         "split_hash": split.content_hash,
         "batch_size": cell.batch_size,
-        **last,
+        **curve[-1],
         "delta": cell.delta,
         "noise_seed": cell.defence.noise_seed,
         "curve": curve,
@@ -196,6 +203,14 @@ def _measure(
         arrays[f"{result.name}/members"] = result.member_scores
         arrays[f"{result.name}/non_members"] = result.non_member_scores
     return point, arrays
+
+
+def _bounds(model: Any, delta: float) -> dict[str, float] | None:
+    """The AUC and the true-positive rate that no attack exceeds; `None` without any."""
+    if not np.isfinite(model.epsilon(delta)):
+        return None
+    report = model.privacy_report(delta)
+    return {"auc": report.auc_bound, "fpr": _FPR, "tpr": report.tpr_bound(_FPR)}
 
 
 def attack_figures(report: AuditReport) -> dict[str, Any]:

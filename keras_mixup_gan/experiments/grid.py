@@ -160,7 +160,7 @@ class _Job:
             place = Path(elsewhere)
             if this_process()[0] == self.node:  # so that a stopped cell goes on too
                 place = unfinished(self.folder, cell_key(cell))
-            entry = run_cell(cell.cell, split, extractor, place)
+            entry = run_cell(cell.cell, split, extractor, place, by_coins=True)
             state = json.loads((place / "state.json").read_text("utf-8"))
             last = entry["curve"][-1]["d_steps"]
             files = {

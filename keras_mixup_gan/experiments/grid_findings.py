@@ -140,6 +140,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "d_steps": sorted({point["d_steps"] for point in last}),
         "epsilon": arm.epsilon,
         "delta": arm.first.get("delta"),
+        "bounds": _bounds(last),
         "noise_is_known": arm.first.get("noise_seed") is not None,
         "fid": mean_row([fid_of(point) for point in last], (0.0, math.inf)),
         "auc": _mean([c.attack["auc"] for c in chosen]),
@@ -153,6 +154,14 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "shadow_attacks": _shadow_attacks(arm),
         "utility": _utility(last),
     }
+
+
+def _bounds(last: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """What no attack exceeds by the epsilon of any seed; `None` if one has no bound."""
+    found = [point.get("bounds") for point in last]
+    if not all(found):
+        return None
+    return {name: max(one[name] for one in found) for name in ("auc", "fpr", "tpr")}
 
 
 def _fid_before(arm: Arm, level: float) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_mixup_gan.experiments import versus_undefended as versus
 from keras_mixup_gan.experiments.over_seeds import LESS, MIN_SEEDS, MORE, SAME
-from keras_mixup_gan.reports import compare_words
+from keras_mixup_gan.reports import compare_words, render
 from keras_mixup_gan.reports import grid_numbers as numbers
 
 Row = dict[str, Any]
@@ -94,6 +94,37 @@ def noise_sentences(row: Row | None) -> list[str]:
         f"{row['undefended']['mean']:.3f} and it at {row['arm']['mean']:.3f}: noise "
         f"alone leaked {numbers.signed(row['difference'])}; {BLENDING[row['verdict']]}."
     ]
+
+
+def bound_sentences(arm: Row) -> list[str]:
+    """What epsilon says of any attack, and which of the measured ones keep to it."""
+    bounds, steps = arm["bounds"], arm["at_equal_steps"]
+    if bounds is None or arm["auc"] is None:
+        return []
+    limit = bounds["auc"]
+    if round(limit, 3) >= 1:
+        return ["That epsilon keeps no attack from an AUC of 1.000."]
+    text = (
+        f"At that epsilon no attack exceeds AUC {limit:.3f}, nor finds more than "
+        f"{render.percent(bounds['tpr'])} of the members at "
+        f"{render.percent(bounds['fpr'], 0)} false positives, where coins decided who "
+        f"is one: the strongest here, {arm['auc']['mean']:.3f}, "
+        f"{_beside_bound(arm['auc'], limit)}"
+    )
+    if steps["undefended"] is not None:
+        text += (
+            "; against the undefended model after as many steps it reaches "
+            f"{steps['undefended']['mean']:.3f}, which "
+            f"{_beside_bound(steps['undefended'], limit)}"
+        )
+    return [f"{text}."]
+
+
+def _beside_bound(auc: Row, limit: float) -> str:
+    low = auc["mean"] if auc["interval"] is None else auc["interval"][0]
+    if auc["mean"] <= limit:
+        return "does not"
+    return "does" if low > limit else "does, by less than its interval"
 
 
 def reason_text(row: Row) -> str:

@@ -198,6 +198,7 @@ def verdict_on(arm: Row) -> Verdict:
         parts.append(
             f"{guarantee}: epsilon {arm['epsilon']:.3g} at delta {arm['delta']:g}."
         )
+    parts += sentences.bound_sentences(arm)
     if arm["defence"]:
         parts.append(f"Settings: {arm['defence']}.")
     verdict = EARLY_STOPPING[matched["verdict"]]

@@ -31,6 +31,7 @@ class FakeArm:
         spread: How far the AUCs of neighboring seeds are apart.
         extra: What the entries hold besides.
         utility: What the last checkpoint holds under `utility`.
+        bound: The AUC that no attack exceeds.
     """
 
     name: str
@@ -44,6 +45,7 @@ class FakeArm:
     spread: float = 0.005
     extra: dict = field(default_factory=dict)
     utility: dict | None = None
+    bound: float | None = None
 
 
 UNDEFENDED = FakeArm("undefended")
@@ -115,6 +117,8 @@ def entry(arm, seed, model="dcgan", members=250):
     ]
     if arm.utility is not None:
         curve[-1]["utility"] = dict(arm.utility)
+    if arm.bound is not None:
+        curve[-1]["bounds"] = {"auc": arm.bound, "fpr": 0.01, "tpr": 0.3}
     return {
         "name": f"{model}/{members}/{arm.name}/{seed}",
         "model": model,

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -99,6 +100,8 @@ def test_results_hold_every_cell_and_what_it_was_made_with(finished):
         assert "covariance_shrinkage" in last["utility"]
         assert "utility" not in cell["curve"][0]
         assert (cell["epsilon"] is None) == (cell["arm"] != "dp-sgd")
+        assert (last["bounds"] is None) == (cell["arm"] != "dp-sgd")
+        assert "bounds" not in cell["curve"][0]
     assert {cell["group"] for cell in results["cells"]} == {
         "undefended",
         "mixup",
@@ -107,6 +110,18 @@ def test_results_hold_every_cell_and_what_it_was_made_with(finished):
     assert all(
         45 < cell["epsilon"] <= 50 for cell in results["cells"] if cell["epsilon"]
     )
+
+
+def test_what_epsilon_says_of_attacks_is_that_of_the_privacy_report(finished):
+    folder, results = finished
+    entry = next(cell for cell in results["cells"] if cell["arm"] == "dp-sgd")
+    path = folder / "cells" / entry["name"] / entry["key"][:16] / "model.keras"
+    report = keras.saving.load_model(path).privacy_report(entry["delta"])
+    assert entry["bounds"] == {
+        "auc": report.auc_bound,
+        "fpr": 0.01,
+        "tpr": report.tpr_bound(0.01),
+    }
 
 
 def test_one_set_of_shadow_models_serves_the_targets_of_all_seeds(finished):

@@ -202,6 +202,16 @@ def test_epsilon_is_the_largest_of_the_seeds():
     assert row["noise_is_known"]
 
 
+def test_the_bound_on_attacks_is_the_loosest_of_the_seeds():
+    cells = family(fake.DP)
+    for number, cell in enumerate(cells):
+        cell["curve"][-1]["bounds"] = {"auc": 0.9 + number / 100, "fpr": 0.01, "tpr": 0}
+    row = analyse(grid(*cells))["families"][0]["arms"][0]
+    assert row["bounds"]["auc"] == 0.92
+    del cells[0]["curve"][-1]["bounds"]
+    assert analyse(grid(*cells))["families"][0]["arms"][0]["bounds"] is None
+
+
 def test_shadow_attacks_and_usefulness_where_they_are():
     arm = FakeArm(
         "undefended",

@@ -129,6 +129,23 @@ def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
     assert "It has a guarantee: epsilon 3" in said(fake.UNDEFENDED, secret).text
 
 
+@pytest.mark.parametrize(
+    ("bound", "sentence"),
+    [
+        (0.7, "0.520, does not; against the undefended model after as many steps it "),
+        (0.7, "reaches 0.900, which does."),
+        (0.95, "reaches 0.900, which does not."),
+        (0.5, "the strongest here, 0.520, does"),
+        (0.99996, "That epsilon keeps no attack from an AUC of 1.000."),
+    ],
+)
+def test_attacks_are_held_against_the_bound_of_epsilon(bound, sentence):
+    private = FakeArm(
+        "dp", (0.5, 0.5, 0.51), epsilons=(1, 2, 3), defence="DP-SGD", bound=bound
+    )
+    assert sentence in said(fake.UNDEFENDED, private).text
+
+
 def test_arms_that_cannot_be_matched_say_why():
     bad = FakeArm("bad", (0.5,) * 3, (90.0, 80.0, 70.0))
     text = said(fake.UNDEFENDED, bad).text
@@ -289,7 +306,7 @@ def test_hostile_names_stay_text():
         for line in page.splitlines()
         if line.startswith("| ") and "img" in line
     ]
-    assert set(widths) <= {14, 8, 6}
+    assert set(widths) <= {15, 8, 6}
 
 
 def test_the_figure_has_a_panel_for_each_family_and_looks_that_stay():
