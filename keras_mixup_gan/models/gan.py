@@ -326,6 +326,18 @@ class GAN(PrivateGAN):
         """Discriminator and generator loss of raw scores, for `evaluate`."""
         raise NotImplementedError
 
+    def logits(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
+    ) -> Tensor:
+        """All outputs `(batch, num_outputs)` in float32 of the discriminator."""
+        inputs = images if labels is None else [images, labels]
+        outputs = (network or self.discriminator)(inputs, training=training)
+        return tf.cast(outputs, tf.float32)
+
     def discriminate(
         self,
         images: Tensor,
@@ -334,9 +346,7 @@ class GAN(PrivateGAN):
         network: Any = None,
     ) -> Tensor:
         """Raw scores `(batch,)` in float32, of the discriminator or one like it."""
-        inputs = images if labels is None else [images, labels]
-        logits = (network or self.discriminator)(inputs, training=training)
-        return tf.cast(logits[:, 0], tf.float32)
+        return self.logits(images, labels, training, network)[:, 0]
 
     def discriminate_both(
         self, reals: Tensor, fakes: Tensor, labels: Tensor | None

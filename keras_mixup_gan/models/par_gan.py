@@ -121,18 +121,6 @@ class PARGAN(DCGAN):
         weights = random.integers(limits.min, limits.max, size, "int64", endpoint=True)
         return hashed_choices(images, tf.constant(weights), self.num_parts)
 
-    def all_scores(
-        self,
-        images: Tensor,
-        labels: Tensor | None,
-        training: bool = True,
-        network: Any = None,
-    ) -> Tensor:
-        """Raw scores of all discriminators, `(batch, num_parts)` in float32."""
-        inputs = images if labels is None else [images, labels]
-        scores = (network or self.discriminator)(inputs, training=training)
-        return tf.cast(scores, tf.float32)
-
     def discriminate(
         self,
         images: Tensor,
@@ -141,13 +129,13 @@ class PARGAN(DCGAN):
         network: Any = None,
     ) -> Tensor:
         """The highest score `(batch,)` that any discriminator gives."""
-        scores = self.all_scores(images, labels, training, network)
+        scores = self.logits(images, labels, training, network)
         return tf.reduce_max(scores, axis=1)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _score_batch(self, inputs: Any) -> Tensor:
         images, labels = inputs if isinstance(inputs, list) else (inputs, None)
-        scores = self.all_scores(images, labels, training=False)
+        scores = self.logits(images, labels, training=False)
         own = tf.one_hot(self.part_of(images), self.num_parts)
         others = tf.reduce_sum((1 - own) * scores, axis=1) / (self.num_parts - 1)
         return tf.reduce_sum(own * scores, axis=1) - others
@@ -173,7 +161,7 @@ class PARGAN(DCGAN):
         images = batch["images"]
         both = None if labels is None else tf.concat([labels, labels], 0)
         with tf.GradientTape() as tape:
-            scores = self.all_scores(tf.concat([images, fakes], 0), both)
+            scores = self.logits(tf.concat([images, fakes], 0), both)
             real, fake = tf.split(scores, 2)
             losses = self.real_losses(real, images)
             losses += tf.reduce_mean(fake_loss(fake), axis=0)
@@ -183,4 +171,4 @@ class PARGAN(DCGAN):
 
     def generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
         """The mean of the non-saturating losses against all discriminators."""
-        return tf.reduce_mean(real_loss(self.all_scores(fakes, labels)))
+        return tf.reduce_mean(real_loss(self.logits(fakes, labels)))

@@ -161,7 +161,7 @@ class PrivGAN(PARGAN):
         """
         images = batch["images"]
         with tf.GradientTape() as tape:
-            losses = self.real_losses(self.all_scores(images, labels), images)
+            losses = self.real_losses(self.logits(images, labels), images)
             scores = self.scores_of_pairs(fakes, labels)
             losses += tf.reduce_mean(fake_loss(scores), axis=0)
             own = self.log_probabilities(fakes, labels)[0]

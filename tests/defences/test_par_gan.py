@@ -35,7 +35,7 @@ def test_a_discriminator_learns_nothing_of_other_parts():
     def gradients(batch, of):
         branch = model.discriminator.get_layer(f"part_{of}")
         with tf.GradientTape() as tape:
-            losses = model.real_losses(model.all_scores(batch, None), batch)
+            losses = model.real_losses(model.logits(batch, None), batch)
             loss = tf.reduce_sum(losses)
         return tape.gradient(loss, branch.trainable_variables)
 
@@ -52,14 +52,14 @@ def test_a_discriminator_learns_nothing_of_other_parts():
 def test_a_part_without_images_has_no_loss():
     model = build(defences.ParGan())
     image = random_images(1)
-    losses = np.array(model.real_losses(model.all_scores(image, None), image))
+    losses = np.array(model.real_losses(model.logits(image, None), image))
     assert np.flatnonzero(losses).tolist() == [int(model.part_of(image)[0])]
 
 
 def test_the_score_is_that_of_the_own_discriminator_beside_the_others():
     model = build(defences.ParGan())
     images = random_images(5)
-    scores = np.array(model.all_scores(images, None, training=False))
+    scores = np.array(model.logits(images, None, training=False))
     assert scores.shape == (5, 4)
     parts = np.array(model.part_of(images))
     for score, row, part in zip(model.score(images), scores, parts, strict=True):
