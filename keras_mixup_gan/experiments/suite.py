@@ -1,7 +1,6 @@
 """A suite: the cells of a grid, model x defence x members x seed, read from TOML."""
 
 import dataclasses
-import functools
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -272,7 +271,7 @@ class Suite:
             if target is not None:
                 recipe = zoo.load_recipe(block.model)["model"]
                 updates = block.checkpoints[-1] * recipe.get("critic_steps", 1)
-                settings["noise_multiplier"] = _calibrated(
+                settings["noise_multiplier"] = noise_multiplier_for(
                     target, self.delta, self.batch_size / members, updates
                 )
         return defences.make(name, **settings)
@@ -282,10 +281,6 @@ class Suite:
         content = dataclasses.asdict(self)
         content["command"] = f"python -m benchmarks.compare --suite {self.path}"
         return content
-
-
-# Every look at a cell asks for it again.
-_calibrated = functools.cache(noise_multiplier_for)
 
 
 def _made(kind: Any, content: Any, path: Path, **given: Any) -> Any:

@@ -7,6 +7,7 @@ package provides for scripts that use only parts of it. As a side effect, a late
 """
 
 import contextlib
+import functools
 import importlib
 import sys
 import threading
@@ -124,10 +125,15 @@ def accountant(name: str) -> tuple[Any, Any]:
     return dp_accounting, pld.PLDAccountant()
 
 
+@functools.cache
 def calibrated(
     target_epsilon: float, delta: float, sampling_rate: float, steps: int
 ) -> float:
-    """dp-accounting's smallest noise multiplier that keeps to a target, by Renyi."""
+    """dp-accounting's smallest noise multiplier that keeps to a target, by Renyi.
+
+    Raises:
+        ValueError: If there is none.
+    """
     dp_accounting, ledger = accountant("rdp")
 
     def training(noise_multiplier: float) -> Any:
@@ -135,11 +141,15 @@ def calibrated(
         step = dp_accounting.PoissonSampledDpEvent(sampling_rate, noisy)
         return dp_accounting.SelfComposedDpEvent(step, steps)
 
-    return float(
-        dp_accounting.calibrate_dp_mechanism(
-            type(ledger), training, target_epsilon, delta, tol=1e-5
+    unreachable = dp_accounting.mechanism_calibration.NoBracketIntervalFoundError
+    try:
+        return float(
+            dp_accounting.calibrate_dp_mechanism(
+                type(ledger), training, target_epsilon, delta, tol=1e-5
+            )
         )
-    )
+    except unreachable as error:
+        raise ValueError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -83,7 +83,11 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
     small = dataclasses.replace(
         suite,
         data=dataclasses.replace(
-            suite.data, non_members=20, reference=40, data_dir=str(tmp_path)
+            suite.data,
+            image_shape=(32, 32, 3),
+            non_members=20,
+            reference=40,
+            data_dir=str(tmp_path),
         ),
         blocks=(block,),
         seeds=(0,),

@@ -153,5 +153,5 @@ def test_bad_targets(arguments, message):
 
 def test_a_target_that_no_noise_meets_is_one_sentence():
     with pytest.raises(ValueError, match=r"No noise.*Received: target_eps") as caught:
-        noise_multiplier_for(1e-9, 1e-9, 0.5, 10**9)
+        noise_multiplier_for(1e-9, 1e-9, 1.0, 10**9)
     assert "\n" not in str(caught.value)
