@@ -35,6 +35,7 @@ class GridFiles:
     def __init__(self, suite: Suite, folder: Path, accept: Iterable[str] = ()) -> None:
         self.suite, self.folder = suite, folder
         self.entries: dict[str, dict[str, Any]] = {}
+        self._read: set[str] = set()  # from the cells' own files, which may be newer
         try:
             folder.mkdir(parents=True, exist_ok=True)
             earlier = folder / RESULTS
@@ -63,8 +64,9 @@ class GridFiles:
         for code in self.codes:
             key = cell_key(cell, code)
             path = self.place(cell.cell.name, key) / ENTRY
-            if key not in self.entries and path.exists():
+            if key not in self._read and path.exists():
                 self.entries[key] = json.loads(path.read_text("utf-8"))
+                self._read.add(key)
             if key in self.entries:
                 own = {"arm": cell.arm, "group": cell.group, "code": code}
                 return {**self.entries[key], **own}
@@ -78,6 +80,7 @@ class GridFiles:
         for name, content in files.items():
             write_bytes(place / name, content)
         self.entries[key] = write_json(place / ENTRY, entry)
+        self._read.add(key)
         shutil.rmtree(unfinished(self.folder, key), ignore_errors=True)
 
     def model_path(self, cell: GridCell) -> Path | None:
