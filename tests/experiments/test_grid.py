@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,20 @@ def test_cells_of_other_code_count_only_when_accepted(finished, write, monkeypat
     assert found["code"] == ours
     assert GridFiles(suite, folder, [ours[:12]]).entry(cell) == found
     assert GridFiles(suite, folder, [ours]).model_path(cell).exists()
+
+
+def test_what_a_kill_left_in_the_cells_is_newer_than_the_results(
+    finished, write, tmp_path
+):
+    folder, results = finished
+    suite = Suite.read(write(text=TEXT + SHADOWS))
+    cell = next(iter(suite.cells(suite.blocks[0])))
+    shutil.copytree(folder / "cells", tmp_path / "cells")
+    stale = copy.deepcopy(results)
+    for one in stale["cells"]:
+        del one["shadow_attacks"]
+    (tmp_path / "results.json").write_text(json.dumps(stale))
+    assert GridFiles(suite, tmp_path).entry(cell) == results["cells"][0]
 
 
 def test_a_results_file_alone_is_enough_to_go_on(finished, write, tmp_path):
