@@ -141,7 +141,8 @@ def calibrated(
         step = dp_accounting.PoissonSampledDpEvent(sampling_rate, noisy)
         return dp_accounting.SelfComposedDpEvent(step, steps)
 
-    unreachable = dp_accounting.mechanism_calibration.NoBracketIntervalFoundError
+    search = dp_accounting.mechanism_calibration
+    unreachable = (search.NoBracketIntervalFoundError, search.NoOptimumFoundError)
     try:
         return float(
             dp_accounting.calibrate_dp_mechanism(

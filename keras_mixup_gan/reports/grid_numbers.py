@@ -1,5 +1,6 @@
 """Numbers of a grid as text: means, differences and ranges over seeds."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,11 @@ def signed(difference: Row) -> str:
     if round(mean, 3) >= 0:
         return f"{render.with_interval(mean, (low, high))} more"
     return f"{render.with_interval(-mean, (-high, -low))} less"
+
+
+def rounded_up(bound: float, digits: int = 3) -> float:
+    """A bound as it may be printed: never below itself."""
+    return math.ceil(bound * 10**digits) / 10**digits
 
 
 def p_text(p_value: float) -> str:

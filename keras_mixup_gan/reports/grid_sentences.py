@@ -97,34 +97,36 @@ def noise_sentences(row: Row | None) -> list[str]:
 
 
 def bound_sentences(arm: Row) -> list[str]:
-    """What epsilon says of any attack, and which of the measured ones keep to it."""
+    """What the guarantee says of any attack, and which of the measured keep to it."""
     bounds, steps = arm["bounds"], arm["at_equal_steps"]
     if bounds is None or arm["auc"] is None:
         return []
-    limit = bounds["auc"]
-    if round(limit, 3) >= 1:
-        return ["That epsilon keeps no attack from an AUC of 1.000."]
-    text = (
-        f"At that epsilon no attack exceeds AUC {limit:.3f}, nor finds more than "
-        f"{render.percent(bounds['tpr'])} of the members at "
-        f"{render.percent(bounds['fpr'], 0)} false positives, where coins decided who "
-        f"is one: the strongest here, {arm['auc']['mean']:.3f}, "
-        f"{_beside_bound(arm['auc'], limit)}"
-    )
-    if steps["undefended"] is not None:
-        text += (
-            "; against the undefended model after as many steps it reaches "
-            f"{steps['undefended']['mean']:.3f}, which "
-            f"{_beside_bound(steps['undefended'], limit)}"
+    limit = numbers.rounded_up(bounds["auc"])
+    if limit == 1:
+        return ["With it an attack may still come as close to AUC 1 as 0.999."]
+    shadow = [row["auc"] for row in arm["shadow_attacks"] if row["auc"] is not None]
+    strongest = max([arm["auc"], *shadow], key=lambda auc: float(auc["mean"]))
+    parts = [
+        f"With it no attack exceeds AUC {limit:.3f}, nor finds more than "
+        f"{render.percent(numbers.rounded_up(bounds['tpr']))} of the members at "
+        f"{render.percent(bounds['fpr'], 0)} false positives, where coins decide who "
+        f"is one: the strongest here, {strongest['mean']:.3f}, "
+        f"{_beside_bound(strongest, limit)}"
+    ]
+    if steps["undefended"] is not None and arm["d_steps"] == [steps["d_steps"]]:
+        undefended = steps["undefended"]
+        parts.append(
+            "the strongest against the undefended model after as many steps, "
+            f"{undefended['mean']:.3f}, {_beside_bound(undefended, limit)}"
         )
-    return [f"{text}."]
+    return [f"{'; '.join(parts)}."]
 
 
 def _beside_bound(auc: Row, limit: float) -> str:
-    low = auc["mean"] if auc["interval"] is None else auc["interval"][0]
     if auc["mean"] <= limit:
         return "does not"
-    return "does" if low > limit else "does, by less than its interval"
+    clearly = auc["interval"] is not None and auc["interval"][0] > limit
+    return "does" if clearly else "does, but the interval does not leave the bound out"
 
 
 def reason_text(row: Row) -> str:

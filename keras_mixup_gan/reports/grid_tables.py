@@ -93,15 +93,18 @@ def main_table(family: Row) -> Table:
         f"FID: {family['quality']}. The strongest attack is chosen {chosen}. AUC and "
         "members found: Student's t interval over seeds. Differences: the wider of two "
         "intervals over seeds; verdicts are corrected for the number of arms. ε at δ = "
-        f"{shown}; ∞: no guarantee. The bound follows from ε and holds where coins "
-        "decided who is a member, as here.",
+        f"{shown}; ∞: no guarantee. The bound is that of all its ε and δ together, for "
+        "secret noise and members drawn by coins; non-members from outside the pool "
+        "were drawn like the pool.",
     )
 
 
 def _bound(arm: Row) -> str:
     if arm["epsilon"] is None:
         return "1"
-    return NONE if arm["bounds"] is None else f"{arm['bounds']['auc']:.3f}"
+    if arm["bounds"] is None:
+        return NONE
+    return f"{numbers.rounded_up(arm['bounds']['auc']):.3f}"
 
 
 def level_table(family: Row) -> Table:

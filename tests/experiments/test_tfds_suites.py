@@ -72,6 +72,7 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
     write_stand_in(tmp_path, name)
     suite = Suite.read(name)
     assert suite.data.data == f"tfds:{name}"
+    assert suite.data.image_shape in (None, (64, 64, 3))
     block = dataclasses.replace(
         suite.blocks[-1],
         members=(16,),
@@ -84,7 +85,7 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
         suite,
         data=dataclasses.replace(
             suite.data,
-            image_shape=(32, 32, 3),
+            image_shape=suite.data.image_shape and (32, 32, 3),
             non_members=20,
             reference=40,
             data_dir=str(tmp_path),

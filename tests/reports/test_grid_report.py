@@ -132,18 +132,46 @@ def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
 @pytest.mark.parametrize(
     ("bound", "sentence"),
     [
-        (0.7, "0.520, does not; against the undefended model after as many steps it "),
-        (0.7, "reaches 0.900, which does."),
-        (0.95, "reaches 0.900, which does not."),
-        (0.5, "the strongest here, 0.520, does"),
-        (0.99996, "That epsilon keeps no attack from an AUC of 1.000."),
+        (0.7004, "no attack exceeds AUC 0.701, nor finds more than 30.0 % of the mem"),
+        (0.7, "the strongest here, 0.520, does not; the strongest against the und"),
+        (0.7, "undefended model after as many steps, 0.900, does."),
+        (0.95, "undefended model after as many steps, 0.900, does not."),
+        (0.5, "the strongest here, 0.520, does; the"),
+        (0.519, "0.520, does, but the interval does not leave the bound out; the"),
+        (0.9996, "With it an attack may still come as close to AUC 1 as 0.999."),
     ],
 )
-def test_attacks_are_held_against_the_bound_of_epsilon(bound, sentence):
+def test_attacks_are_held_against_the_bound_of_the_guarantee(bound, sentence):
     private = FakeArm(
         "dp", (0.5, 0.5, 0.51), epsilons=(1, 2, 3), defence="DP-SGD", bound=bound
     )
     assert sentence in said(fake.UNDEFENDED, private).text
+
+
+def test_shadow_models_are_held_against_the_bound_too():
+    private = FakeArm(
+        "dp",
+        (0.5, 0.5, 0.51),
+        epsilons=(1, 2, 3),
+        defence="DP-SGD",
+        bound=0.7,
+        extra={"shadow_attacks": {"plain": fake.shadows(0.65)}},
+    )
+    assert "the strongest here, 0.650, does not;" in said(fake.UNDEFENDED, private).text
+
+
+def test_the_bound_is_not_held_against_other_steps():
+    private = FakeArm(
+        "dp",
+        (0.5, 0.51),
+        (60.0, 45.0),
+        epsilons=(1, 2),
+        defence="DP-SGD",
+        bound=0.7,
+        steps=(500, 1500),
+    )
+    text = said(fake.UNDEFENDED, private).text
+    assert "0.520, does not." in text
 
 
 def test_arms_that_cannot_be_matched_say_why():
