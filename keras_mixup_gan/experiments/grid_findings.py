@@ -158,8 +158,8 @@ def _arm(arm: Arm) -> dict[str, Any]:
 
 def _bounds(last: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
     """What no attack exceeds by the epsilon of any seed; `None` if one has no bound."""
-    found = [point.get("bounds") for point in last]
-    if not all(found):
+    found = [bounds for point in last if (bounds := point.get("bounds"))]
+    if len(found) < len(last):
         return None
     return {name: max(one[name] for one in found) for name in ("auc", "fpr", "tpr")}
 
