@@ -134,7 +134,8 @@ def run_cell(
             if cell.utility and last:
                 point["utility"] = usefulness(model, split, extractor, cell.seed)
             if by_coins and last:
-                point["bounds"] = _bounds(model, cell.delta)
+                bounded = point["epsilon"] is not None
+                point["bounds"] = _bounds(model, cell.delta) if bounded else None
             curve.append(point)
             store.save(model, curve, arrays)
     return {
@@ -205,10 +206,8 @@ def _measure(
     return point, arrays
 
 
-def _bounds(model: Any, delta: float) -> dict[str, float] | None:
-    """The AUC and the true-positive rate that no attack exceeds; `None` without any."""
-    if not np.isfinite(model.epsilon(delta)):
-        return None
+def _bounds(model: Any, delta: float) -> dict[str, float]:
+    """The AUC and the true-positive rate that no attack on a private model exceeds."""
     report = model.privacy_report(delta)
     return {"auc": report.auc_bound, "fpr": _FPR, "tpr": report.tpr_bound(_FPR)}
 
