@@ -1,6 +1,7 @@
 """Membership-inference attacks, their statistics, and the audit that runs them."""
 
 from keras_mixup_gan.attacks.audit import audit as audit
+from keras_mixup_gan.attacks.augmented import AugmentedLOGAN as AugmentedLOGAN
 from keras_mixup_gan.attacks.base import Attack as Attack
 from keras_mixup_gan.attacks.calibrated import (
     DataCalibratedGANLeaks as DataCalibratedGANLeaks,
@@ -27,6 +28,7 @@ from keras_mixup_gan.attacks.latent_search import (
 )
 from keras_mixup_gan.attacks.latent_search import LatentSearch as LatentSearch
 from keras_mixup_gan.attacks.lira import AdaptiveLiRA as AdaptiveLiRA
+from keras_mixup_gan.attacks.lira import AugmentedLiRA as AugmentedLiRA
 from keras_mixup_gan.attacks.lira import BlackBoxLiRA as BlackBoxLiRA
 from keras_mixup_gan.attacks.lira import LiRA as LiRA
 from keras_mixup_gan.attacks.lira import OfflineLiRA as OfflineLiRA

@@ -15,6 +15,7 @@ from keras_mixup_gan.attacks.bench import Bench, known_settings
 from keras_mixup_gan.attacks.catalog import (
     ATTACKS,
     DEFAULT_ATTACKS,
+    DEFAULT_WITH_AUGMENTATION,
     DEFAULT_WITH_REFERENCE_MODELS,
     DEFAULT_WITH_SHADOWS,
 )
@@ -35,8 +36,9 @@ from keras_mixup_gan.attacks.target import (
 from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.validation import check_choice
 
-# Attacks that blend the query as the defence does, or train with the defence.
+# Attacks that treat the query as the defence does, or train with the defence.
 KNOWS_MIXUP = ("logan_mixup", "mixed_pairs", "lira_adaptive")
+KNOWS_AUGMENTATION = ("logan_augmented", "lira_augmented", "lira_adaptive")
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -125,6 +127,7 @@ def audit(
     if isinstance(attacks, str) and attacks == "default":
         attacks = (
             *DEFAULT_ATTACKS,
+            *(DEFAULT_WITH_AUGMENTATION if getattr(model, "augment", None) else ()),
             *(DEFAULT_WITH_REFERENCE_MODELS if reference_models else ()),
             *(() if shadows is None else DEFAULT_WITH_SHADOWS),
         )
@@ -262,9 +265,13 @@ def _report(
     others = [result for result in results if result.status != "done"]
     sizes = len(split.members.images), len(split.non_members.images)
     duplicates = split.num_duplicates
-    mixup_ignored = target.mixup is not None and not any(
-        result.name.startswith(KNOWS_MIXUP) for result in done
-    )
+    defences = {"mixup": KNOWS_MIXUP, "augment": KNOWS_AUGMENTATION}
+    ignored = [
+        defence
+        for defence, aware in defences.items()
+        if getattr(target, defence) is not None
+        and not any(result.name.startswith(aware) for result in done)
+    ]
     return AuditReport(
         model=target.name,
         attacks=(*done, *others),
@@ -276,7 +283,7 @@ def _report(
         mixup=known_settings(target.mixup),
         seed=target.seed,
         split_hash=split.content_hash,
-        warnings=verdict.cautions(done, *sizes, duplicates, mixup_ignored, blind),
+        warnings=verdict.cautions(done, *sizes, duplicates, ignored, blind),
         model_hash=model_hash,
         duplicates=duplicates,
         blind=blind,

@@ -80,6 +80,7 @@ def _context(
         "split": split.content_hash,
         "seed": target.seed,
         "mixup": known_settings(target.mixup),
+        "augment": target.augment,
         "access": sorted(target.access),
         "num_samples": target.num_samples,
         "versions": software_versions(),

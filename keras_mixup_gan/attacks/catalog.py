@@ -1,5 +1,6 @@
 """Every attack by its name, and the ones that an audit runs by default."""
 
+from keras_mixup_gan.attacks.augmented import AugmentedLOGAN
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.calibrated import (
     DataCalibratedGANLeaks,
@@ -22,6 +23,7 @@ from keras_mixup_gan.attacks.latent_search import (
 )
 from keras_mixup_gan.attacks.lira import (
     AdaptiveLiRA,
+    AugmentedLiRA,
     BlackBoxLiRA,
     LiRA,
     OfflineLiRA,
@@ -55,6 +57,7 @@ SHADOW_ATTACKS: tuple[type[Attack], ...] = (
     OfflineLiRA,
     OffsetLiRA,
     AdaptiveLiRA,
+    AugmentedLiRA,
     BlackBoxLiRA,
     ShadowFusion,
 )
@@ -71,6 +74,7 @@ MODEL_ATTACKS: tuple[type[Attack], ...] = (
 _ALL: tuple[type[Attack], ...] = (
     LOGAN,
     MixupLOGAN,
+    AugmentedLOGAN,
     GANLeaks,
     *SAMPLE_ATTACKS,
     *MODEL_ATTACKS,
@@ -94,5 +98,6 @@ DEFAULT_ATTACKS = (
     "gen_lra",
     "logan_classifier",
 )
+DEFAULT_WITH_AUGMENTATION = ("logan_augmented",)
 DEFAULT_WITH_REFERENCE_MODELS = ("gan_leaks_models", "critic_calibrated")
 DEFAULT_WITH_SHADOWS = ("lira", "lira_offset", "fusion")

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadow_recipe import settings_of
+from keras_mixup_gan.attacks.shadow_recipe import defence_of
 from keras_mixup_gan.attacks.shadows import PER_RECORD, BoolArray, Shadows
 from keras_mixup_gan.attacks.signals import signal
 from keras_mixup_gan.attacks.target import AttackTarget
@@ -263,10 +263,37 @@ class AdaptiveLiRA(LiRA):
         if not _same_defence(target, shadows):
             raise ValueError(
                 f"{self.title} needs shadow models trained with the target's defence, "
-                f"{settings_of(target.mixup)}. Received: shadows trained with "
+                f"{defence_of(target)}. Received: shadows trained with "
                 f"{shadows.defence}. Train them like the target."
             )
         super()._fit(target)
+
+
+class AugmentedLiRA(LiRA):
+    """`LiRA` on the mean score over random transforms of the image.
+
+    The adaptive attack on a model trained with differentiable augmentation, as
+    `AugmentedLOGAN` is of those that need no shadow models.
+
+    Args:
+        variance: As for `LiRA`.
+        center: As for `LiRA`.
+
+    Source: LiRA of Carlini et al., IEEE S&P 2022, on augmented queries as theirs are,
+    averaged.
+
+    Example:
+    ```python
+    shadows = train_shadows(
+        model, pool, signals=["augmented"], folder="shadows", fit=fit
+    )
+    ```
+    """
+
+    name: ClassVar[str] = "lira_augmented"
+    title: ClassVar[str] = "LiRA (shadow models, on transforms)"
+    paper: ClassVar[str] = _PAPER + " (online attack, mean over augmented queries)."
+    signal: ClassVar[str] = "augmented"
 
 
 class BlackBoxLiRA(LiRA):
@@ -328,4 +355,4 @@ def _common_deviation(values: FloatArray, chosen: BoolArray, center: str) -> flo
 
 def _same_defence(target: AttackTarget, shadows: Shadows) -> bool:
     """Whether shadows were trained with the defence that the target is known for."""
-    return settings_of(target.mixup) == shadows.defence
+    return defence_of(target) == shadows.defence

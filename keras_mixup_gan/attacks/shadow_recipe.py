@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray
 
 Train: TypeAlias = Callable[[FloatArray, Any, int], Any]
@@ -63,6 +64,14 @@ def _reseeded(config: Any, seed: int) -> Any:
     if isinstance(config, list):
         return [_reseeded(value, seed) for value in config]
     return config
+
+
+def defence_of(target: AttackTarget) -> dict[str, Any] | None:
+    """The settings of the defences that a target is known for, or None."""
+    mixup = settings_of(target.mixup)
+    if target.augment is None:
+        return mixup
+    return {**(mixup or {}), "augment": target.augment}
 
 
 def settings_of(mixup: Any) -> dict[str, Any] | None:

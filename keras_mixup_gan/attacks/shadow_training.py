@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 
 from keras_mixup_gan.attacks import shadows as store
-from keras_mixup_gan.attacks.shadow_recipe import Train, settings_of, training_of
+from keras_mixup_gan.attacks.shadow_recipe import Train, defence_of, training_of
 from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
 from keras_mixup_gan.attacks.signals import SIGNALS, signal
 from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
@@ -25,7 +25,7 @@ from keras_mixup_gan.attacks.workers import (
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_images, check_integer
 
-NUM_SAMPLES = {"critic": 1024, "nearest": 5000}
+NUM_SAMPLES = {"critic": 1024, "augmented": 1024, "nearest": 5000}
 _VERSION = 1
 
 
@@ -76,7 +76,7 @@ def train_shadows(
             target was trained with.
         seed: Seed of coins, shadows and latents; the target must be attacked with the
             same.
-        signals: Statistics to keep, of `"critic"` and `"nearest"`.
+        signals: Statistics to keep, of `"critic"`, `"augmented"` and `"nearest"`.
         num_samples: Generated images for each signal, by default 1024 and 5000.
         flips: Average the statistics over an image and its mirror image.
         keep_models: Save the models too.
@@ -231,7 +231,7 @@ class _Job:
         }
         arrays |= {"inside": self.pool.inside[number], "fingerprint": prints}
         arrays["id"] = np.array(identity)
-        arrays["defence"] = np.array(json.dumps(settings_of(target.mixup)))
+        arrays["defence"] = np.array(json.dumps(defence_of(target)))
         if self.manifest["keep_models"]:
             arrays["model"] = _saved(model)
         return arrays

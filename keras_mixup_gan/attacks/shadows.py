@@ -34,7 +34,7 @@ class Shadows:
     record is a distinct image; it is recognised by its pixels, never by its place.
 
     Attributes:
-        statistics: By signal, `"critic"` or `"nearest"`: float64 array
+        statistics: By signal, such as `"critic"` or `"nearest"`: float64 array
             `(num_shadows, num_records)`, higher = more likely a member.
         inside: Boolean array `(num_shadows, num_records)`: whether the shadow was
             trained on the record.

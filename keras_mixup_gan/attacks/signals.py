@@ -1,8 +1,11 @@
 """Per-image statistics that are compared between models: the same code for each."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
+from keras_mixup_gan.attacks.augmented import mean_scores
 from keras_mixup_gan.attacks.nearest import nearest_samples
 from keras_mixup_gan.attacks.streaming import num_available
 from keras_mixup_gan.attacks.target import AttackTarget
@@ -11,8 +14,10 @@ from keras_mixup_gan.validation import check_images
 
 SIGNALS = {
     "critic": frozenset({"discriminator", "samples"}),
+    "augmented": frozenset({"discriminator", "samples"}),
     "nearest": frozenset({"samples"}),
 }
+NUM_DRAWS = 16  # transforms of each image, for "augmented"
 _CLASS_SEED = 7
 
 
@@ -28,8 +33,9 @@ def signal(
 
     Args:
         name: `"critic"`: the discriminator's score of the image less its mean score of
-            generated images. `"nearest"`: minus the L2 distance to the nearest
-            generated image.
+            generated images. `"augmented"`: the same of scores that are means over
+            random transforms, those of the target's augmentation. `"nearest"`: minus
+            the L2 distance to the nearest generated image.
         target: The model.
         images: Checked images.
         rows: Label rows of a conditional model, or None.
@@ -40,6 +46,8 @@ def signal(
         Float64 array `(num_images,)`.
     """
     views = [images, np.ascontiguousarray(images[:, :, ::-1])][: 1 + flips]
+    if name == "augmented":
+        target = replace(target, discriminator=mean_scores(target, NUM_DRAWS))
     if name == "nearest":
         values = [-nearest_distances(target, view, num_samples) for view in views]
     else:

@@ -53,6 +53,8 @@ class AttackTarget:
         reference: Outside images known to the attacker.
         name: What reports call the model.
         mixup: The defence that the attacker knows was used (a `MixUp`), if any.
+        augment: The policy of differentiable augmentation that the attacker knows was
+            used, if any; see `models.augment`.
         num_classes: Number of classes of a conditional model, else None.
         num_samples: How many images `sampler` can give; None if any number.
         seed: Seed of everything that attacks draw at random.
@@ -78,6 +80,7 @@ class AttackTarget:
     reference: ReferenceData | None = None
     name: str = "target"
     mixup: Any = None
+    augment: str | None = None
     num_classes: int | None = None
     num_samples: int | None = None
     seed: int = 0
@@ -176,6 +179,7 @@ class AttackTarget:
             **means.accesses_of(model, seed, image_shape),
             reference=as_reference(reference),
             mixup=mixup,
+            augment=getattr(model, "augment", None),
             seed=seed,
             shadows=shadows,
             reference_models=tuple(as_target(m, seed) for m in reference_models),

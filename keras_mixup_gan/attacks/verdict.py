@@ -106,7 +106,7 @@ def cautions(
     num_members: int,
     num_non_members: int,
     duplicates: Mapping[str, int],
-    mixup_ignored: bool,
+    ignored: Sequence[str],
     blind: BlindBaseline | None = None,
 ) -> tuple[str, ...]:
     """Returns warnings about what weakens the conclusions of this audit.
@@ -116,8 +116,8 @@ def cautions(
         num_members: Number of members queried.
         num_non_members: Number of non-members queried.
         duplicates: Number of images of each part that repeat another of that part.
-        mixup_ignored: Whether the model was trained with mixup and no attack that
-            knows of it ran.
+        ignored: Defences that the model was trained with and that no attack that ran
+            knows of, of `"mixup"` and `"augment"`.
         blind: What can be told from the pixels alone, if that was measured.
     """
     found = []
@@ -149,10 +149,15 @@ def cautions(
                 "another one; the intervals take them for independent and are too "
                 "narrow."
             )
-    if mixup_ignored:
+    if "mixup" in ignored:
         found.append(
             "The model was trained with mixup, but no attack that knows it was run; "
             "pass reference images to run one."
+        )
+    if "augment" in ignored:
+        found.append(
+            "The model was trained with augmentation, but no attack that knows it was "
+            "run; add 'logan_augmented' to the attacks."
         )
     for result in done:
         if _area_is_below_chance(result, len(done)):

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from keras_mixup_gan import zoo
-from keras_mixup_gan.attacks import LOGAN, GANLeaks, MixupLOGAN, audit
+from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN, audit
 from keras_mixup_gan.attacks.results import AuditReport, software_versions
 from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.defences import Defence, Undefended
@@ -183,12 +183,15 @@ def _measure(
     held_out: FloatArray,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A point of the curve, and its raw scores and sample images."""
+    attacks = [LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)]
+    if getattr(model, "augment", None):
+        attacks.append(AugmentedLOGAN())
     audited = audit(
         model,
         split.members,
         split.non_members,
         reference=split.reference,
-        attacks=[LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)],
+        attacks=attacks,
         seed=cell.seed,
         blind=False,
     )

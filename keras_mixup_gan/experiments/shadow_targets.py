@@ -5,6 +5,7 @@ models are trained on random halves of it, undefended ones and ones with the def
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,6 @@ from keras_mixup_gan.experiments.frontier import BASELINE
 from keras_mixup_gan.experiments.grid_files import GridFiles, cell_key
 from keras_mixup_gan.experiments.suite import Block, GridCell
 
-ATTACKS = ("lira", "lira_offset")
 # Shadow models and targets are given the same latents; no target has this seed.
 SHADOW_SEED = 1_000
 
@@ -114,8 +114,9 @@ def _shadows(
         labels = np.concatenate([part.labels for part in pool])
     order = np.argsort(np.concatenate([part.indices for part in pool]))
     name = f"{block.model}/{members}/{arm}"
+    model = model_of.cell.build(split.image_shape)
     return train_shadows(
-        model_of.cell.build(split.image_shape),
+        model,
         images[order],
         None if labels is None else labels[order],
         folder=grid.folder
@@ -128,6 +129,7 @@ def _shadows(
             "epochs": 1,
             "steps_per_epoch": block.checkpoints[-1],
         },
+        signals=["critic", "augmented"] if _augments(model) else ["critic"],
         seed=SHADOW_SEED,
         n_jobs=n_jobs,
         scheduler=scheduler,
@@ -144,11 +146,15 @@ def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> Non
             f"{str(grid.folder)!r} while it was needed. Run the same command again."
         )
     split, num_pool = cell.data.game(cell.members, cell.cell.seed)
+    model = keras.saving.load_model(path)
+    attacks = ["lira", "lira_offset"]
+    if "augmented" in shadows.statistics and _augments(model):
+        attacks.append("lira_augmented")
     report = audit(
-        keras.saving.load_model(path),
+        model,
         _first(split.members, num_pool[0]),
         _first(split.non_members, num_pool[1]),
-        attacks=ATTACKS,
+        attacks=attacks,
         seed=SHADOW_SEED,
         blind=False,
         shadows=shadows,
@@ -159,6 +165,10 @@ def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> Non
     }
     known = entry.get("shadow_attacks", {})
     grid.keep({**entry, "shadow_attacks": {**known, kind: figures}}, {})
+
+
+def _augments(model: Any) -> bool:
+    return getattr(model, "augment", None) is not None
 
 
 def _first(part: SplitPart, number: int) -> SplitPart:

@@ -50,8 +50,8 @@ def check_policy(policy: str) -> tuple[str, ...]:
     )
 
 
-def augment(images: Tensor, policy: str, key: Tensor) -> Tensor:
-    """Transforms every image by random parameters of its own.
+def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> Tensor:
+    """Transforms every image by random parameters of its own, or all by the same.
 
     The parameters are a pure function of the key. The result is differentiable in the
     images, and an image's does not depend on the others of the batch. It is the same
@@ -62,6 +62,7 @@ def augment(images: Tensor, policy: str, key: Tensor) -> Tensor:
             the batch must be static.
         policy: As `check_policy` accepts it; transforms are applied in its order.
         key: Seed of stateless operations, int64 tensor `(2,)`.
+        shared: Whether one draw of the parameters serves all images.
 
     Returns:
         Tensor like `images`. Colors may leave `[-1, 1]`.
@@ -75,11 +76,13 @@ def augment(images: Tensor, policy: str, key: Tensor) -> Tensor:
     ```
     """
     num_images = tf.shape(images)[0]
+    num_draws = 1 if shared else num_images
     _, height, width, _ = images.shape
     for name in check_policy(policy):
         own_key = tf.random.experimental.stateless_fold_in(key, TRANSFORMS.index(name))
         if name == "color":
-            uniform = tf.random.stateless_uniform((num_images, 3), own_key)
+            uniform = tf.random.stateless_uniform((num_draws, 3), own_key)
+            uniform = tf.broadcast_to(uniform, (num_images, 3))
             images = recolor(images, *tf.unstack(uniform, axis=1))
             continue
         keys = tf.unstack(tf.random.split(own_key, 2))
@@ -90,7 +93,10 @@ def augment(images: Tensor, policy: str, key: Tensor) -> Tensor:
             low = 0, 0
             high = height + 1 - cut_side(height) % 2, width + 1 - cut_side(width) % 2
         rows, columns = (
-            tf.random.stateless_uniform((num_images,), *bounds, dtype=tf.int32)
+            tf.broadcast_to(
+                tf.random.stateless_uniform((num_draws,), *bounds, dtype=tf.int32),
+                (num_images,),
+            )
             for bounds in zip(keys, low, high, strict=True)
         )
         transform = translate if name == "translation" else cut_out

@@ -81,6 +81,8 @@ def limits(findings: Results, results: Results) -> list[str]:
     listed = ", ".join(
         compare_words.short_title({"title": title}) for title in attacks.values()
     )
+    augmented = "logan_augmented" in attacks
+    aware, unaware = (", DiffAugment", "") if augmented else ("", "DiffAugment, ")
     seeds = [len(family["seeds"]) for family in findings["families"]] or [0]
     number = "1 seed" if max(seeds) == 1 else f"{max(seeds)} seeds"
     return [
@@ -95,8 +97,8 @@ def limits(findings: Results, results: Results) -> list[str]:
         f"The strongest of the attacks that were run ({listed or 'none'}): others, or "
         "the same with more effort, may find more. An attack that finds nothing proves "
         "nothing.",
-        "Only mixup, noise and models of several discriminators face an attack made "
-        "for them; DiffAugment, dropout, RelaxLoss and DP-SGD are attacked as the "
+        f"Mixup, noise{aware} and models of several discriminators face an attack made "
+        f"for them; {unaware}dropout, RelaxLoss and DP-SGD are attacked as the "
         "undefended model is, and a better attack may exist.",
         "AUC and the share found at 1 % false positives are averages over members; "
         "some images may be far more exposed than others.",

@@ -24,7 +24,7 @@ def shadows(tmp_path_factory):
         np.concatenate([MEMBERS, NON_MEMBERS]),
         folder=tmp_path_factory.mktemp("shadows"),
         num_shadows=6,
-        signals=["critic", "nearest"],
+        signals=["critic", "augmented", "nearest"],
         num_samples={"critic": 30, "nearest": 60},
     )
 

@@ -138,6 +138,20 @@ def test_one_set_of_shadow_models_serves_the_targets_of_all_seeds(finished):
     assert len(list(folder.glob("shadows/dcgan/30/*/*/shadow-*.npz"))) == 4
 
 
+def test_augmentation_is_attacked_by_its_own_transforms(write, tmp_path):
+    text = ONE_SEED + SHADOWS.replace('"mixup-noise"', '"diffaugment"')
+    text = text.replace('arms = ["undefended", "mixup-noise", "dp-sgd"]', "arms = ALL")
+    text = text.replace("ALL", '["undefended", "diffaugment"]').replace("[2, 4]", "[2]")
+    text = text.replace("[arms.dp-sgd]\ntarget_epsilon = 50.0", "[arms.diffaugment]")
+    suite = Suite.read(write("augment", text))
+    undefended, augmented = run_grid(suite, tmp_path)["cells"]
+    assert "logan_augmented" not in undefended["attacks"]
+    assert augmented["attacks"]["logan_augmented"]["status"] == "done"
+    plain, adaptive = map(augmented["shadow_attacks"].get, ("plain", "adaptive"))
+    assert set(plain) == {"lira", "lira_offset"}
+    assert set(adaptive) == {"lira", "lira_offset", "lira_augmented"}
+
+
 def test_nothing_is_computed_twice(finished, write):
     folder, results = finished
     files = {path: path.stat().st_mtime_ns for path in folder.glob("cells/**/*.*")}

@@ -73,6 +73,15 @@ def test_images_of_a_batch_get_parameters_of_their_own_by_the_key(policy):
     assert not np.array_equal(augment(images, policy, KEY + 1), augmented)
 
 
+@pytest.mark.parametrize("policy", [*module.TRANSFORMS, EVERYTHING])
+def test_one_draw_can_serve_all_images(policy):
+    images = np.repeat(random_images(1, (16, 16, 3)), 8, axis=0)
+    augmented = augment(images, policy, KEY, shared=True).numpy()
+    np.testing.assert_array_equal(augmented, np.repeat(augmented[:1], 8, axis=0))
+    alone = augment(images[:1], policy, KEY).numpy()
+    np.testing.assert_array_equal(augmented[:1], alone)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_stays_half_and_agrees_with_single(dtype):
     images = tf.cast(random_images(4, (16, 16, 3)), dtype)
