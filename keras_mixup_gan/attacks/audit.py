@@ -38,7 +38,7 @@ from keras_mixup_gan.validation import check_choice
 
 # Attacks that treat the query as the defence does, or train with the defence.
 KNOWS_MIXUP = ("logan_mixup", "mixed_pairs", "lira_adaptive")
-KNOWS_AUGMENTATION = ("logan_augmented", "lira_augmented", "lira_adaptive")
+KNOWS_AUGMENTATION = ("logan_augmented", "lira_augmented")
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -124,12 +124,14 @@ def audit(
     ```
     """
     reference_models = tuple(reference_models)
+    augments = isinstance(getattr(model, "augment", None), str)
     if isinstance(attacks, str) and attacks == "default":
         attacks = (
             *DEFAULT_ATTACKS,
-            *(DEFAULT_WITH_AUGMENTATION if getattr(model, "augment", None) else ()),
+            *(DEFAULT_WITH_AUGMENTATION if augments else ()),
             *(DEFAULT_WITH_REFERENCE_MODELS if reference_models else ()),
             *(() if shadows is None else DEFAULT_WITH_SHADOWS),
+            *(("lira_augmented",) if augments and isinstance(shadows, int) else ()),
         )
     chosen = _choose(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
@@ -266,6 +268,7 @@ def _report(
     sizes = len(split.members.images), len(split.non_members.images)
     duplicates = split.num_duplicates
     defences = {"mixup": KNOWS_MIXUP, "augment": KNOWS_AUGMENTATION}
+    both = target.mixup is not None and target.augment is not None
     ignored = [
         defence
         for defence, aware in defences.items()
@@ -283,7 +286,7 @@ def _report(
         mixup=known_settings(target.mixup),
         seed=target.seed,
         split_hash=split.content_hash,
-        warnings=verdict.cautions(done, *sizes, duplicates, ignored, blind),
+        warnings=verdict.cautions(done, *sizes, duplicates, ignored, both, blind),
         model_hash=model_hash,
         duplicates=duplicates,
         blind=blind,

@@ -18,9 +18,10 @@ ANY_POLICY = "color,translation,cutout"
 class AugmentedLOGAN(Attack):
     """LOGAN as an attacker would run it who knows that images were augmented.
 
-    A discriminator trained with differentiable augmentation never saw an original, only
-    random transforms of it, and may remember those. So the query is transformed as the
-    training images were, and the discriminator's scores of the results are averaged.
+    A discriminator trained with differentiable augmentation hardly ever saw an
+    original, but random transforms of it, and may remember those. So the query is
+    transformed as the training images were, and the discriminator's scores of the
+    results are averaged.
 
     The transforms are drawn once, from the target's seed, and are the same for every
     query. They are those of the target's own policy; all there are, where none is
@@ -29,9 +30,9 @@ class AugmentedLOGAN(Attack):
     Args:
         num_draws: Number of random transforms of a query, at least 1.
 
-    Source: white-box attack of Hayes et al., PoPETs 2019, with the augmented queries of
-    Choquette-Choo, Tramer, Carlini and Papernot, "Label-Only Membership Inference
-    Attacks", ICML 2021, which learned from them about augmented classifiers.
+    Source: white-box attack of Hayes et al., PoPETs 2019, on the mean over augmented
+    queries of Yu, Zhang, Chen, Yin and Liu, "How Does Data Augmentation Affect Privacy
+    in Machine Learning?", AAAI 2021, who attack augmented classifiers by it.
 
     Example:
     ```python
@@ -45,9 +46,9 @@ class AugmentedLOGAN(Attack):
     title: ClassVar[str] = "LOGAN on transforms (knows augmentation)"
     requires: ClassVar[frozenset[str]] = frozenset({"discriminator"})
     paper: ClassVar[str] = (
-        "The white-box attack of Hayes et al. (PoPETs 2019) on augmented queries, as "
-        "Choquette-Choo, Tramer, Carlini, Papernot: Label-Only Membership Inference "
-        "Attacks. ICML 2021, arXiv:2007.14321, use them."
+        "The white-box attack of Hayes et al. (PoPETs 2019), averaged over augmented "
+        "queries as in Yu, Zhang, Chen, Yin, Liu: How Does Data Augmentation Affect "
+        "Privacy in Machine Learning? AAAI 2021, arXiv:2007.10567."
     )
 
     def __init__(self, num_draws: int = 32):
@@ -67,10 +68,12 @@ class AugmentedLOGAN(Attack):
     ) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
-        totals = np.zeros(len(images))
-        for seen in transforms(target, images, self.num_draws):
-            totals += self._discriminate(target, seen, rows)
-        return totals / self.num_draws
+        means = mean_scores(
+            lambda seen, rows: self._discriminate(target, seen, rows),
+            target,
+            self.num_draws,
+        )
+        return means(images, rows)
 
 
 def transforms(
@@ -84,7 +87,8 @@ def transforms(
         num_draws: Number of transforms.
 
     Yields:
-        Arrays like `images`: all images transformed in the same way.
+        Arrays like `images`: all images transformed in the same way. Colors may leave
+        `[-1, 1]`.
     """
     from keras_mixup_gan.models.augment import augment
 
@@ -99,26 +103,24 @@ def transforms(
         yield np.concatenate(blocks)
 
 
-def mean_scores(target: AttackTarget, num_draws: int) -> Discriminator:
-    """The discriminator's mean score over random transforms of each image.
+def mean_scores(
+    score: Discriminator, target: AttackTarget, num_draws: int
+) -> Discriminator:
+    """Scores that are means over random transforms of each image.
 
     Args:
-        target: A target that grants its discriminator.
+        score: A function like `AttackTarget.discriminator`.
+        target: The target, whose augmentation and seed decide the transforms.
         num_draws: Number of transforms.
 
     Returns:
-        A function like `AttackTarget.discriminator`.
-
-    Raises:
-        ValueError: If the target does not grant it.
+        Another function like it.
     """
-    score = target.discriminator
-    if score is None:
-        raise ValueError("Scores are needed. Grant access to: discriminator.")
 
-    def discriminator(images: FloatArray, rows: FloatArray | None) -> FloatArray:
-        scores = [score(seen, rows) for seen in transforms(target, images, num_draws)]
-        mean: FloatArray = np.mean(np.asarray(scores, "float64"), axis=0)
-        return mean
+    def means(images: FloatArray, rows: FloatArray | None) -> FloatArray:
+        total = np.zeros(len(images))
+        for seen in transforms(target, images, num_draws):
+            total += np.asarray(score(seen, rows), "float64").reshape(len(images))
+        return total / num_draws
 
-    return discriminator
+    return means

@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from keras_mixup_gan.attacks.lira import LiRA
 from keras_mixup_gan.attacks.shadows import BoolArray, Shadows
-from keras_mixup_gan.attacks.signals import signal
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_integer, check_positive
@@ -78,8 +77,7 @@ class ShadowFusion(LiRA):
         rows = self._class_rows(target, labels, "images")
         columns = []
         for name, values in sorted(shadows.statistics.items()):
-            size = shadows.num_samples[name]
-            scores = signal(name, target, images, rows, size, shadows.flips)
+            scores = shadows.signal_of(name, target, images, rows)
             middle = _middle(values[:, records], inside)
             columns += [scores, scores - middle]
         inputs = (np.stack(columns, axis=1) - self._mean) / self._deviation

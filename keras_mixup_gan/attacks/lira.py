@@ -1,4 +1,4 @@
-"""Likelihood-ratio attacks by shadow models: LiRA in five forms."""
+"""Likelihood-ratio attacks by shadow models: LiRA and its variants."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,6 @@ from scipy import stats
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.shadow_recipe import defence_of
 from keras_mixup_gan.attacks.shadows import PER_RECORD, BoolArray, Shadows
-from keras_mixup_gan.attacks.signals import signal
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice
@@ -111,8 +110,7 @@ class LiRA(Attack):
         inside = shadows.inside[:, records]
         self._check_counts(inside)
         rows = self._class_rows(target, labels, "images")
-        size = shadows.num_samples[self.signal]
-        scores = signal(self.signal, target, images, rows, size, shadows.flips)
+        scores = shadows.signal_of(self.signal, target, images, rows)
         return self._compare(scores, values, inside)
 
     def _compare(
@@ -272,15 +270,17 @@ class AdaptiveLiRA(LiRA):
 class AugmentedLiRA(LiRA):
     """`LiRA` on the mean score over random transforms of the image.
 
-    The adaptive attack on a model trained with differentiable augmentation, as
-    `AugmentedLOGAN` is of those that need no shadow models.
+    With shadow models that were trained with the target's augmentation it is the
+    adaptive attack on such a model, as `AugmentedLOGAN` is without shadow models. The
+    transforms are those of the shadow models; `settings` say whether the target was
+    trained as they were.
 
     Args:
         variance: As for `LiRA`.
         center: As for `LiRA`.
 
-    Source: LiRA of Carlini et al., IEEE S&P 2022, on augmented queries as theirs are,
-    averaged.
+    Source: LiRA of Carlini et al., IEEE S&P 2022, on the mean over augmented queries of
+    Yu et al., AAAI 2021; Carlini et al. fit a joint normal distribution instead.
 
     Example:
     ```python
@@ -292,7 +292,7 @@ class AugmentedLiRA(LiRA):
 
     name: ClassVar[str] = "lira_augmented"
     title: ClassVar[str] = "LiRA (shadow models, on transforms)"
-    paper: ClassVar[str] = _PAPER + " (online attack, mean over augmented queries)."
+    paper: ClassVar[str] = _PAPER + " (online attack), on augmented queries."
     signal: ClassVar[str] = "augmented"
 
 

@@ -134,6 +134,7 @@ def as_null_target(model: Any, target: AttackTarget, model_hash: Any) -> AttackT
         )
     return replace(
         null,
+        augment=target.augment,
         reference=target.reference,
         shadows=target.shadows,
         reference_models=target.reference_models,

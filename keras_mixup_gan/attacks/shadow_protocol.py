@@ -69,6 +69,7 @@ def with_shadows(
             np.concatenate(labels) if labels else None,
             folder=place / f"shadows-{_key(model, split, shadows, fit, target.seed)}",
             num_shadows=shadows,
+            signals=["critic"] if target.augment is None else ["critic", "augmented"],
             fit=fit,
             seed=target.seed,
             scheduler=scheduler,

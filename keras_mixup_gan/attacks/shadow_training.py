@@ -26,7 +26,7 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_images, check_integer
 
 NUM_SAMPLES = {"critic": 1024, "augmented": 1024, "nearest": 5000}
-_VERSION = 1
+_VERSION = 2
 
 
 def train_shadows(
@@ -77,7 +77,8 @@ def train_shadows(
         seed: Seed of coins, shadows and latents; the target must be attacked with the
             same.
         signals: Statistics to keep, of `"critic"`, `"augmented"` and `"nearest"`.
-        num_samples: Generated images for each signal, by default 1024 and 5000.
+        num_samples: Generated images for each signal, by default 1024, and 5000 for
+            `"nearest"`.
         flips: Average the statistics over an image and its mirror image.
         keep_models: Save the models too.
         n_jobs: How many to train at the same time, in processes with one core each;

@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_mixup_gan.attacks.signals import signal
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.typing import FloatArray, IntArray
 
@@ -105,6 +106,29 @@ class Shadows:
                 "that they were trained with. Pass these images to `train_shadows`."
             )
         return records
+
+    def signal_of(
+        self,
+        name: str,
+        target: AttackTarget,
+        images: FloatArray,
+        rows: FloatArray | None,
+    ) -> FloatArray:
+        """A statistic of the target, just as it was taken of the shadows.
+
+        Args:
+            name: Name of a signal in `statistics`.
+            target: The model to compare with the shadows.
+            images: Checked images.
+            rows: Label rows of a conditional model, or None.
+
+        Returns:
+            Float64 array `(num_images,)`.
+        """
+        augment = (self.defence or {}).get("augment")
+        target = replace(target, augment=augment)
+        size = self.num_samples[name]
+        return signal(name, target, images, rows, size, self.flips)
 
     def refuse(self, target: AttackTarget) -> None:
         """Raises unless a target can be compared with these shadows.

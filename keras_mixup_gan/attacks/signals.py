@@ -47,7 +47,8 @@ def signal(
     """
     views = [images, np.ascontiguousarray(images[:, :, ::-1])][: 1 + flips]
     if name == "augmented":
-        target = replace(target, discriminator=mean_scores(target, NUM_DRAWS))
+        means = mean_scores(_discriminator(target), target, NUM_DRAWS)
+        target = replace(target, discriminator=means)
     if name == "nearest":
         values = [-nearest_distances(target, view, num_samples) for view in views]
     else:

@@ -71,7 +71,8 @@ class AttackTarget:
 
     Raises:
         ValueError: If images of the reference or of reference models have another
-            shape, `latent_dim` is missing, or `seed` is not a non-negative integer.
+            shape, `latent_dim` is missing, `augment` is no policy, or `seed` is not a
+            non-negative integer.
     """
 
     image_shape: tuple[int, int, int]
@@ -93,6 +94,10 @@ class AttackTarget:
     def __post_init__(self) -> None:
         check_integer(0, seed=self.seed)
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        if self.augment is not None:
+            from keras_mixup_gan.models.augment import check_policy
+
+            object.__setattr__(self, "augment", ",".join(check_policy(self.augment)))
         object.__setattr__(self, "reference_models", tuple(self.reference_models))
         if self.reference is not None:
             check_images(self.reference.images, "reference", self.image_shape)
@@ -138,6 +143,7 @@ class AttackTarget:
         seed: int = 0,
         image_shape: tuple[int, int, int] | None = None,
         *,
+        augment: str | None = "own",
         shadows: Any = None,
         reference_models: Iterable[Any] = (),
     ) -> "AttackTarget":
@@ -158,6 +164,8 @@ class AttackTarget:
             seed: Seed of the attacks and of the generated images.
             image_shape: `(height, width, channels)`; needed for a function (it is not
                 called to find out), and what the files of a folder are resized to.
+            augment: The policy of augmentation that the attacker knows of; by default
+                the one the model was trained with, if it has any.
             shadows: The `Shadows` that the attacker trained, if any.
             reference_models: Models trained on other data, or targets for such.
 
@@ -175,11 +183,14 @@ class AttackTarget:
         """
         if isinstance(mixup, str) and mixup == "own":
             mixup = getattr(model, "mixup", None)
+        if augment == "own":
+            augment = getattr(model, "augment", None)
+            augment = augment if isinstance(augment, str) else None
         return cls(
             **means.accesses_of(model, seed, image_shape),
             reference=as_reference(reference),
             mixup=mixup,
-            augment=getattr(model, "augment", None),
+            augment=augment,
             seed=seed,
             shadows=shadows,
             reference_models=tuple(as_target(m, seed) for m in reference_models),
@@ -210,7 +221,7 @@ class AttackTarget:
             num_classes: Number of classes, if conditional; likewise.
             seed: Seed of the attacks and of the generated images.
             **fields: Further fields of `AttackTarget`, such as `reference` (anything
-                that `from_model` takes) and `mixup`.
+                that `from_model` takes), `mixup` and `augment`.
 
         Returns:
             The target.

@@ -107,6 +107,7 @@ def cautions(
     num_non_members: int,
     duplicates: Mapping[str, int],
     ignored: Sequence[str],
+    both_defences: bool,
     blind: BlindBaseline | None = None,
 ) -> tuple[str, ...]:
     """Returns warnings about what weakens the conclusions of this audit.
@@ -118,6 +119,7 @@ def cautions(
         duplicates: Number of images of each part that repeat another of that part.
         ignored: Defences that the model was trained with and that no attack that ran
             knows of, of `"mixup"` and `"augment"`.
+        both_defences: Whether the model was trained with both.
         blind: What can be told from the pixels alone, if that was measured.
     """
     found = []
@@ -158,6 +160,11 @@ def cautions(
         found.append(
             "The model was trained with augmentation, but no attack that knows it was "
             "run; add 'logan_augmented' to the attacks."
+        )
+    if both_defences:
+        found.append(
+            "The model was trained with mixup and augmentation; each attack knows of "
+            "one of them, none of both."
         )
     for result in done:
         if _area_is_below_chance(result, len(done)):

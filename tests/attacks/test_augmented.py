@@ -13,11 +13,14 @@ from keras_mixup_gan.attacks import (
     train_shadows,
 )
 from keras_mixup_gan.attacks.augmented import mean_scores, transforms
+from keras_mixup_gan.attacks.null_target import as_null_target
+from keras_mixup_gan.attacks.signals import NUM_DRAWS
 from keras_mixup_gan.attacks.statistics import auc
 from keras_mixup_gan.models.augment import translate
-from tests.attacks.fakes import SHAPE, FakeGAN, images
+from tests.attacks.fakes import SHAPE, FakeGAN, defence, images
+from tests.models.tiny import make, random_images
 
-MEMBERS, NON_MEMBERS = images(60, 1), images(60, 2)
+MEMBERS, NON_MEMBERS, OUTSIDE = images(60, 1), images(60, 2), images(40, 3)
 
 
 class AugmentedGAN(FakeGAN):
@@ -51,7 +54,8 @@ def test_the_score_is_the_mean_over_transforms_that_the_seed_decides():
     expected = np.mean([model.score(views, check_range=False) for views in seen], 0)
     scores = AugmentedLOGAN(num_draws=5).fit(target).score(MEMBERS)
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
-    np.testing.assert_allclose(mean_scores(target, 5)(MEMBERS, None), expected)
+    means = mean_scores(target.discriminator, target, 5)
+    np.testing.assert_allclose(means(MEMBERS, None), expected)
     other = AttackTarget.from_model(model, seed=4)
     assert (AugmentedLOGAN(num_draws=5).fit(other).score(MEMBERS) != scores).all()
 
@@ -81,6 +85,7 @@ def test_labels_reach_a_conditional_discriminator():
     model = FakeGAN(MEMBERS, num_classes=3)
     attack = AugmentedLOGAN(num_draws=2).fit(AttackTarget.from_model(model))
     attack.score(MEMBERS[:4], labels=np.array([0, 2, 1, 2]))
+    assert len(model.seen_labels) == 2
     for rows in model.seen_labels:
         np.testing.assert_array_equal(rows, np.eye(3)[[0, 2, 1, 2]])
 
@@ -88,14 +93,22 @@ def test_labels_reach_a_conditional_discriminator():
 def test_unusable_settings_are_refused():
     with pytest.raises(ValueError, match="num_draws"):
         AugmentedLOGAN(num_draws=0)
-    with pytest.raises(ValueError, match="Grant access to: discriminator"):
-        mean_scores(AttackTarget(image_shape=SHAPE), 2)
+    with pytest.raises(ValueError, match="unknown transforms: 'zoom'"):
+        AttackTarget(image_shape=SHAPE, augment="zoom")
+
+
+def test_a_policy_is_one_however_it_is_written():
+    assert AttackTarget(SHAPE, augment="color, cutout").augment == "color,cutout"
+    model = FakeGAN(MEMBERS)
+    assert AttackTarget.from_model(model, augment="cutout").augment == "cutout"
+    model.augment = lambda images: images  # another library's method
+    assert AttackTarget.from_model(model).augment is None
 
 
 # === With shadow models ===
 
 
-def test_shadow_models_are_asked_about_the_same_transforms(tmp_path):
+def test_shadow_models_and_target_are_asked_about_the_same_transforms(tmp_path):
     pool = np.concatenate([MEMBERS, NON_MEMBERS])
     shadows = train_shadows(
         lambda x, labels, seed: AugmentedGAN(x),
@@ -110,8 +123,16 @@ def test_shadow_models_are_asked_about_the_same_transforms(tmp_path):
     attack = AugmentedLiRA()
     assert area(attack, model, shadows=shadows) > 0.95
     assert attack.settings["adaptive"]
-    undefended = LiRA().fit(AttackTarget.from_model(FakeGAN(MEMBERS), shadows=shadows))
-    assert not undefended.settings["adaptive"]
+    target = AttackTarget.from_model(model, shadows=shadows)
+    means = mean_scores(target.discriminator, target, NUM_DRAWS)
+    expected = means(pool, None) - means(target.sampler(0, 32), None).mean()
+    found = shadows.signal_of("augmented", target, pool, None)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # The shadow models' transforms, also where the target is not known for them.
+    unknown = AttackTarget.from_model(model, shadows=shadows, augment=None)
+    again = shadows.signal_of("augmented", unknown, pool, None)
+    np.testing.assert_array_equal(again, found)
+    assert not LiRA().fit(unknown).settings["adaptive"]
 
 
 # === In an audit ===
@@ -123,6 +144,35 @@ def test_an_audit_asks_an_augmented_model_about_transforms_by_default():
     assert not any("augmentation" in warning for warning in report.warnings)
     plain = audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, blind=False)
     assert "logan_augmented" not in plain.to_dict()["attacks"]
+
+
+def test_an_audit_trains_shadow_models_that_know_the_transforms(tmp_path):
+    model = make(augment="translation")
+    images = random_images(24)
+    report = audit(
+        model,
+        images[:12],
+        images[12:],
+        shadows=4,
+        shadow_fit={"batch_size": 4, "epochs": 1},
+        folder=tmp_path,
+        blind=False,
+    )
+    assert report["lira_augmented"].status == "done"
+
+
+def test_no_attack_knows_of_both_mixup_and_augmentation():
+    model = AugmentedGAN(MEMBERS)
+    model.mixup = defence()
+    report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, blind=False)
+    assert any("none of both" in warning for warning in report.warnings)
+
+
+def test_a_null_target_is_asked_about_the_same_transforms():
+    null = as_null_target(
+        FakeGAN(), AttackTarget.from_model(AugmentedGAN(MEMBERS)), None
+    )
+    assert null.augment == "translation"
 
 
 def test_leaving_augmentation_out_of_account_is_warned_about():
