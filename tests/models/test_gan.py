@@ -138,7 +138,8 @@ def test_the_generator_starts_like_its_average_and_unlike_the_discriminator():
 
 
 @pytest.mark.parametrize(
-    "mixup", [False, True, pytest.param("paper", marks=pytest.mark.slow)]
+    "mixup",
+    [True, *(pytest.param(m, marks=pytest.mark.slow) for m in (False, "paper"))],
 )
 def test_compiled_by_xla(mixup):
     model = make(mixup=mixup)

@@ -28,7 +28,6 @@ QUICK = {
     ("wgan_gp", "mixup", "mixed_bfloat16", False),
     ("wgan_gp", "none", "float32", True),
     ("stylegan_lite", "none", "mixed_float16", False),
-    ("stylegan_lite", "mixup", "float32", False),
     ("stylegan_lite", "paper", "mixed_bfloat16", False),
 }
 

@@ -16,11 +16,11 @@ from tests.models.tiny import (
 
 CASES = [
     ("none", False),
-    ("mixup", False),
     ("mixup", True),
     ("paper", True),
     ("dp", True),
     pytest.param("none", True, marks=pytest.mark.slow),
+    pytest.param("mixup", False, marks=pytest.mark.slow),
     pytest.param("paper", False, marks=pytest.mark.slow),
     pytest.param("dp", False, marks=pytest.mark.slow),
 ]

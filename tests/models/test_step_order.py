@@ -15,8 +15,17 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("mixup", [False, "paper"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "mixup"),
+    [
+        ("dcgan", "paper"),
+        ("wgan_gp", False),
+        ("stylegan_lite", False),
+        pytest.param("dcgan", False, marks=pytest.mark.slow),
+        pytest.param("wgan_gp", "paper", marks=pytest.mark.slow),
+        pytest.param("stylegan_lite", "paper", marks=pytest.mark.slow),
+    ],
+)
 def test_the_first_pull_of_an_epoch_sees_the_steps_before_it(family, mixup):
     settings = FAMILIES[family]
     model = getattr(zoo, family)(**settings, latent_dim=4, seed=0, mixup=mixup)

@@ -265,7 +265,9 @@ def test_data_sets_of_any_floating_type_train(dtype):
 # === Saving and resuming ===
 
 
-@pytest.mark.parametrize("defence", ["none", "paper", "dp"])
+@pytest.mark.parametrize(
+    "defence", ["none", "dp", pytest.param("paper", marks=pytest.mark.slow)]
+)
 def test_training_goes_on_to_the_bit(defence, tmp_path):
     def train(model, epochs, **arguments):
         images, labels = random_images(18), random_labels(18)
