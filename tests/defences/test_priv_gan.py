@@ -73,7 +73,7 @@ def test_all_networks_learn_and_the_first_is_released():
         np.testing.assert_array_equal(np.array(ours), np.array(theirs))
 
 
-@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("num_classes", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     defence = defences.PrivGan(privacy_ratio=0.5)
     loaded = assert_resumes(defence, tmp_path / "m.keras", num_classes=num_classes)

@@ -57,7 +57,7 @@ def test_alpha_zero_is_the_plain_model():
     assert_same_state(relaxed, train(build(defences.Undefended()), 1))
 
 
-@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("num_classes", [None, pytest.param(3, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     settings = {"num_classes": num_classes}
     loaded = assert_resumes(

@@ -82,7 +82,7 @@ def test_raw_scores_give_the_published_statistics(finished):
                 assert attack["auc"] == pytest.approx(roc_auc_score(truth, both))
 
 
-@pytest.mark.parametrize("stop_after", [5, 14])
+@pytest.mark.parametrize("stop_after", [pytest.param(5, marks=pytest.mark.slow), 14])
 def test_a_stopped_run_goes_on_and_gives_the_same_numbers(
     tiny, finished, tmp_path, stop_after
 ):

@@ -77,7 +77,7 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
         suite.blocks[-1],
         members=(16,),
         width=4,
-        arms=("undefended", "mixup-paper"),
+        arms=("mixup-paper",),
         checkpoints=(1,),
         shadows=0,
     )
