@@ -103,7 +103,7 @@ def _shadows(
 ) -> Shadows:
     """The shadow models of an arm, trained as its targets are."""
     suite = grid.suite
-    seed = suite.seeds[0]
+    seed = suite.seeds_of(block)[0]
     model_of = suite.cell(block, members, arm, seed)
     split, num_pool = suite.data_of(block).game(members, seed)
     parts = [split.members, split.non_members]

@@ -88,6 +88,7 @@ class Block:
         shadow_arms: Arms whose defence shadow models are trained with.
         non_members: Instead of the data's.
         reference: Instead of the data's.
+        seeds: Instead of the suite's.
     """
 
     model: str
@@ -100,12 +101,15 @@ class Block:
     shadow_arms: tuple[str, ...] = ()
     non_members: int | None = None
     reference: int | None = None
+    seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice(self.model, list_models(), "model")
         check_integer(0, shadows=self.shadows)
         for members in self.members:
             check_integer(2, members=members)
+        for seed in self.seeds:
+            check_integer(0, seeds=seed)
         steps = (0, *self.checkpoints)
         if not self.checkpoints or any(b <= a for a, b in pairwise(steps)):
             raise ValueError(
@@ -229,8 +233,13 @@ class Suite:
 
     def cells(self, block: Block) -> Iterator[GridCell]:
         """The cells of a block: seed by seed, so that pairs are complete early."""
-        for members, seed, arm in product(block.members, self.seeds, block.arms):
+        seeds = self.seeds_of(block)
+        for members, seed, arm in product(block.members, seeds, block.arms):
             yield self.cell(block, members, arm, seed)
+
+    def seeds_of(self, block: Block) -> tuple[int, ...]:
+        """The seeds of a block."""
+        return block.seeds or self.seeds
 
     def cell(self, block: Block, members: int, arm: str, seed: int) -> GridCell:
         """One cell of a block."""

@@ -107,9 +107,17 @@ def test_the_key_follows_settings_and_code_but_not_the_group(written, monkeypatc
     assert cell_key(cell) != key
 
 
+def test_a_block_may_have_seeds_of_its_own(written):
+    more = TEXT.replace("checkpoints = [3]", "checkpoints = [3]\nseeds = [7]")
+    suite = Suite.read(written(more))
+    seeds = [[cell.cell.seed for cell in suite.cells(block)] for block in suite.blocks]
+    assert seeds == [[0, 0, 5, 5], [7, 7]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (("checkpoints = [3]", "checkpoints = [3]\nseeds = [-1]"), "`seeds` must be"),
         (("model = ", "modell = "), "unknown key 'modell', no key 'model'"),
         (("seeds = ", "seed = "), "unknown key 'seed'"),
         (('title = "Two arms"', ""), "no key 'title'"),
