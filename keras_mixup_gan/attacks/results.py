@@ -110,7 +110,7 @@ class AuditReport:
     @property
     def verdict(self) -> str:
         """The outcome in one sentence."""
-        return verdict.sentence(self.done, self.strongest_held_out)
+        return verdict.sentence(self.done, self.strongest_held_out, self.blind)
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -35,7 +35,9 @@ CAVEATS = (
 
 
 def sentence(
-    done: Sequence[AttackResult], held_out: HeldOutStrongest | None = None
+    done: Sequence[AttackResult],
+    held_out: HeldOutStrongest | None = None,
+    blind: BlindBaseline | None = None,
 ) -> str:
     """Says in one sentence whether, and how much, the model leaks.
 
@@ -48,6 +50,8 @@ def sentence(
         done: Results of the attacks that ran, most threatening first.
         held_out: The strongest attack on queries that it was not chosen on; needed
             where there are several attacks.
+        blind: What can be told from the pixels alone, if that was measured. If it is
+            too much, no leak is claimed, nor that there is none.
 
     Returns:
         The sentence.
@@ -55,6 +59,12 @@ def sentence(
     if not done:
         return "Nothing is known about what this model leaks: no attack could be run."
     area, reached = _reach(done, held_out)
+    if blind is not None and blind.is_shifted:
+        return (
+            "Whether the model leaks cannot be told, because members and non-members "
+            f"can be told apart without it: {reached}, a classifier that sees pixels "
+            f"only {blind.auc:.3f}."
+        )
     by_area = [result for result in done if _area_is_above_chance(result, len(done))]
     by_tail = [result for result in done if _tail_is_above_chance(result, len(done))]
     if not by_area and not by_tail:

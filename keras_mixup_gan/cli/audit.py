@@ -46,9 +46,9 @@ def audit(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(
-        "runs/audit"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the report; replaces one that is there.")
+    ] = Path("runs/audit"),
     show_members: Annotated[
         bool,
         typer.Option(
