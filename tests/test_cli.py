@@ -1,16 +1,7 @@
-import sys
-
 import numpy as np
 import pytest
 
-from keras_mixup_gan.cli import main
-
-
-def run(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
-    with pytest.raises(SystemExit) as stopped:
-        main(*arguments)
-    return stopped.value.code, capsys.readouterr()
+from tests.command_line import run
 
 
 def save(path, images):

@@ -1,6 +1,5 @@
 import json
 import shutil
-import sys
 import zipfile
 
 import keras
@@ -9,19 +8,11 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.attacks import guards
-from keras_mixup_gan.cli import main
 from keras_mixup_gan.models.loading import load_gan
+from tests.command_line import run
 from tests.models import tiny
 
 ATTACKS = ("--attacks", "logan, gan_leaks")
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit code and output of a command; a command that ends well exits with 0."""
-    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
-    with pytest.raises(SystemExit) as stopped:
-        main(*map(str, arguments))
-    return stopped.value.code or 0, capsys.readouterr()
 
 
 @pytest.fixture(autouse=True)

@@ -8,17 +8,10 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan import MixUp, attacks, zoo
-from keras_mixup_gan.cli import main, training
+from keras_mixup_gan.cli import training
 from keras_mixup_gan.zoo import presets
+from tests.command_line import run
 from tests.models import tiny
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit code and output of a command; a command that ends well exits with 0."""
-    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
-    with pytest.raises(SystemExit) as stopped:
-        main(*map(str, arguments))
-    return stopped.value.code or 0, capsys.readouterr()
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
     as_target,
+    policy_of,
     split_labels,
 )
 from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
@@ -124,7 +125,7 @@ def audit(
     ```
     """
     reference_models = tuple(reference_models)
-    augments = isinstance(getattr(model, "augment", None), str)
+    augments = policy_of(model) is not None
     if isinstance(attacks, str) and attacks == "default":
         attacks = (
             *DEFAULT_ATTACKS,
@@ -268,13 +269,14 @@ def _report(
     sizes = len(split.members.images), len(split.non_members.images)
     duplicates = split.num_duplicates
     defences = {"mixup": KNOWS_MIXUP, "augment": KNOWS_AUGMENTATION}
-    both = target.mixup is not None and target.augment is not None
+    known = [name for name in defences if getattr(target, name) is not None]
     ignored = [
-        defence
-        for defence, aware in defences.items()
-        if getattr(target, defence) is not None
-        and not any(result.name.startswith(aware) for result in done)
+        name
+        for name in known
+        if not any(result.name.startswith(defences[name]) for result in done)
     ]
+    if known == list(defences):
+        ignored.append("both")  # there is no attack that knows of both
     return AuditReport(
         model=target.name,
         attacks=(*done, *others),
@@ -286,7 +288,7 @@ def _report(
         mixup=known_settings(target.mixup),
         seed=target.seed,
         split_hash=split.content_hash,
-        warnings=verdict.cautions(done, *sizes, duplicates, ignored, both, blind),
+        warnings=verdict.cautions(done, *sizes, duplicates, ignored, blind),
         model_hash=model_hash,
         duplicates=duplicates,
         blind=blind,

@@ -1,6 +1,7 @@
 """Attacks as they are run by one who knows that training images were augmented."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,12 +69,8 @@ class AugmentedLOGAN(Attack):
     ) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
-        means = mean_scores(
-            lambda seen, rows: self._discriminate(target, seen, rows),
-            target,
-            self.num_draws,
-        )
-        return means(images, rows)
+        score = partial(self._discriminate, target)
+        return mean_scores(score, target, self.num_draws)(images, rows)
 
 
 def transforms(
@@ -96,11 +93,12 @@ def transforms(
     for draw in range(num_draws):
         sequence = np.random.SeedSequence([target.seed, 90, draw])
         key = sequence.generate_state(2).astype("int64")
-        blocks = [
-            augment(images[start : start + DISCRIMINATOR_BLOCK], policy, key, True)
+        blocks = (
+            images[start : start + DISCRIMINATOR_BLOCK]
             for start in range(0, len(images), DISCRIMINATOR_BLOCK)
-        ]
-        yield np.concatenate(blocks)
+        )
+        seen = [augment(block, policy, key, shared=True) for block in blocks]
+        yield np.concatenate(seen)
 
 
 def mean_scores(

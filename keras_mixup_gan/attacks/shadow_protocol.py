@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.shadow_recipe import training_of
 from keras_mixup_gan.attacks.shadow_training import train_shadows
+from keras_mixup_gan.attacks.signals import critic_signals
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.validation import check_integer
@@ -69,7 +70,7 @@ def with_shadows(
             np.concatenate(labels) if labels else None,
             folder=place / f"shadows-{_key(model, split, shadows, fit, target.seed)}",
             num_shadows=shadows,
-            signals=["critic"] if target.augment is None else ["critic", "augmented"],
+            signals=critic_signals(target.augment),
             fit=fit,
             seed=target.seed,
             scheduler=scheduler,

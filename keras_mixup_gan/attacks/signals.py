@@ -21,6 +21,11 @@ NUM_DRAWS = 16  # transforms of each image, for "augmented"
 _CLASS_SEED = 7
 
 
+def critic_signals(augment: str | None) -> tuple[str, ...]:
+    """The discriminator's signals that tell of a model with this augmentation."""
+    return ("critic",) if augment is None else ("critic", "augmented")
+
+
 def signal(
     name: str,
     target: AttackTarget,

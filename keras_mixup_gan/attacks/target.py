@@ -184,8 +184,7 @@ class AttackTarget:
         if isinstance(mixup, str) and mixup == "own":
             mixup = getattr(model, "mixup", None)
         if augment == "own":
-            augment = getattr(model, "augment", None)
-            augment = augment if isinstance(augment, str) else None
+            augment = policy_of(model)
         return cls(
             **means.accesses_of(model, seed, image_shape),
             reference=as_reference(reference),
@@ -264,6 +263,12 @@ class AttackTarget:
             name=fields.pop("name", getattr(generator, "name", "networks")),
             **fields,
         )
+
+
+def policy_of(model: Any) -> str | None:
+    """The policy by which a model or a target augments images, or None."""
+    policy = getattr(model, "augment", None)  # elsewhere the name of a method
+    return policy if isinstance(policy, str) else None
 
 
 def as_target(model: Any, seed: int = 0) -> AttackTarget:

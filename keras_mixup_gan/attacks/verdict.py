@@ -117,7 +117,6 @@ def cautions(
     num_non_members: int,
     duplicates: Mapping[str, int],
     ignored: Sequence[str],
-    both_defences: bool,
     blind: BlindBaseline | None = None,
 ) -> tuple[str, ...]:
     """Returns warnings about what weakens the conclusions of this audit.
@@ -128,8 +127,7 @@ def cautions(
         num_non_members: Number of non-members queried.
         duplicates: Number of images of each part that repeat another of that part.
         ignored: Defences that the model was trained with and that no attack that ran
-            knows of, of `"mixup"` and `"augment"`.
-        both_defences: Whether the model was trained with both.
+            knows of, of `"mixup"`, `"augment"` and `"both"`.
         blind: What can be told from the pixels alone, if that was measured.
     """
     found = []
@@ -171,7 +169,7 @@ def cautions(
             "The model was trained with augmentation, but no attack that knows it was "
             "run; add 'logan_augmented' to the attacks."
         )
-    if both_defences:
+    if "both" in ignored:
         found.append(
             "The model was trained with mixup and augmentation; each attack knows of "
             "one of them, none of both."

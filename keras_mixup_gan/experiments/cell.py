@@ -21,6 +21,7 @@ import numpy as np
 from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN, audit
 from keras_mixup_gan.attacks.results import AuditReport, software_versions
+from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.defences import Defence, Undefended
 from keras_mixup_gan.experiments.usefulness import usefulness
@@ -184,7 +185,7 @@ def _measure(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A point of the curve, and its raw scores and sample images."""
     attacks = [LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)]
-    if getattr(model, "augment", None):
+    if policy_of(model) is not None:
         attacks.append(AugmentedLOGAN())
     audited = audit(
         model,

@@ -5,7 +5,6 @@ models are trained on random halves of it, undefended ones and ones with the def
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +12,8 @@ import numpy as np
 from keras_mixup_gan.attacks import audit
 from keras_mixup_gan.attacks.shadow_training import train_shadows
 from keras_mixup_gan.attacks.shadows import Shadows
+from keras_mixup_gan.attacks.signals import critic_signals
+from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.data import SplitPart
 from keras_mixup_gan.experiments.cell import attack_figures
 from keras_mixup_gan.experiments.frontier import BASELINE
@@ -129,7 +130,7 @@ def _shadows(
             "epochs": 1,
             "steps_per_epoch": block.checkpoints[-1],
         },
-        signals=["critic", "augmented"] if _augments(model) else ["critic"],
+        signals=critic_signals(policy_of(model)),
         seed=SHADOW_SEED,
         n_jobs=n_jobs,
         scheduler=scheduler,
@@ -146,12 +147,11 @@ def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> Non
             f"{str(grid.folder)!r} while it was needed. Run the same command again."
         )
     split, num_pool = cell.data.game(cell.members, cell.cell.seed)
-    model = keras.saving.load_model(path)
     attacks = ["lira", "lira_offset"]
-    if "augmented" in shadows.statistics and _augments(model):
+    if "augmented" in shadows.statistics:  # of an arm that augments, as its targets do
         attacks.append("lira_augmented")
     report = audit(
-        model,
+        keras.saving.load_model(path),
         _first(split.members, num_pool[0]),
         _first(split.non_members, num_pool[1]),
         attacks=attacks,
@@ -165,10 +165,6 @@ def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> Non
     }
     known = entry.get("shadow_attacks", {})
     grid.keep({**entry, "shadow_attacks": {**known, kind: figures}}, {})
-
-
-def _augments(model: Any) -> bool:
-    return getattr(model, "augment", None) is not None
 
 
 def _first(part: SplitPart, number: int) -> SplitPart:

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixup_gan.cli import main
 from keras_mixup_gan.experiments import Suite, run_grid
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.grid_files import GridFiles
 from tests.clusters import SECONDS, loopback_cluster
+from tests.command_line import run
 
 TEXT = """
 title = "Seconds"
@@ -309,17 +309,9 @@ def test_a_folder_of_something_else_is_refused(write, tmp_path):
         run_grid(Suite.read(write()), tmp_path)
 
 
-def ended(monkeypatch, capsys, *words):
-    """The exit status of a command in this process, and what it printed."""
-    monkeypatch.setattr(sys, "argv", ["keras-mixup-gan"])
-    with pytest.raises(SystemExit) as stopped:
-        main("compare", *map(str, words))
-    return stopped.value.code, capsys.readouterr()
-
-
 def test_a_suite_takes_no_settings_beside_it(write, tmp_path, monkeypatch, capsys):
     words = ["--suite", write(), "--out", tmp_path, "--members", 40]
-    code, output = ended(monkeypatch, capsys, *words)
+    code, output = run(monkeypatch, capsys, "compare", *words)
     assert code == 2
     assert "A suite brings its own settings" in output.err
     assert "Received: members" in output.err
@@ -327,6 +319,6 @@ def test_a_suite_takes_no_settings_beside_it(write, tmp_path, monkeypatch, capsy
 
 def test_a_dry_run_prints_the_settings(write, tmp_path, monkeypatch, capsys):
     words = ["--suite", write(), "--out", tmp_path / "out", "--dry-run"]
-    _, output = ended(monkeypatch, capsys, *words)
+    _, output = run(monkeypatch, capsys, "compare", *words)
     assert json.loads(output.out)["blocks"][0]["checkpoints"] == [2, 4]
     assert not (tmp_path / "out").exists()

@@ -297,6 +297,8 @@ def test_resumed_training_goes_on_to_the_bit(tmp_path):
         "num_classes": NUM_CLASSES,
         "r1_interval": 2,
     }
+    uninterrupted = build(**settings)
+    train(uninterrupted, epochs=2)
     model = build(**settings)
     train(model)
     model.save(tmp_path / "model.keras")
@@ -309,9 +311,8 @@ def test_resumed_training_goes_on_to_the_bit(tmp_path):
     np.testing.assert_array_equal(
         loaded.generate(4, truncation=0.5), model.generate(4, truncation=0.5)
     )
-    for one in (loaded, model):
-        train(one, epochs=2, initial_epoch=1)
-    assert_same_state(loaded, model)
+    train(loaded, epochs=2, initial_epoch=1)
+    assert_same_state(loaded, uninterrupted)
 
 
 def test_several_discriminator_updates_a_step():
