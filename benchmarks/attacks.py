@@ -20,11 +20,15 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from keras_mixup_gan import attacks, data
-from keras_mixup_gan.attacks.nearest import SAMPLE_BLOCK, Search, nearest_samples
-from keras_mixup_gan.attacks.results import software_versions
+from keras_mixup_gan.attacks.samples.nearest import (
+    SAMPLE_BLOCK,
+    Search,
+    nearest_samples,
+)
+from keras_mixup_gan.versions import software_versions
 
 LOOPED_QUERIES = 5
-NUM_NEIGHBOURS = 20
+NUM_NEIGHBORS = 20
 
 
 def blends(digits: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -58,7 +62,7 @@ def brute_force(queries: np.ndarray, samples: np.ndarray, k: int) -> None:
 
 def with_ball(queries: np.ndarray, samples: np.ndarray, radius: float) -> None:
     """The nearest samples and the sums over a ball, in one pass."""
-    search = Search(queries, NUM_NEIGHBOURS, radius)
+    search = Search(queries, NUM_NEIGHBORS, radius)
     for start in range(0, len(samples), SAMPLE_BLOCK):
         search.see(samples[start : start + SAMPLE_BLOCK])
 
@@ -117,7 +121,7 @@ def main() -> None:
         "scikit-learn, nearest": (lambda: brute_force(queries, samples, 1), 1),
         "20 nearest and ball": (lambda: with_ball(queries, samples, radius), 1),
         "scikit-learn, 20 nearest": (
-            lambda: brute_force(queries, samples, NUM_NEIGHBOURS),
+            lambda: brute_force(queries, samples, NUM_NEIGHBORS),
             1,
         ),
         "six attacks, one pass": (six_attacks(queries, samples, reference), 1),

@@ -7,7 +7,7 @@ from typing import Any
 from keras_mixup_gan.zoo.folder import read_toml
 
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
-_DEFENCE_ORDER = ("none", "mixup", "DP-SGD")
+_DEFENSE_ORDER = ("none", "mixup", "DP-SGD")
 
 
 def write(zoo: Path, model: str) -> Path:
@@ -63,7 +63,7 @@ def render(model: str, presets: list[dict[str, Any]]) -> str:
 
 
 def _order(preset: dict[str, Any]) -> tuple[int, str]:
-    starts = [preset["defence"].startswith(word) for word in _DEFENCE_ORDER]
+    starts = [preset["defense"].startswith(word) for word in _DEFENSE_ORDER]
     return starts.index(True), preset["name"]
 
 

@@ -1,4 +1,4 @@
-"""The comparison of the defences: `python -m benchmarks.compare --help`."""
+"""The comparison of the defenses: `python -m benchmarks.compare --help`."""
 
 from keras_mixup_gan.cli import main
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import frontier
-from keras_mixup_gan.experiments.grid_findings import analyse
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments.grid_findings import analyze
 from keras_mixup_gan.reports import (
     grid_numbers,
     grid_report,
@@ -41,13 +42,13 @@ def write(results: dict[str, Any], folder: Path) -> list[Path]:
     if results["cells"]:
         contents[frontier.PICTURE] = frontier.picture(results)
     return [
-        render.write_file(folder / name, content) for name, content in contents.items()
+        storage.write_file(folder / name, content) for name, content in contents.items()
     ]
 
 
 def readme_section(results: dict[str, Any]) -> str:
     """What the README says of the findings: the headline and a row for each arm."""
-    findings = analyse(results)
+    findings = analyze(results)
     head = "family, members", "arm", "FID", "strongest attack's AUC"
     columns = [*head, "undefended at that FID", "difference", "verdict"]
     rows = [columns, ["---"] * len(columns)]

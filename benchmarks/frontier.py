@@ -13,7 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.experiments.grid_findings import analyse
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments.grid_findings import analyze
 from keras_mixup_gan.reports import grid_figures, grid_words, render
 from keras_mixup_gan.reports.grid_tables import Table, tables
 
@@ -24,7 +25,7 @@ PICTURE_DPI = 150
 
 def numbers(results: dict[str, Any], fid_levels: list[float] | None = None) -> bytes:
     """The content of `frontier.json`."""
-    text = json.dumps(analyse(results, fid_levels), indent=1, allow_nan=False)
+    text = json.dumps(analyze(results, fid_levels), indent=1, allow_nan=False)
     return f"{text}\n".encode()
 
 
@@ -74,7 +75,7 @@ def main() -> None:
     given = parser.parse_args()
 
     results = read(given.results)
-    findings = analyse(results, given.fid)
+    findings = analyze(results, given.fid)
     print(grid_words.headline(findings))
     for family in findings["families"]:
         title = grid_words.family_title(family)
@@ -83,9 +84,9 @@ def main() -> None:
             print(f"\n{plain_table(table)}")
     if findings["missing"]:
         print(f"\nNot run yet: {', '.join(findings['missing'])}")
-    render.write_file(given.out / NUMBERS, numbers(results, given.fid))
+    storage.write_file(given.out / NUMBERS, numbers(results, given.fid))
     if results["cells"]:
-        render.write_file(given.out / PICTURE, picture(results))
+        storage.write_file(given.out / PICTURE, picture(results))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from typing import Any
 
 from benchmarks import cards
 from keras_mixup_gan import audit, zoo
-from keras_mixup_gan.attacks.results import AuditReport, software_versions
+from keras_mixup_gan.auditing.results import AuditReport
 from keras_mixup_gan.cli import Progress
 from keras_mixup_gan.data import MembershipSplit, load_images
-from keras_mixup_gan.defences import (
-    Defence,
+from keras_mixup_gan.defenses import (
+    Defense,
     DifferentialPrivacy,
     Mixing,
     Undefended,
@@ -32,6 +32,7 @@ from keras_mixup_gan.experiments.comparison import choose_extractor
 from keras_mixup_gan.models.loading import load_gan
 from keras_mixup_gan.models.preset_models import save_preset
 from keras_mixup_gan.privacy import DPSGD
+from keras_mixup_gan.versions import software_versions
 from keras_mixup_gan.zoo.folder import read_toml, zoo_folder
 from keras_mixup_gan.zoo.presets import MANIFEST
 
@@ -61,14 +62,14 @@ class Settings:
     def cell(self, name: str) -> Cell:
         """The training run, measured at evenly spaced steps."""
         shares = range(1, self.measured + 1)
-        defence: Defence = Mixing(self.mixup) if self.mixup else Undefended()
+        defense: Defense = Mixing(self.mixup) if self.mixup else Undefended()
         if self.noise_multiplier is not None:
             dp = DPSGD(self.l2_norm_clip, self.noise_multiplier)
-            defence = DifferentialPrivacy(dp)
+            defense = DifferentialPrivacy(dp)
         return Cell(
             name,
             model=self.model,
-            defence=defence,
+            defense=defense,
             num_classes=self.num_classes,
             seed=self.seed,
             batch_size=self.batch_size,
@@ -142,7 +143,7 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
             "name": name,
             "command": command,
             "settings": dataclasses.asdict(settings),
-            "defence": cell.defence.describe(cell.model),
+            "defense": cell.defense.describe(cell.model),
             "steps": cell.checkpoints[-1],
             "split_hash": split.content_hash,
             "cpu_minutes": meter.seconds / 60,

@@ -20,7 +20,7 @@ from keras_mixup_gan.reports import compare_report
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 COMPARISON, GRID = "results", "findings"
-FIRST, AFTER = "## Does a defence beat stopping early?", "## The arms"
+FIRST, AFTER = "## Does a defense beat stopping early?", "## The arms"
 
 
 def readme_section(results: dict[str, Any]) -> str:
@@ -35,7 +35,7 @@ def readme_section(results: dict[str, Any]) -> str:
         [
             headline,
             setting,
-            "![Leakage over image quality: a line for each defence, a point for each "
+            "![Leakage over image quality: a line for each defense, a point for each "
             "checkpoint](benchmarks/results/frontier.png)",
             shown.strip().replace("\n## ", "\n### ").replace("## ", "### ", 1),
             "![Generated digits of each model](benchmarks/results/samples.png)",

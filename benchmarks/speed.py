@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks import documented
 from keras_mixup_gan import DPSGD, MixUp, data, zoo
-from keras_mixup_gan.attacks.results import software_versions
 from keras_mixup_gan.experiments import timing
+from keras_mixup_gan.versions import software_versions
 from keras_mixup_gan.zoo.factories import optimizer_from
 
 BASELINE = "undefended"
@@ -42,7 +42,7 @@ DP_ARMS = {
 
 
 def measure(arms: dict, images: Any, batch_size: int, rounds: int) -> dict[str, Any]:
-    """Times defences in turns; a row for each."""
+    """Times defenses in turns; a row for each."""
     models = {name: zoo.dcgan(seed=0, **arm) for name, arm in arms.items()}
     return rows_of(timing.step_seconds(models, images, batch_size, rounds), BASELINE)
 

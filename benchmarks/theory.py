@@ -3,7 +3,7 @@
     python -m benchmarks.theory [--out FILE] [--figure FILE]
 
 Five tables: the released mean of Gaussian records, the mean of blends of them beside
-defences of equal error, the kernel-density generator, the linear generator, and the
+defenses of equal error, the kernel-density generator, the linear generator, and the
 Gaussian-mechanism epsilon of noisy blends. The AUCs are those of likelihood ratios, not
 of attacks that have to estimate them. About a minute on one core. The epsilons need the
 `dp` extra, the figure needs the `report` extra.
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan import theory
-from keras_mixup_gan.attacks.results import software_versions
+from keras_mixup_gan import storage, theory
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.versions import software_versions
 
 RESULTS = Path(__file__).parent / "results"
 NUM_MEMBERS, MEAN_DIM = 100, 200
@@ -191,7 +191,7 @@ def draw_mean(axes: Any, means: Rows, linear: Rows) -> None:
 
 
 def draw_blends(axes: Any, rows: Rows) -> None:
-    """The mean of few blends beside defences of the same error, and the limit."""
+    """The mean of few blends beside defenses of the same error, and the limit."""
     chosen = [row for row in rows if row["alpha"] == 1.0]
     looks = (
         ("auc", "blends, alpha 1", "o-"),
@@ -313,8 +313,8 @@ def main() -> None:
         "versions": software_versions(),
     }
     text = json.dumps(content, indent=1) + "\n"
-    render.write_file(given.out, text.encode())
-    render.write_file(given.figure or given.out.with_suffix(".png"), draw(tables))
+    storage.write_file(given.out, text.encode())
+    storage.write_file(given.figure or given.out.with_suffix(".png"), draw(tables))
 
 
 if __name__ == "__main__":

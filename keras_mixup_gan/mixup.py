@@ -1,8 +1,8 @@
-"""The defence: training images are replaced by mixtures of them.
+"""The defense: training images are replaced by mixtures of them.
 
 Ji, Hu, Xiang, Zhou, "Mixup Training for Generative Models to Defend Membership
 Inference Attacks", INFOCOM 2023; mixup itself is Zhang et al., ICLR 2018. It is an
-empirical defence and carries no epsilon.
+empirical defense and carries no epsilon.
 """
 
 import dataclasses

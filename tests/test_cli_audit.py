@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan.attacks import guards
+from keras_mixup_gan.auditing import guards
 from keras_mixup_gan.models.loading import load_gan
 from tests.command_line import run
 from tests.models import tiny

@@ -493,6 +493,6 @@ def test_one_sample_is_noise_alone():
     assert 0.4 < noise.std() < 0.6
 
 
-def test_one_sample_without_noise_would_be_no_defence():
+def test_one_sample_without_noise_would_be_no_defense():
     with pytest.raises(ValueError, match=r"leaves every image as it is.*Received"):
         MixUp(num_samples=1)

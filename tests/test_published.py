@@ -29,7 +29,7 @@ def test_every_attack_ran_in_every_arm_at_every_checkpoint(cells):
             assert {a["status"] for a in point["attacks"].values()} == {"done"}
 
 
-def test_arms_differ_in_the_defence_alone(cells):
+def test_arms_differ_in_the_defense_alone(cells):
     for name in ("model", "seed", "members", "split_hash", "batch_size", "d_steps"):
         assert len({json.dumps(cell[name]) for cell in cells.values()}) == 1, name
 

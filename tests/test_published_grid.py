@@ -62,7 +62,7 @@ def test_the_picture_is_there():
     assert (RESULTS / frontier.PICTURE).read_bytes().startswith(b"\x89PNG")
 
 
-def test_arms_of_a_family_differ_in_the_defence_alone(results):
+def test_arms_of_a_family_differ_in_the_defense_alone(results):
     for family in read_families(results):
         by_seed = {}
         for arm in family.arms.values():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_mixup_gan.attacks.statistics import (
+from keras_mixup_gan.statistics.roc import (
     auc,
     check_confidence,
     check_scores,

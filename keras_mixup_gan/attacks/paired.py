@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from keras_mixup_gan.attacks.bootstrap import NUM_DRAWS, resampled_aucs
-from keras_mixup_gan.attacks.statistics import (
+from keras_mixup_gan.statistics.roc import (
     check_confidence,
     check_scores,
     clopper_pearson,

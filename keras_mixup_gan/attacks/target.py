@@ -52,7 +52,7 @@ class AttackTarget:
             without classes.
         reference: Outside images known to the attacker.
         name: What reports call the model.
-        mixup: The defence that the attacker knows was used (a `MixUp`), if any.
+        mixup: The defense that the attacker knows was used (a `MixUp`), if any.
         augment: The policy of differentiable augmentation that the attacker knows was
             used, if any; see `models.augment`.
         num_classes: Number of classes of a conditional model, else None.
@@ -159,7 +159,7 @@ class AttackTarget:
             reference: Outside images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
                 or None.
-            mixup: The defence that the attacker knows of; by default the one the
+            mixup: The defense that the attacker knows of; by default the one the
                 model was trained with, if it has any.
             seed: Seed of the attacks and of the generated images.
             image_shape: `(height, width, channels)`; needed for a function (it is not

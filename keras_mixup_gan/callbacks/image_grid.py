@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_mixup_gan.models import feeding
 from keras_mixup_gan.reports import grids
-from keras_mixup_gan.reports.render import write_file
+from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.typing import IntArray
 from keras_mixup_gan.validation import check_integer
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.attacks.attack_result import plain_settings
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.catalog import ATTACKS
-from keras_mixup_gan.attacks.gan_leaks import GANLeaks
-from keras_mixup_gan.attacks.logan import LOGAN, MixupLOGAN
-from keras_mixup_gan.attacks.runner import Queries
-from keras_mixup_gan.attacks.statistics import auc
+from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
+from keras_mixup_gan.attacks.registry import ATTACKS
+from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
+from keras_mixup_gan.auditing.attack_result import plain_settings
+from keras_mixup_gan.auditing.runner import Queries
 from keras_mixup_gan.callbacks.monitor import Monitor
 from keras_mixup_gan.callbacks.safe_weights import SafeWeights
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
 
@@ -244,7 +244,7 @@ class PrivacyMonitor(Monitor):
         self.model.stop_training = True
 
     def _key(self) -> str:
-        """What a training is recognised by when it is resumed."""
+        """What a training is recognized by when it is resumed."""
         content = [
             self._split.content_hash,
             self._settings,

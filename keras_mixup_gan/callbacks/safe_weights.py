@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_mixup_gan.reports.render import write_file
+from keras_mixup_gan.storage import write_file
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SafeWeights:
 
         Args:
             path: Where to.
-            key: What the training is recognised by.
+            key: What the training is recognized by.
 
         Raises:
             ValueError: If the file cannot be written.
@@ -56,7 +56,7 @@ class SafeWeights:
 
         Args:
             path: Where from.
-            key: What the training is recognised by.
+            key: What the training is recognized by.
 
         Returns:
             The weights and what is known of them.

@@ -62,7 +62,7 @@ def audit(
     moment, the same command goes on with the attacks that are missing. The folder
     `scores` of the report says who was a member: keep it like the images themselves.
     """
-    from keras_mixup_gan import attacks as library
+    from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.validation import check_integer
 
     check_integer(1, shadow_batch_size=shadow_batch_size)
@@ -82,7 +82,7 @@ def audit(
         "steps_per_epoch": shadow_steps or max(1, target.num_steps),
         "batch_size": shadow_batch_size,
     }
-    report = library.audit(
+    report = run_audit(
         target,
         inside,
         outside,
@@ -117,16 +117,16 @@ def _read(
     if model.num_classes is None:
         return model, [*(part.images for part in loaded), *missing]
     classes = [_class_folders(source) for source in sources if source.is_dir()]
-    unlabelled = [
+    unlabeled = [
         str(source)
         for source, part in zip(sources, loaded, strict=True)
         if part.labels is None
     ]
-    if unlabelled or any(names != classes[0] for names in classes):
+    if unlabeled or any(names != classes[0] for names in classes):
         raise ValueError(
             "The model is conditional and needs the class of every image. Expected "
             "the same sub-folder for each class in all folders, or labels in the .npz "
-            f"files. Received: {', '.join(unlabelled) or 'folders of other classes'}."
+            f"files. Received: {', '.join(unlabeled) or 'folders of other classes'}."
         )
     return model, [*((part.images, part.labels) for part in loaded), *missing]
 

@@ -61,7 +61,7 @@ def compare(
 ) -> None:
     """Trains a DCGAN undefended, with mixup and with DP-SGD, and attacks them alike.
 
-    With a suite: many models, defences, training set sizes and seeds. Stopped at any
+    With a suite: many models, defenses, training set sizes and seeds. Stopped at any
     moment, the same command goes on where it was.
     """
     given: dict[str, Any] = {

@@ -55,11 +55,12 @@ def _classes(labels: str) -> list[int]:
 
 def _write(out: Path, images: Any, labels: Any) -> None:
     """Writes images in the form that the path asks for."""
-    from keras_mixup_gan.reports import grids, render
+    from keras_mixup_gan import storage
+    from keras_mixup_gan.reports import grids
 
     if out.suffix == ".npz":
         named = {} if labels is None else {"labels": labels}
-        render.write_arrays(out, {"images": images, **named})
+        storage.write_arrays(out, {"images": images, **named})
         return
     if images.shape[-1] not in (1, 3):
         raise ValueError(
@@ -67,7 +68,7 @@ def _write(out: Path, images: Any, labels: Any) -> None:
             f"{images.shape[-1]}. Write arrays, `--out images.npz`."
         )
     if out.suffix == ".png":
-        render.write_file(out, grids.png(grids.tile(images), 448))
+        storage.write_file(out, grids.png(grids.tile(images), 448))
         return
     if out.suffix:
         raise ValueError(
@@ -76,4 +77,4 @@ def _write(out: Path, images: Any, labels: Any) -> None:
         )
     for number, image in enumerate(images):
         file = out / f"{number:06}.png"
-        render.write_file(file, grids.png(grids.tile(image[None], 1)))
+        storage.write_file(file, grids.png(grids.tile(image[None], 1)))

@@ -1,4 +1,4 @@
-"""Small colour images without a download: patches of photographs that ship in wheels.
+"""Small color images without a download: patches of photographs that ship in wheels.
 
 The photographs, in the order of their labels (width x height; patches kept):
 

@@ -1,4 +1,4 @@
-"""Comparisons of defences: training runs, their audits, and what they show together."""
+"""Comparisons of defenses: training runs, their audits, and what they show together."""
 
 from keras_mixup_gan.experiments.cell import Cell as Cell
 from keras_mixup_gan.experiments.cell import run_cell as run_cell

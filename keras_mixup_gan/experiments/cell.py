@@ -19,14 +19,16 @@ import keras
 import numpy as np
 
 from keras_mixup_gan import zoo
-from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN, audit
-from keras_mixup_gan.attacks.results import AuditReport, software_versions
+from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
 from keras_mixup_gan.attacks.target import policy_of
+from keras_mixup_gan.auditing import audit
+from keras_mixup_gan.auditing.results import AuditReport
 from keras_mixup_gan.data import MembershipSplit
-from keras_mixup_gan.defences import Defence, Undefended
-from keras_mixup_gan.experiments.usefulness import usefulness
+from keras_mixup_gan.defenses import Defense, Undefended
 from keras_mixup_gan.metrics import FeatureExtractor, quality
+from keras_mixup_gan.metrics.usefulness import usefulness
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.versions import software_versions
 
 NUM_SHOWN = 64
 # The false-positive rate at which attacks are reported.
@@ -42,7 +44,7 @@ class Cell:
     Args:
         name: Folder and label of the cell.
         model: Name of a factory of `keras_mixup_gan.zoo`.
-        defence: How the model is kept from telling its members.
+        defense: How the model is kept from telling its members.
         num_classes: The factory's `num_classes`; the split then needs labels.
         width: The factory's `width`; the recipe's by default.
         seed: Seed of weights, batches, latents and attacks.
@@ -57,7 +59,7 @@ class Cell:
 
     name: str
     model: str = "dcgan"
-    defence: Defence = Undefended()  # noqa: RUF009 (frozen)
+    defense: Defense = Undefended()  # noqa: RUF009 (frozen)
     num_classes: int | None = None
     width: int | None = None
     seed: int = 0
@@ -71,7 +73,7 @@ class Cell:
 
     def build(self, image_shape: tuple[int, int, int]) -> Any:
         """A fresh model of this cell."""
-        return self.defence.build(
+        return self.defense.build(
             self.model,
             image_shape,
             num_classes=self.num_classes,
@@ -82,7 +84,7 @@ class Cell:
     def key(self, split: MembershipSplit, extractor: FeatureExtractor) -> str:
         """Hash of all that the cell's numbers are a function of."""
         settings = dataclasses.asdict(self)
-        settings["defence"]["kind"] = type(self.defence).__name__
+        settings["defense"]["kind"] = type(self.defense).__name__
         content = {
             "cell": settings,
             "recipe": zoo.load_recipe(self.model),
@@ -142,14 +144,14 @@ def run_cell(
     return {
         "name": cell.name,
         "model": cell.model,
-        "defence": cell.defence.describe(cell.model),
+        "defense": cell.defense.describe(cell.model),
         "seed": cell.seed,
         "members": len(split.members.images),
         "split_hash": split.content_hash,
         "batch_size": cell.batch_size,
         **curve[-1],
         "delta": cell.delta,
-        "noise_seed": cell.defence.noise_seed,
+        "noise_seed": cell.defense.noise_seed,
         "curve": curve,
         "versions": software_versions(),
     }

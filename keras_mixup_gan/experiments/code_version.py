@@ -14,7 +14,7 @@ _PARTS = (
     "models",
     "privacy",
     "zoo",
-    "defences",
+    "defenses",
     "attacks",
     "metrics",
     "experiments/cell.py",

@@ -7,10 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.attacks.results import software_versions
 from keras_mixup_gan.data import MembershipSplit, load_images
-from keras_mixup_gan.defences import (
-    Defence,
+from keras_mixup_gan.defenses import (
+    Defense,
     DifferentialPrivacy,
     Mixing,
     Undefended,
@@ -21,6 +20,7 @@ from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.metrics import FeatureExtractor, digit_features, pixel_features
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
+from keras_mixup_gan.versions import software_versions
 
 SCHEMA_VERSION = 1
 
@@ -116,13 +116,13 @@ class Comparison:
             num_generated=self.num_generated,
         )
         private = DPSGD(1.0, self.noise_multiplier, noise_seed=self.seed)
-        arms: dict[str, Defence] = {
+        arms: dict[str, Defense] = {
             BASELINE: Undefended(),
             "mixup-paper": Mixing("paper"),
             "mixup-noise": Mixing(True),
             "dp-sgd": DifferentialPrivacy(private),
         }
-        return tuple(Cell(name, defence=arm, **shared) for name, arm in arms.items())
+        return tuple(Cell(name, defense=arm, **shared) for name, arm in arms.items())
 
     def split(self) -> MembershipSplit:
         """Members, non-members and reference from one permutation of the images."""

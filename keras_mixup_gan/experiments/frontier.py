@@ -74,7 +74,7 @@ def matched_checkpoint(
 ) -> dict[str, Any] | None:
     """The earliest checkpoint at which a model was at least as good as `fid`.
 
-    This is early stopping, the defence that costs nothing: what another defence leaks
+    This is early stopping, the defense that costs nothing: what another defense leaks
     at its quality has to be held against what this checkpoint leaks.
 
     Args:

@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 import joblib
 from threadpoolctl import threadpool_limits
 
-from keras_mixup_gan.attacks.workers import this_process, use_one_core, workers
 from keras_mixup_gan.experiments.cell import run_cell
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.comparison import choose_extractor
@@ -29,6 +28,7 @@ from keras_mixup_gan.experiments.grid_files import (
 )
 from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
 from keras_mixup_gan.experiments.suite import GridCell, Suite
+from keras_mixup_gan.parallel import this_process, use_one_core, workers
 
 # Called with a line to show.
 Say: TypeAlias = Callable[[str], None]

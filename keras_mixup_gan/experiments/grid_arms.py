@@ -19,11 +19,11 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """The cells of one defence with the same model and number of members.
+    """The cells of one defense with the same model and number of members.
 
     Attributes:
         name: Name of the arm.
-        group: Name that arms of one defence with other settings share.
+        group: Name that arms of one defense with other settings share.
         entries: The cells by seed, ascending.
         chosen: The attack that counts, for each seed at each checkpoint.
         paths: Quality and leakage along training by seed; seeds without any attack

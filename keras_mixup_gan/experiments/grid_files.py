@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.attacks.results import software_versions
-from keras_mixup_gan.attacks.shadows import write_bytes
+from keras_mixup_gan.attacks.shadows.store import write_bytes
 from keras_mixup_gan.experiments.cell import write_json
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.suite import GridCell, Suite
+from keras_mixup_gan.versions import software_versions
 
 SCHEMA_VERSION = 2
 RESULTS, ENTRY = "results.json", "entry.json"
@@ -128,12 +128,12 @@ def cell_key(cell: GridCell, code: str | None = None) -> str:
         64 hexadecimal digits.
     """
     settings = dataclasses.asdict(cell)
-    settings["cell"]["defence"]["kind"] = type(cell.cell.defence).__name__
+    settings["cell"]["defense"]["kind"] = type(cell.cell.defense).__name__
     del settings["group"]
-    if "dp" in settings["cell"]["defence"]:  # options that are not used, or not yet
-        dp = settings["cell"]["defence"]["dp"]
+    if "dp" in settings["cell"]["defense"]:  # options that are not used, or not yet
+        dp = settings["cell"]["defense"]["dp"]
         dp = {name: value for name, value in dp.items() if value is not None}
-        settings["cell"]["defence"]["dp"] = dp
+        settings["cell"]["defense"]["dp"] = dp
     if Path(cell.data.data).exists():  # a folder or a file, whose content may change
         split, _ = cell.data.game(cell.members, cell.cell.seed)
         settings["split"] = split.content_hash

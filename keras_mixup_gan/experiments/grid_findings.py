@@ -34,7 +34,7 @@ NOISE, MIXUP = "noise", "mixup"
 _NICE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
-def analyse(
+def analyze(
     results: dict[str, Any], fid_levels: Sequence[float] | None = None
 ) -> dict[str, Any]:
     """Everything that is said about a grid is said by these numbers.
@@ -131,11 +131,11 @@ def _arm(arm: Arm) -> dict[str, Any]:
     last = [entry["curve"][-1] for entry in arm.entries.values()]
     chosen = [found for seed in arm.entries if (found := arm.strongest(seed))]
     points = [p for c in chosen if (p := c.attack.get("tpr_at_fpr"))]
-    rates = [point["realised_fpr"] for point in points]
+    rates = [point["realized_fpr"] for point in points]
     return {
         "arm": arm.name,
         "group": arm.group,
-        "defence": arm.first.get("defence", ""),
+        "defense": arm.first.get("defense", ""),
         "seeds": list(arm.entries),
         "d_steps": sorted({point["d_steps"] for point in last}),
         "epsilon": arm.epsilon,
@@ -149,7 +149,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "chosen_on_own_data": any(c.on_own_data for c in chosen),
         "tpr": _mean([point["tpr"] for point in points]),
         "fpr": points[0]["fpr"] if points else None,
-        "realised_fpr": [min(rates), max(rates)] if rates else None,
+        "realized_fpr": [min(rates), max(rates)] if rates else None,
         "fid_before": [_fid_before(arm, level) for level in ALLOWED],
         "shadow_attacks": _shadow_attacks(arm),
         "utility": _utility(last),
@@ -189,7 +189,7 @@ def _shadow_attacks(arm: Arm) -> list[Row]:
     rows = []
     for (kind, name), attacks in found.items():
         points = [p for a in attacks if (p := a.get("tpr_at_fpr"))]
-        rates = [point["realised_fpr"] for point in points]
+        rates = [point["realized_fpr"] for point in points]
         rows.append(
             {
                 "kind": kind,
@@ -197,7 +197,7 @@ def _shadow_attacks(arm: Arm) -> list[Row]:
                 "title": attacks[0]["title"],
                 "auc": _mean([attack["auc"] for attack in attacks]),
                 "tpr": _mean([point["tpr"] for point in points]),
-                "realised_fpr": [min(rates), max(rates)] if rates else None,
+                "realized_fpr": [min(rates), max(rates)] if rates else None,
                 "num_shadows": sorted({a.get("num_shadows", 0) for a in attacks}),
                 "members": [attack["n"]["members"] for attack in attacks],
                 "non_members": [attack["n"]["non_members"] for attack in attacks],

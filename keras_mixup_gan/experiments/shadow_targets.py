@@ -1,7 +1,7 @@
 """LiRA on a grid's targets: one set of shadow models serves the targets of all seeds.
 
 The members of every target were drawn by fair coins from the same pool; the shadow
-models are trained on random halves of it, undefended ones and ones with the defence.
+models are trained on random halves of it, undefended ones and ones with the defense.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_mixup_gan.attacks import audit
-from keras_mixup_gan.attacks.shadow_training import train_shadows
-from keras_mixup_gan.attacks.shadows import Shadows
-from keras_mixup_gan.attacks.signals import critic_signals
+from keras_mixup_gan.attacks.shadows.signals import critic_signals
+from keras_mixup_gan.attacks.shadows.store import Shadows
+from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
+from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.data import SplitPart
 from keras_mixup_gan.experiments.cell import attack_figures
 from keras_mixup_gan.experiments.frontier import BASELINE
@@ -34,7 +34,7 @@ def add_shadow_attacks(
     """Trains the shadow models of a block and attacks its targets with them.
 
     A target of an arm is attacked with undefended shadow models, under `"plain"`, and
-    with those trained with its own defence, if there are any, under `"adaptive"`.
+    with those trained with its own defense, if there are any, under `"adaptive"`.
 
     Args:
         grid: The grid, whose cells of this block are finished.

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.statistics import normal_quantile
 from keras_mixup_gan.experiments.frontier import Path, fid_of
+from keras_mixup_gan.statistics.roc import normal_quantile
 
 Curve = Sequence[dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""A suite: the cells of a grid, model x defence x members x seed, read from TOML."""
+"""A suite: the cells of a grid, model x defense x members x seed, read from TOML."""
 
 import dataclasses
 import tomllib
@@ -8,8 +8,8 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan import defences, zoo
-from keras_mixup_gan.defences import Defence
+from keras_mixup_gan import defenses, zoo
+from keras_mixup_gan.defenses import Defense
 from keras_mixup_gan.experiments.cell import Cell
 from keras_mixup_gan.experiments.pool import draw_game
 from keras_mixup_gan.privacy.accounting import noise_multiplier_for
@@ -60,8 +60,8 @@ class GridCell:
 
     Args:
         cell: What is trained and how it is measured.
-        arm: Name of the defence with its settings.
-        group: Name that arms of one defence with other settings share.
+        arm: Name of the defense with its settings.
+        group: Name that arms of one defense with other settings share.
         members: Expected number of members.
         data: The images.
     """
@@ -85,7 +85,7 @@ class Block:
         num_classes: Classes of a conditional model, or `None`.
         width: Width of the networks; the recipe's by default.
         shadows: Number of shadow models of each kind for LiRA, or 0 for none.
-        shadow_arms: Arms whose defence shadow models are trained with.
+        shadow_arms: Arms whose defense shadow models are trained with.
         non_members: Instead of the data's.
         reference: Instead of the data's.
         seeds: Instead of the suite's.
@@ -126,7 +126,7 @@ class Suite:
         name: Name of the suite.
         title: What it is for, in a sentence.
         data: The images.
-        arms: Settings of each arm: what `defences.make` takes, `defence` for its name,
+        arms: Settings of each arm: what `defenses.make` takes, `defense` for its name,
             and `group`. `target_epsilon` of a `"dp-sgd"` arm is turned into the noise
             that the cell's number of updates needs.
         blocks: Parts of the grid, in the order in which they are run.
@@ -246,7 +246,7 @@ class Suite:
         cell = Cell(
             f"{block.model}/{members}/{arm}/{seed}",
             model=block.model,
-            defence=self.defence(block, members, arm, seed),
+            defense=self.defense(block, members, arm, seed),
             num_classes=block.num_classes,
             width=block.width,
             seed=seed,
@@ -269,11 +269,11 @@ class Suite:
             reference=block.reference or self.data.reference,
         )
 
-    def defence(self, block: Block, members: int, arm: str, seed: int) -> Defence:
-        """The defence of an arm; DP-SGD with the noise that its target takes."""
+    def defense(self, block: Block, members: int, arm: str, seed: int) -> Defense:
+        """The defense of an arm; DP-SGD with the noise that its target takes."""
         settings = dict(self.arms[arm])
         settings.pop("group", None)
-        name = settings.pop("defence", arm)
+        name = settings.pop("defense", arm)
         if name == "dp-sgd":
             settings |= {"noise_seed": seed, "num_examples": members}
             target = settings.pop("target_epsilon", None)
@@ -283,7 +283,7 @@ class Suite:
                 settings["noise_multiplier"] = noise_multiplier_for(
                     target, self.delta, self.batch_size / members, updates
                 )
-        return defences.make(name, **settings)
+        return defenses.make(name, **settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON values."""

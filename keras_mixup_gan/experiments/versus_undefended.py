@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from keras_mixup_gan.experiments import over_seeds
 from keras_mixup_gan.experiments.frontier import (
     Reading,
     common_range,
@@ -15,8 +14,9 @@ from keras_mixup_gan.experiments.frontier import (
     mean_leakage,
 )
 from keras_mixup_gan.experiments.grid_arms import Arm
-from keras_mixup_gan.experiments.over_seeds import LESS, MORE, SAME
 from keras_mixup_gan.experiments.strongest import standard_error
+from keras_mixup_gan.statistics import over_seeds
+from keras_mixup_gan.statistics.over_seeds import LESS, MORE, SAME
 
 # Why there is no verdict, or a weaker one than the interval alone would give.
 NO_BASELINE = "no undefended model"
@@ -58,7 +58,7 @@ def at_quality(undefended: Arm | None, arm: Arm, fid: float) -> Row:
 def at_equal_steps(undefended: Arm | None, arm: Arm) -> Row:
     """Both arms at the last checkpoint that all their seeds share; see `judge`.
 
-    Where a defence merely slows training, it looks good here.
+    Where a defense merely slows training, it looks good here.
     """
     steps: set[int] = set()
     if undefended is not None:

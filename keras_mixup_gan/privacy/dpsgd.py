@@ -2,7 +2,7 @@
 
 Abadi et al., "Deep learning with differential privacy", CCS 2016; for GANs Bie,
 Kamath, Zhang, "Private GANs, revisited", TMLR 2023: only the discriminator reads real
-images, so only its gradients are privatised, and the generator inherits the guarantee.
+images, so only its gradients are privatized, and the generator inherits the guarantee.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class DPSGD:
 
     Every row of a batch, real or generated, has its gradient clipped to
     `l2_norm_clip`; the sum gets Gaussian noise once and is divided by the expected, not
-    the realised, number of rows. Batches are Poisson-sampled.
+    the realized, number of rows. Batches are Poisson-sampled.
 
     Args:
         l2_norm_clip: Largest L2 norm `C` of one row's gradient, above 0.

@@ -75,7 +75,7 @@ def gaussian_query(l2_norm_clip: float, stddev: float, add_noise: Any) -> Any:
 
 
 def normalized_query(query: Any, denominator: float) -> Any:
-    """A query that divides the noised sum by a constant, never the realised size."""
+    """A query that divides the noised sum by a constant, never the realized size."""
     return load("dp_query.normalized_query").NormalizedQuery(query, denominator)
 
 

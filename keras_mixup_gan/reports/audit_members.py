@@ -13,7 +13,7 @@ from PIL import Image
 from keras_mixup_gan.typing import FloatArray
 
 if TYPE_CHECKING:
-    from keras_mixup_gan.attacks.results import AuditReport
+    from keras_mixup_gan.auditing.results import AuditReport
 
 NUM_SHOWN = 24
 

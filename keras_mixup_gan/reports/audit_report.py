@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.results import CONFIDENCE, TARGET_FPR
-from keras_mixup_gan.attacks.statistics import WithheldPoint, roc_curve
+from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.reports.audit_members import exposed_members
+from keras_mixup_gan.statistics.roc import WithheldPoint, roc_curve
 
 if TYPE_CHECKING:
-    from keras_mixup_gan.attacks.results import AttackResult, AuditReport
-    from keras_mixup_gan.attacks.statistics import OperatingPoint
+    from keras_mixup_gan.auditing.results import AttackResult, AuditReport
+    from keras_mixup_gan.statistics.roc import OperatingPoint
 
 NUM_BINS = 40
 NUM_CURVES = len(render.COLORS)
@@ -255,7 +255,7 @@ def _held_out_in_words(report: AuditReport) -> str:
         f"other: {report[found.name].title}, AUC "
         f"{render.with_interval(found.auc, found.interval)}, finds "
         f"{render.percent_with_interval(point.tpr, point.tpr_interval)} of the members "
-        f"at {render.percent(point.realised_fpr)} false positives."
+        f"at {render.percent(point.realized_fpr)} false positives."
     )
 
 
@@ -281,7 +281,7 @@ def _text_row(result: AttackResult) -> tuple[str, ...]:
         result.title,
         render.with_interval(area, interval),
         render.percent_with_interval(point.tpr, point.tpr_interval),
-        render.percent(point.realised_fpr),
+        render.percent(point.realized_fpr),
     )
 
 

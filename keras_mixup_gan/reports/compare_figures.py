@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.results import TARGET_FPR
-from keras_mixup_gan.attacks.statistics import roc_curve
+from keras_mixup_gan.auditing.results import TARGET_FPR
 from keras_mixup_gan.experiments.frontier import fid_of
 from keras_mixup_gan.reports import compare_words as words
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.statistics.roc import roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -52,8 +52,8 @@ def arms(results: dict[str, Any]) -> list[Note]:
     return [
         Note(
             words.arm_title(cell),
-            f"{_upper(cell['defence'])}. {ARM_NOTES.get(cell['name'], '')}".strip()
-            if cell["defence"] != "none"
+            f"{_upper(cell['defense'])}. {ARM_NOTES.get(cell['name'], '')}".strip()
+            if cell["defense"] != "none"
             else ARM_NOTES["undefended"],
             cell["name"],
         )
@@ -150,11 +150,11 @@ def _data(results: dict[str, Any]) -> str:
 def _early_stopping(results: dict[str, Any]) -> str:
     steps = ", ".join(f"{point['d_steps']:,}" for point in results["cells"][0]["curve"])
     return (
-        "Any defence that slows training down lowers the AUC at equal steps. So each "
+        "Any defense that slows training down lowers the AUC at equal steps. So each "
         "is held against the earliest checkpoint of the undefended model with a FID "
-        f"no larger than the defence's. It was measured at steps {steps}; where FIDs "
+        f"no larger than the defense's. It was measured at steps {steps}; where FIDs "
         "lie far apart, the checkpoint may have trained longer than needed, which "
-        "flatters the defence."
+        "flatters the defense."
     )
 
 

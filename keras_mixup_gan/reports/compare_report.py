@@ -1,4 +1,4 @@
-"""The comparison of defences as plain text, Markdown, one HTML page and pictures."""
+"""The comparison of defenses as plain text, Markdown, one HTML page and pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.experiments.comparison import SCHEMA_VERSION
 from keras_mixup_gan.reports import compare_figures as draw
 from keras_mixup_gan.reports import compare_notes as notes
@@ -59,7 +60,7 @@ def save(results: dict[str, Any], folder: str | os.PathLike[str]) -> list[Path]:
     """
     pages = {"report.md": to_markdown(results), "report.html": to_html(results, folder)}
     return [
-        render.write_file(Path(folder) / name, page.encode())
+        storage.write_file(Path(folder) / name, page.encode())
         for name, page in pages.items()
     ]
 
@@ -89,7 +90,7 @@ def save_figures(
         with render.figure_style():
             figure.savefig(buffer, dpi=PICTURE_DPI, metadata={"Software": None})
         path = Path(target) / f"{name}.png"
-        paths.append(render.write_file(path, buffer.getvalue()))
+        paths.append(storage.write_file(path, buffer.getvalue()))
     return paths
 
 
@@ -147,7 +148,7 @@ def _values(results: dict[str, Any]) -> dict[str, Any]:
         "attacks": words.attack_titles(cells),
         "rows": table.rows(cells),
         "delta": f"{cells[0]['delta']:g}",
-        "realised_fprs": table.realised_fprs(cells),
+        "realized_fprs": table.realized_fprs(cells),
         "quality_label": words.quality_label(cells[0]),
         "arm_notes": notes.arms(results),
         "attack_notes": notes.attacks(results),

@@ -33,7 +33,7 @@ class Row:
 
 
 def rows(cells: Sequence[dict[str, Any]]) -> list[Row]:
-    """Every arm, each defence followed by the undefended model at its quality."""
+    """Every arm, each defense followed by the undefended model at its quality."""
     found = []
     for number, cell in enumerate(cells):
         title = words.arm_title(cell)
@@ -71,10 +71,10 @@ def tpr(point: dict[str, Any], name: str) -> str:
     return render.percent_with_interval(at["tpr"], at["tpr_ci"])
 
 
-def realised_fprs(cells: Sequence[dict[str, Any]]) -> str:
+def realized_fprs(cells: Sequence[dict[str, Any]]) -> str:
     """The range of false-positive rates behind the shares of members found."""
     rates = [
-        attack["tpr_at_fpr"]["realised_fpr"]
+        attack["tpr_at_fpr"]["realized_fpr"]
         for row in rows(cells)
         if row.point is not None
         for attack in row.point["attacks"].values()

@@ -44,19 +44,19 @@ _AT_EQUAL_STEPS = {
     MORE: "leaks more than the undefended model",
 }
 _OUTCOMES = {
-    LESS: "are disjoint, the defence leaks less",
+    LESS: "are disjoint, the defense leaks less",
     SAME: "overlap, the two are not distinguishable",
-    MORE: "are disjoint, the defence leaks more",
+    MORE: "are disjoint, the defense leaks more",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a comparison says about one defence.
+    """What a comparison says about one defense.
 
     Attributes:
-        cell: The defence's entry of the results.
-        title: The defence's name to show.
+        cell: The defense's entry of the results.
+        title: The defense's name to show.
         verdict: Whether it beats stopping the undefended model early, in few words.
         brief: The verdict's two comparisons, without numbers.
         sentences: The same with numbers.
@@ -145,14 +145,14 @@ def setting(results: dict[str, Any]) -> str:
     """What was done, in one paragraph."""
     cells, settings = results["cells"], results["settings"]
     first = cells[0]
-    defences = ", ".join(f"{arm_title(cell)}" for cell in cells[1:])
+    defenses = ", ".join(f"{arm_title(cell)}" for cell in cells[1:])
     non_members = results["split"]["non_members"]
     num_attacks = len(attack_titles(cells))
     return (
         f"A {model_title(first)} was trained {len(cells)} times on the same "
         f"{first['members']:,} images ({data_title(settings['data'])}), each time for "
         f"{first['d_steps']:,} discriminator steps of {first['batch_size']} images: "
-        f"once undefended, and with each of these defences: {defences}. Every model "
+        f"once undefended, and with each of these defenses: {defenses}. Every model "
         f"then faced the same {num_attacks} attacks, which try to tell those members "
         f"from {non_members:,} non-members (AUC .5 is guessing, 1 is certainty). Image "
         f"quality is measured against {results['split']['reference']:,} held-out "
@@ -198,7 +198,7 @@ def headline(results: dict[str, Any]) -> str:
 
 
 def findings(results: dict[str, Any]) -> tuple[Finding, ...]:
-    """What can be said of each defence, in the order of the results.
+    """What can be said of each defense, in the order of the results.
 
     Two AUCs count as different if their DeLong intervals are disjoint.
 
@@ -285,7 +285,7 @@ def _bracket(cell: Point, match: Point, curve: Sequence[Point]) -> list[str]:
     return [
         f"One checkpoint before, at step {before[-1]['d_steps']:,} and FID "
         f"{fid_of(before[-1]):.1f}, the undefended model was at AUC "
-        f"{_with_interval(previous)}, {how} the defence: the gap at exactly the same "
+        f"{_with_interval(previous)}, {how} the defense: the gap at exactly the same "
         "quality lies in between."
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from keras_mixup_gan.experiments.grid_findings import analyse
+from keras_mixup_gan.experiments.grid_findings import analyze
 from keras_mixup_gan.reports import compare_words, grid_figures, render
 from keras_mixup_gan.reports import grid_words as words
 from keras_mixup_gan.reports.compare_notes import Note
@@ -105,8 +105,8 @@ def limits(findings: Results, results: Results) -> list[str]:
         "Mixup carries no epsilon: there is no bound on any attack, for no image. "
         "DP-SGD's epsilon is for its noise multiplier and number of steps; the choice "
         "of settings is not accounted for.",
-        "Settings of defences were not tuned by the same effort; where several "
-        "settings of one defence are compared, the best of them looks better than it "
+        "Settings of defenses were not tuned by the same effort; where several "
+        "settings of one defense are compared, the best of them looks better than it "
         "is.",
         "FID depends on its features and sample counts and is compared only with "
         "itself; its own error is not part of the intervals, but for what the seeds "
@@ -137,7 +137,7 @@ def run_notes(findings: Results, results: Results) -> list[Note]:
 
 def _values(results: Results) -> Results:
     """What both templates need."""
-    findings = analyse(results)
+    findings = analyze(results)
     return {
         "title": results.get("suite", {}).get("title") or "Findings of a grid",
         "headline": words.headline(findings),

@@ -3,9 +3,9 @@
 from typing import Any
 
 from keras_mixup_gan.experiments import versus_undefended as versus
-from keras_mixup_gan.experiments.over_seeds import LESS, MIN_SEEDS, MORE, SAME
 from keras_mixup_gan.reports import compare_words, render
 from keras_mixup_gan.reports import grid_numbers as numbers
+from keras_mixup_gan.statistics.over_seeds import LESS, MIN_SEEDS, MORE, SAME
 
 Row = dict[str, Any]
 
@@ -15,7 +15,7 @@ VERDICTS = {
     MORE: "leaks more",
     None: "is not judged",
 }
-SHADOWS = {"plain": "undefended", "adaptive": "with the same defence"}
+SHADOWS = {"plain": "undefended", "adaptive": "with the same defense"}
 BLENDING = {
     LESS: "blending lowers the leak",
     SAME: "blending cannot be shown to change the leak",
@@ -64,7 +64,7 @@ def steps_sentences(row: Row) -> list[str]:
         return []
     return [
         f"At equal steps ({row['d_steps']:,}) the undefended model leaks "
-        f"{numbers.signed(row['difference'])}: the defence "
+        f"{numbers.signed(row['difference'])}: the defense "
         f"{VERDICTS[row['verdict']]}."
     ]
 

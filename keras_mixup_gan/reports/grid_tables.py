@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keras_mixup_gan.experiments.over_seeds import LESS, MORE, SAME
 from keras_mixup_gan.reports import grid_numbers as numbers
 from keras_mixup_gan.reports import grid_sentences as sentences
 from keras_mixup_gan.reports import grid_words as words
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.statistics.over_seeds import LESS, MORE, SAME
 
 Row = dict[str, Any]
 ENOUGH_SHADOWS = 64
@@ -29,7 +29,7 @@ def tables(family: Row) -> list[Table]:
     """All tables of a family that have something in them.
 
     Args:
-        family: A family of what `analyse` returned.
+        family: A family of what `analyze` returned.
 
     Returns:
         Tables with at least one row.
@@ -78,7 +78,7 @@ def main_table(family: Row) -> Table:
             "FID (range over seeds)",
             "strongest attack",
             "its AUC",
-            "members found, realised false positives",
+            "members found, realized false positives",
             "undefended, same FID",
             "arm, same FID",
             "undefended minus arm, same FID",
@@ -189,7 +189,7 @@ def shadow_table(family: Row) -> Table:
             "shadow models trained",
             "attack",
             "AUC",
-            "members found, realised false positives",
+            "members found, realized false positives",
             "shadow models",
             "members / non-members",
         ),
@@ -262,14 +262,14 @@ def _seed_count(row: Row) -> str:
 
 
 def _rate(row: Row) -> str:
-    """Members found at the realised rate of false positives."""
-    tpr, realised = row["tpr"], row["realised_fpr"]
-    if tpr is None or realised is None:
+    """Members found at the realized rate of false positives."""
+    tpr, realized = row["tpr"], row["realized_fpr"]
+    if tpr is None or realized is None:
         return NONE
     shown = render.percent(tpr["mean"])
     if tpr["interval"] is not None:
         shown = render.percent_with_interval(tpr["mean"], tpr["interval"])
-    low, high = (render.percent(rate, 2) for rate in realised)
+    low, high = (render.percent(rate, 2) for rate in realized)
     return f"{shown} at {low if low == high else f'{low} to {high}'}"
 
 

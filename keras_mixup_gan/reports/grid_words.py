@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_mixup_gan.experiments.grid_arms import BASELINE
-from keras_mixup_gan.experiments.over_seeds import LESS, MORE, SAME
 from keras_mixup_gan.reports import compare_words
 from keras_mixup_gan.reports import grid_numbers as numbers
 from keras_mixup_gan.reports import grid_sentences as sentences
+from keras_mixup_gan.statistics.over_seeds import LESS, MORE, SAME
 
 Row = dict[str, Any]
 
-MIXUP, DP, OTHER = "mixup", "DP-SGD", "other defences"
+MIXUP, DP, OTHER = "mixup", "DP-SGD", "other defenses"
 ARM_TITLES = {
     **compare_words.ARM_TITLES,
     "mixup-two-sided": "Two-sided mixup",
@@ -29,7 +29,7 @@ ARM_TITLES = {
 QUESTIONS = {
     MIXUP: "Does mixup lower the strongest attack at the same image quality?",
     DP: "What does DP-SGD do?",
-    OTHER: "What do the other defences do?",
+    OTHER: "What do the other defenses do?",
 }
 EARLY_STOPPING = {
     LESS: "leaks less than early stopping",
@@ -62,7 +62,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Section:
-    """What is said of the undefended model, or of one kind of defence.
+    """What is said of the undefended model, or of one kind of defense.
 
     Attributes:
         title: What it is about.
@@ -91,9 +91,9 @@ def family_title(family: Row) -> str:
 
 def kind_of(arm: Row) -> str:
     """Whether an arm is mixup, DP-SGD or something else."""
-    if arm["epsilon"] is not None or arm["defence"].startswith(DP):
+    if arm["epsilon"] is not None or arm["defense"].startswith(DP):
         return DP
-    return MIXUP if MIXUP in (arm["group"], arm["defence"].split(" ")[0]) else OTHER
+    return MIXUP if MIXUP in (arm["group"], arm["defense"].split(" ")[0]) else OTHER
 
 
 def defended(family: Row) -> list[Row]:
@@ -102,13 +102,13 @@ def defended(family: Row) -> list[Row]:
 
 
 def headline(findings: Row) -> str:
-    """How often each kind of defence leaks less than early stopping, and how often not.
+    """How often each kind of defense leaks less than early stopping, and how often not.
 
     Args:
-        findings: What `analyse` returned.
+        findings: What `analyze` returned.
 
     Returns:
-        One sentence for each kind of defence.
+        One sentence for each kind of defense.
     """
     counts = []
     for kind in QUESTIONS:
@@ -150,14 +150,14 @@ def baseline_text(family: Row) -> str:
     low = (arm["auc"]["interval"] or arm["auc_of_queries"][0])[0]
     if low <= 0.5:
         text += (
-            " The interval does not leave out chance (.5), so that no defence can be "
+            " The interval does not leave out chance (.5), so that no defense can be "
             "shown to help here."
         )
     return text
 
 
 def sections(family: Row) -> list[Section]:
-    """One section on the undefended model and one on each kind of defence."""
+    """One section on the undefended model and one on each kind of defense."""
     made = [Section("Undefended.", baseline_text(family))]
     for kind, question in QUESTIONS.items():
         arms = [arm for arm in defended(family) if kind_of(arm) == kind]
@@ -199,7 +199,7 @@ def verdict_on(arm: Row) -> Verdict:
             f"{guarantee}: epsilon {arm['epsilon']:.3g} at delta {arm['delta']:g}."
         )
     parts += sentences.bound_sentences(arm)
-    if arm["defence"]:
-        parts.append(f"Settings: {arm['defence']}.")
+    if arm["defense"]:
+        parts.append(f"Settings: {arm['defense']}.")
     verdict = EARLY_STOPPING[matched["verdict"]]
     return Verdict(title, verdict, " ".join(parts))

@@ -34,7 +34,7 @@ def png(grid: Any, side: int = 1) -> bytes:
 
     Args:
         grid: uint8 array `(height, width)` or `(height, width, 3)`.
-        side: What the longer side is enlarged towards, by whole pixels so that the
+        side: What the longer side is enlarged toward, by whole pixels so that the
             picture stays sharp.
 
     Returns:

@@ -2,13 +2,10 @@
 
 import contextlib
 import io
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Okabe and Ito's palette, which color-blind readers can tell apart.
@@ -163,34 +160,6 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
             f"The suffix of the file says how to write it. Expected one of "
             f"{', '.join(suffixes)}. Received: path={str(path)!r}. Rename the file."
         )
-
-
-def write_file(path: Path, content: bytes) -> Path:
-    """Writes a file whole or not at all, and makes the folders it needs.
-
-    Raises:
-        ValueError: If the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise ValueError(
-            f"The file cannot be written: {error.strerror or error}. "
-            f"Received: path={str(path)!r}. Choose a folder that you may write to."
-        ) from error
-    return path
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
-    """Writes named arrays as a compressed `.npz` file, as `write_file` does."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return write_file(path, buffer.getvalue())
 
 
 def _plain(value: Any) -> str:

@@ -12,21 +12,21 @@ def images(number, seed, shape=SHAPE):
     return rng.uniform(-1, 1, (number, *shape)).astype("float32")
 
 
-def defence(**settings):
+def defense(**settings):
     """A stand-in for the settings of a `MixUp`."""
     known = {"num_samples": 2, "noise_stddev": 0.0, "same_class": False, **settings}
     return SimpleNamespace(get_config=lambda: dict(known), **known)
 
 
 class FakeGAN:
-    """Generates noise, or noisy copies of what it memorised; scores by closeness.
+    """Generates noise, or noisy copies of what it memorized; scores by closeness.
 
-    The discriminator of a memorising model rates an image by its distance to the
-    nearest memorised one; any other is a fixed wild function of the pixels.
+    The discriminator of a memorizing model rates an image by its distance to the
+    nearest memorized one; any other is a fixed wild function of the pixels.
     """
 
-    def __init__(self, memorised=None, shape=SHAPE, num_classes=None, mixup=None):
-        self.memorised = memorised
+    def __init__(self, memorized=None, shape=SHAPE, num_classes=None, mixup=None):
+        self.memorized = memorized
         self.image_shape = shape
         self.num_classes = num_classes
         self.mixup = mixup
@@ -41,11 +41,11 @@ class FakeGAN:
         out = np.empty((num_images, *self.image_shape), "float32")
         for i in range(num_images):
             rng = np.random.default_rng([seed, start + i])
-            if self.memorised is None:
+            if self.memorized is None:
                 out[i] = rng.uniform(-1, 1, self.image_shape)
             else:
                 noise = rng.normal(0, 0.05, self.image_shape)
-                out[i] = self.memorised[rng.integers(len(self.memorised))] + noise
+                out[i] = self.memorized[rng.integers(len(self.memorized))] + noise
         assert dtype == "float32"
         return np.clip(out, -1, 1)
 
@@ -55,8 +55,8 @@ class FakeGAN:
         self.seen.append(np.array(images))
         self.seen_labels.append(labels)
         rows = np.asarray(images, "float64").reshape(len(images), -1)
-        if self.memorised is None:
+        if self.memorized is None:
             return np.sin(rows * np.arange(1, rows.shape[1] + 1)).sum(axis=1)
-        known = self.memorised.reshape(len(self.memorised), -1)
+        known = self.memorized.reshape(len(self.memorized), -1)
         squares = ((rows[:, None] - known[None]) ** 2).sum(axis=2)
         return -squares.min(axis=1)

@@ -14,13 +14,13 @@ from keras_mixup_gan.attacks import (
     GANLeaks,
     MixupLOGAN,
 )
-from keras_mixup_gan.attacks.catalog import (
+from keras_mixup_gan.attacks.registry import (
     MODEL_ATTACKS,
     SAMPLE_ATTACKS,
     SHADOW_ATTACKS,
 )
-from keras_mixup_gan.attacks.statistics import auc
-from tests.attacks.fakes import SHAPE, FakeGAN, defence, images
+from keras_mixup_gan.statistics.roc import auc
+from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 
 SMALL = {
     "logan": LOGAN,
@@ -33,8 +33,8 @@ every_attack = pytest.mark.parametrize("name", SMALL)
 MEMBERS, NON_MEMBERS, OUTSIDE = images(60, 1), images(60, 2), images(40, 3)
 
 
-def fitted(name, memorised=None, **settings):
-    model = FakeGAN(memorised, mixup=settings.pop("mixup", None))
+def fitted(name, memorized=None, **settings):
+    model = FakeGAN(memorized, mixup=settings.pop("mixup", None))
     target = AttackTarget.from_model(model, OUTSIDE, **settings)
     return SMALL[name]().fit(target)
 
@@ -55,7 +55,7 @@ def test_labels_of_membership_cannot_reach_an_attack(name):
 
 @every_attack
 def test_a_score_depends_on_its_query_alone(name):
-    attack = fitted(name, MEMBERS, mixup=defence(noise_stddev=0.3))
+    attack = fitted(name, MEMBERS, mixup=defense(noise_stddev=0.3))
     queries = np.concatenate([MEMBERS, NON_MEMBERS])
     scores = attack.score(queries)
     order = np.random.default_rng(0).permutation(len(queries))
@@ -84,15 +84,15 @@ def test_scores_are_float64_repeatable_and_of_this_target(name):
 
 
 @pytest.mark.parametrize("name", sorted(SMALL.keys() - {"logan_augmented"}))
-def test_members_of_a_memorising_model_are_found(name):
+def test_members_of_a_memorizing_model_are_found(name):
     attack = fitted(name, MEMBERS)
     assert auc(attack.score(MEMBERS), attack.score(NON_MEMBERS)) > 0.9
 
 
 @every_attack
-@pytest.mark.parametrize("memorised", [None, images(50, 4)])
-def test_a_model_of_other_data_leaks_nothing(name, memorised):
-    attack = fitted(name, memorised)
+@pytest.mark.parametrize("memorized", [None, images(50, 4)])
+def test_a_model_of_other_data_leaks_nothing(name, memorized):
+    attack = fitted(name, memorized)
     members, non_members = images(300, 5), images(300, 6)
     error = np.sqrt(601 / (12 * 300 * 300))
     area = auc(attack.score(members), attack.score(non_members))
@@ -183,7 +183,7 @@ def partners_in(blends, weight):
 
 
 def test_blends_are_made_of_the_query_and_of_reference_images():
-    blends, _, _ = blends_seen(defence())
+    blends, _, _ = blends_seen(defense())
     partners = partners_in(blends, 0.6)
     assert partners.shape == (4, 2, *SHAPE)
     for blend in partners:
@@ -195,7 +195,7 @@ def test_blends_are_made_of_the_query_and_of_reference_images():
 
 
 def test_more_than_two_samples_share_the_remaining_weight():
-    blends, _, attack = blends_seen(defence(num_samples=3))
+    blends, _, attack = blends_seen(defense(num_samples=3))
     partner = partners_in(blends, 0.6)[0, 0]
     means = (OUTSIDE[:, None] + OUTSIDE[None]) / 2
     distances = np.abs(means - partner).max(axis=(2, 3, 4))
@@ -205,9 +205,9 @@ def test_more_than_two_samples_share_the_remaining_weight():
     assert attack.settings["num_partners"] == 2
 
 
-def test_the_noise_of_the_defence_is_added_and_may_leave_the_range():
-    blends, _, attack = blends_seen(defence(noise_stddev=1.0), num_blends=64)
-    clean, _, _ = blends_seen(defence(), num_blends=64)
+def test_the_noise_of_the_defense_is_added_and_may_leave_the_range():
+    blends, _, attack = blends_seen(defense(noise_stddev=1.0), num_blends=64)
+    clean, _, _ = blends_seen(defense(), num_blends=64)
     noise = blends - clean
     assert np.abs(blends).max() > 1
     assert noise.std() == pytest.approx(1.0, abs=0.1)
@@ -217,7 +217,7 @@ def test_the_noise_of_the_defence_is_added_and_may_leave_the_range():
 
 
 def test_against_noise_alone_the_query_is_not_blended():
-    own = defence(num_samples=1, noise_stddev=1.0)
+    own = defense(num_samples=1, noise_stddev=1.0)
     labels = np.array([0, 2])
     model = FakeGAN(num_classes=3, mixup=own)
     reference = (OUTSIDE, np.arange(40) % 3)
@@ -237,16 +237,16 @@ def test_an_undefended_model_is_attacked_without_noise():
     assert attack.settings["noise_stddev"] == 0.0
 
 
-def test_a_defence_known_otherwise_replaces_that_of_the_model():
-    _, _, attack = blends_seen(defence(), mixup=defence(noise_stddev=0.5))
+def test_a_defense_known_otherwise_replaces_that_of_the_model():
+    _, _, attack = blends_seen(defense(), mixup=defense(noise_stddev=0.5))
     assert attack.settings["noise_stddev"] == 0.5
-    _, _, attack = blends_seen(defence(noise_stddev=0.5), mixup=None)
+    _, _, attack = blends_seen(defense(noise_stddev=0.5), mixup=None)
     assert attack.settings["noise_stddev"] == 0.0
 
 
 def test_labels_are_blended_with_the_images():
     outside_labels = np.arange(40) % 3
-    model = FakeGAN(num_classes=3, mixup=defence())
+    model = FakeGAN(num_classes=3, mixup=defense())
     blends, labels, _ = blends_seen(
         None,
         labels=np.array([0, 2]),
@@ -261,8 +261,8 @@ def test_labels_are_blended_with_the_images():
         np.testing.assert_allclose(rows, expected, atol=1e-6)
 
 
-def test_same_class_defences_are_attacked_with_partners_of_the_class():
-    model = FakeGAN(num_classes=3, mixup=defence(same_class=True))
+def test_same_class_defenses_are_attacked_with_partners_of_the_class():
+    model = FakeGAN(num_classes=3, mixup=defense(same_class=True))
     _, labels, attack = blends_seen(
         None,
         labels=np.array([0, 2]),
@@ -280,7 +280,7 @@ def rated(model, batches):
 
 
 def test_the_score_is_the_mean_over_all_blends_in_units_of_reference_blends():
-    model = FakeGAN(MEMBERS, mixup=defence(noise_stddev=0.2))
+    model = FakeGAN(MEMBERS, mixup=defense(noise_stddev=0.2))
     attack = MixupLOGAN(num_blends=3, weights=(0.4, 0.8))
     attack.fit(AttackTarget.from_model(model, OUTSIDE))
     on_reference = rated(model, model.seen[:6])
@@ -333,9 +333,9 @@ def test_a_constant_discriminator_scores_everything_alike():
 
 
 def test_other_seeds_draw_other_partners():
-    first, _, _ = blends_seen(defence(), seed=0)
-    same, _, _ = blends_seen(defence(), seed=0)
-    other, _, _ = blends_seen(defence(), seed=1)
+    first, _, _ = blends_seen(defense(), seed=0)
+    same, _, _ = blends_seen(defense(), seed=0)
+    other, _, _ = blends_seen(defense(), seed=1)
     np.testing.assert_array_equal(first, same)
     assert np.abs(first - other).max() > 0.1
 

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from keras_mixup_gan.attacks import AttackTarget, audit
-from keras_mixup_gan.attacks.catalog import ATTACKS, MODEL_ATTACKS, SHADOW_ATTACKS
-from keras_mixup_gan.attacks.shadow_training import train_shadows
+from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks.registry import ATTACKS, MODEL_ATTACKS, SHADOW_ATTACKS
+from keras_mixup_gan.attacks.shadows.training import train_shadows
+from keras_mixup_gan.auditing import audit
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 
 EVERY = (*MODEL_ATTACKS, *SHADOW_ATTACKS)

@@ -6,11 +6,11 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from keras_mixup_gan.attacks import LOGAN, AttackTarget, GANLeaks
-from keras_mixup_gan.attacks.kernels import KernelDensity, gaussian_log_density
-from keras_mixup_gan.attacks.lower_bounds import epsilon_one_run
-from keras_mixup_gan.attacks.statistics import auc
-from tests.attacks.test_density import KernelGenerator
-from tests.attacks.test_lower_bounds import gaussian_epsilon
+from keras_mixup_gan.attacks.samples.kernels import KernelDensity, gaussian_log_density
+from keras_mixup_gan.statistics.epsilon_bounds import epsilon_one_run
+from keras_mixup_gan.statistics.roc import auc
+from tests.attacks.samples.test_density import KernelGenerator
+from tests.statistics.test_epsilon_bounds import gaussian_epsilon
 
 SCALE = 10.0  # images must lie in [-1, 1]
 

@@ -1,30 +1,31 @@
-"""Real trainings: a memorised set is found, and nothing where nothing was learned."""
+"""Real trainings: a memorized set is found, and nothing where nothing was learned."""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_mixup_gan import zoo
-from keras_mixup_gan.attacks import AttackTarget, audit
-from keras_mixup_gan.attacks.catalog import (
+from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks.registry import (
     DEFAULT_ATTACKS,
     DEFAULT_WITH_REFERENCE_MODELS,
     DEFAULT_WITH_SHADOWS,
 )
+from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.data import load_images
 
 pytestmark = pytest.mark.slow
 
 SHAPE = (16, 16, 1)
-NUM_MEMORISED, NUM_OTHERS, NUM_REFERENCE = 32, 300, 500
+NUM_MEMORIZED, NUM_OTHERS, NUM_REFERENCE = 32, 300, 500
 
 
 @pytest.fixture(scope="module")
 def digits():
-    """Digits in random order: memorised ones, two halves of others, outside ones."""
+    """Digits in random order: memorized ones, two halves of others, outside ones."""
     images = load_images("digits", image_shape=SHAPE).images
     images = images[np.random.default_rng(0).permutation(len(images))]
-    sizes = [NUM_MEMORISED, NUM_OTHERS, NUM_OTHERS, NUM_REFERENCE, NUM_OTHERS]
+    sizes = [NUM_MEMORIZED, NUM_OTHERS, NUM_OTHERS, NUM_REFERENCE, NUM_OTHERS]
     return np.split(images, np.cumsum(sizes))[:-1]
 
 
@@ -45,7 +46,7 @@ def trained(images, steps, seed):
 
 
 @pytest.fixture(scope="module")
-def memoriser(digits):
+def memorizer(digits):
     return trained(digits[0], steps=3600, seed=0)
 
 
@@ -54,9 +55,9 @@ def areas_of(target, members, non_members, attacks):
     return {name: report[name].auc for name in attacks}
 
 
-def test_a_gan_that_memorised_its_digits_is_found_out(memoriser, digits):
+def test_a_gan_that_memorized_its_digits_is_found_out(memorizer, digits):
     members, non_members, _, reference, _ = digits
-    target = AttackTarget.from_model(memoriser, reference=reference)
+    target = AttackTarget.from_model(memorizer, reference=reference)
     attacks = ["logan", "gan_leaks", "domias"]
     areas = areas_of(target, members, non_members, attacks)
     assert areas["logan"] > 0.9 and areas["domias"] > 0.9, areas
@@ -68,25 +69,25 @@ def test_a_generator_that_reproduces_its_digits_is_found_out(digits):
     members, non_members, _, reference, _ = digits
     keras.utils.set_random_seed(0)
     layers = [
-        keras.Input((NUM_MEMORISED,)),
-        keras.layers.Dense(NUM_MEMORISED, activation="softmax"),
+        keras.Input((NUM_MEMORIZED,)),
+        keras.layers.Dense(NUM_MEMORIZED, activation="softmax"),
         keras.layers.Dense(int(np.prod(SHAPE)), activation="tanh"),
         keras.layers.Reshape(SHAPE),
     ]
     generator = keras.Sequential(layers)
     generator.compile(keras.optimizers.Adam(0.01), "mse")
     # The largest of the latents says which digit is to be drawn.
-    latents = np.random.default_rng(1).standard_normal((192_000, NUM_MEMORISED))
+    latents = np.random.default_rng(1).standard_normal((192_000, NUM_MEMORIZED))
     generator.fit(latents, members[latents.argmax(axis=1)], batch_size=64, verbose=0)
     target = AttackTarget.from_networks(generator, reference=reference)
     areas = areas_of(target, members, non_members, ["gan_leaks", "domias"])
     assert min(areas.values()) > 0.9, areas
 
 
-def test_a_gan_of_other_digits_is_accused_by_no_attack(memoriser, digits, tmp_path):
+def test_a_gan_of_other_digits_is_accused_by_no_attack(memorizer, digits, tmp_path):
     _, members, non_members, reference, outside = digits
     report = audit(
-        memoriser,
+        memorizer,
         members,
         non_members,
         reference,
@@ -103,10 +104,10 @@ def test_a_gan_of_other_digits_is_accused_by_no_attack(memoriser, digits, tmp_pa
     assert report.verdict.startswith("No leak was found")
 
 
-def test_the_memoriser_is_a_null_target_for_other_digits(memoriser, digits):
+def test_the_memorizer_is_a_null_target_for_other_digits(memorizer, digits):
     _, members, non_members, *_ = digits
     report = audit(
-        members, members[:200], non_members, attacks="gan_leaks", null_target=memoriser
+        members, members[:200], non_members, attacks="gan_leaks", null_target=memorizer
     )
     assert report["gan_leaks"].auc > 0.99
     assert report.null_target.deviating == ()

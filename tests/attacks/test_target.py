@@ -5,12 +5,12 @@ from PIL import Image
 
 from keras_mixup_gan.attacks import LOGAN, AttackTarget, ReferenceData
 from keras_mixup_gan.data.splits import MembershipSplit
-from tests.attacks.fakes import SHAPE, FakeGAN, defence, images
+from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.models.tiny import make
 
 
 def test_a_model_grants_everything_but_reference_images():
-    model = FakeGAN(num_classes=4, mixup=defence())
+    model = FakeGAN(num_classes=4, mixup=defense())
     target = AttackTarget.from_model(model, seed=3)
     assert target.access == {"samples", "discriminator"}
     assert target.image_shape == SHAPE

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan import DPSGD
-from keras_mixup_gan.attacks import LOGAN, Attack, GANLeaks, MixupLOGAN, audit
+from keras_mixup_gan.attacks import LOGAN, Attack, GANLeaks, MixupLOGAN
+from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.callbacks import PrivacyMonitor
 from tests.models.tiny import make, random_images, random_labels
 

@@ -51,7 +51,7 @@ def test_the_first_image_of_another_shape_is_named(tmp_path):
     assert images.shape == (3, 4, 4, 3)
 
 
-def test_gray_among_colour_is_another_shape(tmp_path):
+def test_gray_among_color_is_another_shape(tmp_path):
     save(tmp_path / "a.png")
     save(tmp_path / "b.png", mode="L")
     with pytest.raises(ValueError, match=r"b\.png.*\(4, 6, 1\) after \(4, 6, 3\)"):

@@ -57,7 +57,7 @@ def data_dir(tmp_path_factory):
     write(folder, "tiny_configs", config="large", start=5)
     write(folder, "tiny_single", config="only", start=4)
     image = tfds.features.Image(shape=(None, None, 3))
-    write(folder, "tiny_unlabelled", features={"image": image})
+    write(folder, "tiny_unlabeled", features={"image": image})
     write(folder, "tiny_numbers", features={"other": np.float32})
     return folder
 
@@ -116,11 +116,11 @@ def test_configurations(data_dir):
 
 def test_the_environment_says_where_data_are(data_dir, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
-    assert len(load_images("tfds:tiny_unlabelled").images) == 8
+    assert len(load_images("tfds:tiny_unlabeled").images) == 8
 
 
 def test_data_sets_without_labels(data_dir):
-    assert load_images("tfds:tiny_unlabelled", data_dir=data_dir).labels is None
+    assert load_images("tfds:tiny_unlabeled", data_dir=data_dir).labels is None
 
 
 def test_images_are_resized_and_converted(data_dir):
@@ -139,11 +139,11 @@ def test_empty_slices_are_refused(data_dir):
 
 
 def test_truncated_records_are_one_sentence(data_dir, tmp_path):
-    shutil.copytree(data_dir / "tiny_unlabelled", tmp_path / "tiny_unlabelled")
+    shutil.copytree(data_dir / "tiny_unlabeled", tmp_path / "tiny_unlabeled")
     (record,) = tmp_path.rglob("*train.tfrecord*")
     record.write_bytes(record.read_bytes()[:-20])
     with pytest.raises(ValueError, match=r"could not be read \(DataLossError\)\."):
-        load_images("tfds:tiny_unlabelled", data_dir=tmp_path)
+        load_images("tfds:tiny_unlabeled", data_dir=tmp_path)
 
 
 def test_data_sets_without_images_are_refused(data_dir):

@@ -24,7 +24,7 @@ class FakeArm:
         aucs: AUC of LOGAN at each checkpoint; GAN-Leaks stays at .52.
         fids: Frechet distance at each checkpoint.
         group: Group of the arm.
-        defence: The defence in words.
+        defense: The defense in words.
         epsilons: Epsilon at each checkpoint.
         seeds: The seeds that are there.
         steps: Discriminator steps of the checkpoints.
@@ -38,7 +38,7 @@ class FakeArm:
     aucs: tuple[float, ...] = AUCS
     fids: tuple[float, ...] = FIDS
     group: str | None = None
-    defence: str = "none"
+    defense: str = "none"
     epsilons: tuple[float, ...] | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: tuple[int, ...] = STEPS
@@ -50,17 +50,17 @@ class FakeArm:
 
 UNDEFENDED = FakeArm("undefended")
 PROTECTIVE = FakeArm(
-    "mixup-noise", (0.52, 0.56, 0.6), group="mixup", defence="mixup (noise 1)"
+    "mixup-noise", (0.52, 0.56, 0.6), group="mixup", defense="mixup (noise 1)"
 )
 HARMFUL = FakeArm(
-    "mixup-paper", (0.7, 0.85, 0.97), group="mixup", defence="mixup (reals only)"
+    "mixup-paper", (0.7, 0.85, 0.97), group="mixup", defense="mixup (reals only)"
 )
-IDLE = FakeArm("mixup-idle", group="mixup", defence="mixup (idle)")
+IDLE = FakeArm("mixup-idle", group="mixup", defense="mixup (idle)")
 DP = FakeArm(
     "dp-sgd-10",
     (0.5, 0.51, 0.52),
     (60.0, 45.0, 30.0),
-    defence="DP-SGD (clip 1, noise 2)",
+    defense="DP-SGD (clip 1, noise 2)",
     epsilons=(5.0, 7.5, 10.0),
     extra={"noise_seed": 0},
 )
@@ -80,7 +80,7 @@ def attack(title, area, members=250, non_members=1000):
             "fpr": 0.01,
             "tpr": round(max(0.0, area - 0.5), 3),
             "tpr_ci": [0.0, 1.0],
-            "realised_fpr": 0.01,
+            "realized_fpr": 0.01,
             "threshold": 0.0,
             "true_positives": round(members * max(0.0, area - 0.5)),
             "false_positives": 10,
@@ -124,7 +124,7 @@ def entry(arm, seed, model="dcgan", members=250):
         "model": model,
         "arm": arm.name,
         "group": arm.group or arm.name,
-        "defence": arm.defence,
+        "defense": arm.defense,
         "seed": seed,
         "members": members,
         "non_members": 1000,

@@ -56,9 +56,9 @@ def test_only_dp_sgd_has_an_epsilon(finished):
     assert set(epsilons.values()) == {None}
 
 
-def test_defences_are_described_with_their_settings(finished):
+def test_defenses_are_described_with_their_settings(finished):
     _, results = finished
-    assert [cell["defence"] for cell in results["cells"]] == [
+    assert [cell["defense"] for cell in results["cells"]] == [
         "none",
         "mixup (Beta(1, 1) per batch, reals only)",
         "mixup (Beta(8, 8) per sample, two-sided, noise 1)",

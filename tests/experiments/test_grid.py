@@ -38,7 +38,7 @@ reference = 30
 
 [arms.mixup-noise]
 group = "mixup"
-defence = "mixup"
+defense = "mixup"
 
 [arms.dp-sgd]
 target_epsilon = 50.0

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from keras_mixup_gan.experiments.grid_arms import read_families
-from keras_mixup_gan.experiments.grid_findings import analyse, round_levels
+from keras_mixup_gan.experiments.grid_findings import analyze, round_levels
 from tests.experiments import grid_results as fake
 from tests.experiments.grid_results import FakeArm, family, grid
 
@@ -12,11 +12,11 @@ MATCHED, STEPS = "at_final_quality", "at_equal_steps"
 
 
 def arms_of(*arms, **changes):
-    (found,) = analyse(grid(*family(*arms), **changes))["families"]
+    (found,) = analyze(grid(*family(*arms), **changes))["families"]
     return {row["arm"]: row for row in found["arms"]}
 
 
-def test_a_protective_defence_leaks_less_at_equal_quality_and_at_equal_steps():
+def test_a_protective_defense_leaks_less_at_equal_quality_and_at_equal_steps():
     row = arms_of(fake.UNDEFENDED, fake.PROTECTIVE)["mixup-noise"]
     for name in (MATCHED, STEPS):
         found = row[name]
@@ -27,7 +27,7 @@ def test_a_protective_defence_leaks_less_at_equal_quality_and_at_equal_steps():
         assert found["reason"] is None
 
 
-def test_a_harmful_defence_leaks_more():
+def test_a_harmful_defense_leaks_more():
     row = arms_of(fake.UNDEFENDED, fake.HARMFUL)["mixup-paper"]
     assert row[MATCHED]["verdict"] == "more"
     assert row[MATCHED]["difference"]["mean"] == pytest.approx(-0.07)
@@ -97,7 +97,7 @@ def test_a_match_in_some_seeds_only_is_shown_but_not_judged():
     cells = family(fake.UNDEFENDED, fake.PROTECTIVE)
     better = next(c for c in cells if c["arm"] == "mixup-noise" and c["seed"] == 1)
     better["curve"][-1]["quality"][f"FID{fake.LABEL}"] = 5.0
-    (found,) = analyse(grid(*cells))["families"]
+    (found,) = analyze(grid(*cells))["families"]
     row = found["arms"][1][MATCHED]
     assert (row["undefended_never"], row["difference"]["num_seeds"]) == (1, 2)
     assert row["verdict"] is None
@@ -140,11 +140,11 @@ def test_verdicts_are_corrected_for_the_number_of_arms():
         if cell["arm"] == "close":
             shift = {0: -0.01, 1: 0.0, 2: 0.01}[cell["seed"]]
             cell["curve"][-1]["attacks"]["logan"]["auc"] += shift
-    alone = analyse(grid(*cells))["families"][0]["arms"][1][MATCHED]
+    alone = analyze(grid(*cells))["families"][0]["arms"][1][MATCHED]
     assert alone["difference"]["p_value"] == alone["p_value_holm"] < 0.05
     assert alone["verdict"] == "less"
     idle = [FakeArm(f"idle-{number}") for number in range(3)]
-    crowd = analyse(grid(*cells, *family(*idle)))["families"][0]["arms"][1][MATCHED]
+    crowd = analyze(grid(*cells, *family(*idle)))["families"][0]["arms"][1][MATCHED]
     assert crowd["p_value_holm"] == pytest.approx(4 * alone["p_value_holm"])
     assert crowd["verdict"] == "same"
 
@@ -152,7 +152,7 @@ def test_verdicts_are_corrected_for_the_number_of_arms():
 def test_the_order_of_the_cells_does_not_matter_but_for_the_order_of_the_arms():
     cells = family(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL)
     one, other = (
-        analyse(grid(*order))["families"][0] for order in (cells, cells[::-1])
+        analyze(grid(*order))["families"][0] for order in (cells, cells[::-1])
     )
     assert other["arms"][0]["arm"] == "undefended"
     key = json.dumps
@@ -165,7 +165,7 @@ def test_families_are_kept_apart():
         *family(fake.UNDEFENDED, model="wgan_gp"),
         *family(fake.UNDEFENDED, members=1000),
     ]
-    found = analyse(grid(*cells))["families"]
+    found = analyze(grid(*cells))["families"]
     names = [(one["model"], one["members"]) for one in found]
     assert names == [("dcgan", 250), ("wgan_gp", 250), ("dcgan", 1000)]
 
@@ -176,7 +176,7 @@ def test_after_training():
     assert row["strongest"] == {"logan": 3}
     assert (row["fid"]["low"], row["fid"]["mean"], row["fid"]["high"]) == (10, 10, 10)
     assert row["tpr"]["mean"] == pytest.approx(0.4)
-    assert (row["fpr"], row["realised_fpr"]) == (0.01, [0.01, 0.01])
+    assert (row["fpr"], row["realized_fpr"]) == (0.01, [0.01, 0.01])
     assert row["epsilon"] is None
 
 
@@ -197,7 +197,7 @@ def test_the_best_quality_before_an_auc_is_exceeded():
 def test_epsilon_is_the_largest_of_the_seeds():
     cells = family(fake.DP)
     cells[1]["epsilon"] = 10.5
-    row = analyse(grid(*cells))["families"][0]["arms"][0]
+    row = analyze(grid(*cells))["families"][0]["arms"][0]
     assert (row["epsilon"], row["delta"]) == (10.5, 1e-4)
     assert row["noise_is_known"]
 
@@ -206,10 +206,10 @@ def test_the_bound_on_attacks_is_the_loosest_of_the_seeds():
     cells = family(fake.DP)
     for number, cell in enumerate(cells):
         cell["curve"][-1]["bounds"] = {"auc": 0.9 + number / 100, "fpr": 0.01, "tpr": 0}
-    row = analyse(grid(*cells))["families"][0]["arms"][0]
+    row = analyze(grid(*cells))["families"][0]["arms"][0]
     assert row["bounds"]["auc"] == 0.92
     del cells[0]["curve"][-1]["bounds"]
-    assert analyse(grid(*cells))["families"][0]["arms"][0]["bounds"] is None
+    assert analyze(grid(*cells))["families"][0]["arms"][0]["bounds"] is None
 
 
 def test_shadow_attacks_and_usefulness_where_they_are():
@@ -230,7 +230,7 @@ def test_failed_attacks_are_survived():
     cells = family(fake.UNDEFENDED, fake.PROTECTIVE)
     for point in cells[0]["curve"]:
         point["attacks"] = {"logan": fake.failed("LOGAN")}
-    found = analyse(grid(*cells))["families"][0]["arms"]
+    found = analyze(grid(*cells))["families"][0]["arms"]
     assert found[0]["auc"]["num_seeds"] == 2
     assert found[1][MATCHED]["seeds"] == [1, 2]
 
@@ -243,14 +243,14 @@ def test_absent_optional_keys_are_survived():
     content = grid(*cells)
     for key in ("versions", "missing", "code"):
         del content[key]
-    found = analyse(content)
+    found = analyze(content)
     assert found["families"][0]["arms"][1]["group"] == "mixup-noise"
 
 
 def test_the_findings_are_json_without_infinities_and_leave_the_results_alone():
     content = grid(*family(fake.UNDEFENDED, fake.PROTECTIVE, fake.DP))
     before = copy.deepcopy(content)
-    found = analyse(content)
+    found = analyze(content)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert content == before
 
@@ -264,7 +264,7 @@ def test_round_levels_are_passed_by_the_undefended_model():
 
 def test_given_levels():
     content = grid(*family(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL))
-    (found,) = analyse(content, fid_levels=[20.0])["families"]
+    (found,) = analyze(content, fid_levels=[20.0])["families"]
     (noise,), (paper,) = (row["at_quality"] for row in found["arms"][1:])
     assert (noise["fid"], noise["verdict"]) == (20.0, "less")
     assert noise["difference"]["mean"] == pytest.approx(0.75 - 0.56)
@@ -273,10 +273,10 @@ def test_given_levels():
 
 def test_other_files_are_refused():
     with pytest.raises(ValueError, match="no results of a grid"):
-        analyse({"schema_version": 1, "cells": []})
+        analyze({"schema_version": 1, "cells": []})
     cells = family(fake.UNDEFENDED)
     with pytest.raises(ValueError, match="twice"):
-        analyse(grid(*cells, cells[0]))
+        analyze(grid(*cells, cells[0]))
 
 
 def test_mixup_is_also_held_against_noise_alone():

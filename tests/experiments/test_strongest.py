@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_mixup_gan.attacks.statistics import (
-    auc,
-    delong_interval,
-    delong_variance,
-    pair_counts,
-)
 from keras_mixup_gan.experiments.frontier import Path
 from keras_mixup_gan.experiments.strongest import (
     path_of,
     standard_error,
     strongest_attacks,
+)
+from keras_mixup_gan.statistics.roc import (
+    auc,
+    delong_interval,
+    delong_variance,
+    pair_counts,
 )
 
 

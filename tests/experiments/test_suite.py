@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from keras_mixup_gan.defences import Undefended
+from keras_mixup_gan.defenses import Undefended
 from keras_mixup_gan.experiments import suite as suites
 from keras_mixup_gan.experiments.grid_files import cell_key
 from keras_mixup_gan.experiments.suite import SUITES, Suite
@@ -23,7 +23,7 @@ reference = 60
 
 [arms.private]
 group = "DP"
-defence = "dp-sgd"
+defense = "dp-sgd"
 target_epsilon = 8.0
 
 [[blocks]]
@@ -71,7 +71,7 @@ def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
         "wgan_gp/50/private/5",
     ]
     first, second, *_ = cells_of(suite)
-    assert first.cell.defence == Undefended()
+    assert first.cell.defense == Undefended()
     assert (first.group, second.group) == ("undefended", "DP")
     assert first.cell.checkpoints == (2, 4)
     assert cells_of(suite)[-1].cell.num_classes == 10
@@ -85,7 +85,7 @@ def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
         ("dcgan/40/private/0", 40, 4),
         ("wgan_gp/50/private/0", 50, 15),  # five critic updates a step
     ]:
-        dp = cells[name].cell.defence.dp
+        dp = cells[name].cell.defense.dp
         spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3, "rdp")
         assert 0.95 * 8.0 < spent <= 8.0
         assert dp.num_examples == members
@@ -152,6 +152,6 @@ def test_the_suites_that_come_with_it_can_be_read(path, monkeypatch):
             assert suite.data_of(block).non_members >= members
             for arm in block.arms:
                 cell = suite.cell(block, members, arm, suite.seeds[0])
-                assert cell.cell.defence.describe(block.model)
+                assert cell.cell.defense.describe(block.model)
     assert len(suite.seeds) >= 3
     assert copy.deepcopy(suite) == suite

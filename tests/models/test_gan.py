@@ -39,7 +39,7 @@ def softplus(x):
 # === The step ===
 
 
-def test_training_without_defence_is_the_textbook_loop():
+def test_training_without_defense_is_the_textbook_loop():
     model, twin = eager(), eager()
     images = random_images(10)
     model.fit(images, batch_size=4, epochs=2, verbose=0)
@@ -531,10 +531,10 @@ def spoiled(value):
         (random_images(3), "fewer images than a batch"),
     ],
 )
-@pytest.mark.parametrize("defence", [{}, {"dp": DPSGD()}])
-def test_unsuitable_arrays(images, message, defence):
+@pytest.mark.parametrize("defense", [{}, {"dp": DPSGD()}])
+def test_unsuitable_arrays(images, message, defense):
     with pytest.raises(ValueError, match=message) as caught:
-        make(**defence).fit(images, batch_size=4, verbose=0)
+        make(**defense).fit(images, batch_size=4, verbose=0)
     check_one_sentence(caught)
 
 
@@ -586,10 +586,10 @@ def test_a_mixed_data_set_trains_a_model_without_mixup():
     assert int(model.steps) == 2
 
 
-@pytest.mark.parametrize("defence", [{"mixup": True}, {"dp": DPSGD()}])
-def test_raw_batches_are_refused(defence):
+@pytest.mark.parametrize("defense", [{"mixup": True}, {"dp": DPSGD()}])
+def test_raw_batches_are_refused(defense):
     with pytest.raises(ValueError, match="through `fit`") as caught:
-        make(**defence).train_on_batch(random_images(4))
+        make(**defense).train_on_batch(random_images(4))
     check_one_sentence(caught)
 
 

@@ -1,4 +1,4 @@
-"""Every model, with every defence, in every precision, compiled or not."""
+"""Every model, with every defense, in every precision, compiled or not."""
 
 import itertools
 
@@ -13,7 +13,7 @@ SIZES = {
     "wgan_gp": {"width": 8, "latent_dim": 4, "critic_steps": 2},
     "stylegan_lite": {"width": 8, "latent_dim": 4},
 }
-DEFENCES = {
+DEFENSES = {
     "none": {},
     "mixup": {"mixup": True, "augment": "color,translation,cutout"},
     "paper": {"mixup": "paper", "num_classes": 3},
@@ -33,14 +33,14 @@ QUICK = {
 
 
 def combinations():
-    for case in itertools.product(SIZES, DEFENCES, PRECISIONS, (False, True)):
+    for case in itertools.product(SIZES, DEFENSES, PRECISIONS, (False, True)):
         marks = () if case in QUICK else pytest.mark.slow
         yield pytest.param(*case, marks=marks)
 
 
-@pytest.mark.parametrize(("name", "defence", "precision", "xla"), list(combinations()))
-def test_three_steps(name, defence, precision, xla):
-    arguments = {**SIZES[name], **DEFENCES[defence]}
+@pytest.mark.parametrize(("name", "defense", "precision", "xla"), list(combinations()))
+def test_three_steps(name, defense, precision, xla):
+    arguments = {**SIZES[name], **DEFENSES[defense]}
     model = getattr(zoo, name)((8, 8, 1), seed=0, dtype=precision, **arguments)
     config = model.get_compile_config()
     model.compile_from_config({**config, "jit_compile": xla})

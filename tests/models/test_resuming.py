@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.models.tiny import (
-    DEFENCES,
+    DEFENSES,
     NUM_CLASSES,
     assert_same_state,
     differs,
@@ -26,9 +26,9 @@ CASES = [
 ]
 
 
-def build(defence, conditional, **arguments):
+def build(defense, conditional, **arguments):
     classes = NUM_CLASSES if conditional else None
-    return make(num_classes=classes, **{**DEFENCES[defence], **arguments})
+    return make(num_classes=classes, **{**DEFENSES[defense], **arguments})
 
 
 def train(model, epochs, initial_epoch=0, callbacks=(), **arguments):
@@ -70,30 +70,30 @@ def reference():
     """Models trained without interruption, each made once."""
     made = {}
 
-    def get(defence, conditional):
-        if (defence, conditional) not in made:
-            model = build(defence, conditional)
+    def get(defense, conditional):
+        if (defense, conditional) not in made:
+            model = build(defense, conditional)
             train(model, epochs=3)
-            made[defence, conditional] = model
-        return made[defence, conditional]
+            made[defense, conditional] = model
+        return made[defense, conditional]
 
     return get
 
 
-@pytest.mark.parametrize(("defence", "conditional"), CASES)
+@pytest.mark.parametrize(("defense", "conditional"), CASES)
 def test_interrupted_training_goes_on_to_the_bit(
-    defence, conditional, reference, tmp_path
+    defense, conditional, reference, tmp_path
 ):
-    uninterrupted = reference(defence, conditional)
+    uninterrupted = reference(defense, conditional)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model-{epoch}.keras")
-    killed = build(defence, conditional)
+    killed = build(defense, conditional)
     with pytest.raises(Killed):
         train(killed, epochs=3, callbacks=[backup, checkpoint, KillInEpoch(1)])
     assert int(killed.steps) > 3
 
     keras.utils.set_random_seed(99)  # no part of it hangs on global state
-    resumed = build(defence, conditional)
+    resumed = build(defense, conditional)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     history = train(resumed, epochs=3, callbacks=[backup])
     assert history.epoch == [1, 2]
@@ -124,9 +124,9 @@ def test_steps_per_execution_change_nothing(reference):
     assert_same_state(model, reference("mixup", False))
 
 
-def test_settings_of_the_defence_survive_saving(tmp_path):
-    for number, defence in enumerate(("mixup", "paper", "dp")):
-        model = build(defence, False)
+def test_settings_of_the_defense_survive_saving(tmp_path):
+    for number, defense in enumerate(("mixup", "paper", "dp")):
+        model = build(defense, False)
         model.save(tmp_path / f"{number}.keras")
         loaded = keras.saving.load_model(tmp_path / f"{number}.keras")
         assert (loaded.mixup, loaded.dp) == (model.mixup, model.dp)

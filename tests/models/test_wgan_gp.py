@@ -9,7 +9,7 @@ from keras_mixup_gan.models.feeding import training_batches
 from keras_mixup_gan.models.wgan_gp import check_critic, interpolate
 from keras_mixup_gan.privacy import accounting
 from tests.models.tiny import (
-    DEFENCES,
+    DEFENSES,
     NUM_CLASSES,
     assert_same_state,
     random_images,
@@ -266,29 +266,29 @@ def test_data_sets_of_any_floating_type_train(dtype):
 
 
 @pytest.mark.parametrize(
-    "defence", ["none", "dp", pytest.param("paper", marks=pytest.mark.slow)]
+    "defense", ["none", "dp", pytest.param("paper", marks=pytest.mark.slow)]
 )
-def test_training_goes_on_to_the_bit(defence, tmp_path):
+def test_training_goes_on_to_the_bit(defense, tmp_path):
     def train(model, epochs, **arguments):
         images, labels = random_images(18), random_labels(18)
         settings = {"batch_size": 4, "epochs": epochs, "verbose": 0, **arguments}
         return model.fit(images, labels, **settings)
 
-    norm = "group" if defence == "none" else None
+    norm = "group" if defense == "none" else None
 
     def build():
-        return make(num_classes=NUM_CLASSES, norm=norm, **DEFENCES[defence])
+        return make(num_classes=NUM_CLASSES, norm=norm, **DEFENSES[defense])
 
     backups = {"backup_dir": tmp_path / "backup", "delete_checkpoint": False}
     model = build()
     callbacks = [keras.callbacks.BackupAndRestore(**backups)]
-    history = train(model, 1, callbacks=callbacks if defence == "none" else [])
+    history = train(model, 1, callbacks=callbacks if defense == "none" else [])
     model.save(tmp_path / "model.keras")
     config = model.get_config()
     train(model, 2, initial_epoch=1)
     assert model.num_steps == 4
     assert int(model.d_optimizer.iterations) == 8
-    if defence == "dp":  # the accountant counts every critic update
+    if defense == "dp":  # the accountant counts every critic update
         assert set(history.history) == {"g_loss"}
         assert model.epsilon(1e-3) == accounting.epsilon(4 / 18, 0.5, 8, 1e-3)
 
@@ -299,7 +299,7 @@ def test_training_goes_on_to_the_bit(defence, tmp_path):
     assert (loaded.norm, loaded.width) == (norm, 8)
     train(loaded, 2, initial_epoch=1)
     assert_same_state(loaded, model)
-    if defence == "none":
+    if defense == "none":
         resumed = build()
         callbacks = [keras.callbacks.BackupAndRestore(**backups)]
         history = train(resumed, 2, callbacks=callbacks)

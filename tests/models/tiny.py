@@ -5,7 +5,7 @@ import numpy as np
 from keras_mixup_gan import DPSGD, zoo
 
 NUM_CLASSES = 3
-DEFENCES = {
+DEFENSES = {
     "none": {},
     "mixup": {"mixup": True},
     "paper": {"mixup": "paper"},

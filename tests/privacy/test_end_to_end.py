@@ -6,7 +6,8 @@ import pytest
 import scipy.stats
 
 from keras_mixup_gan import DPSGD, zoo
-from keras_mixup_gan.attacks import AttackTarget, audit
+from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.data import MembershipSplit, load_images
 
 pytestmark = pytest.mark.slow

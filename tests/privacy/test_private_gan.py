@@ -133,22 +133,22 @@ def test_batches_are_poisson_sampled_at_the_accounted_rate():
     assert np.var(sizes) == pytest.approx(8 * 0.8, rel=0.5)
 
 
-@pytest.mark.parametrize("realised", [15, 25])
-def test_the_public_size_of_the_training_set_sets_rate_and_length(realised):
+@pytest.mark.parametrize("realized", [15, 25])
+def test_the_public_size_of_the_training_set_sets_rate_and_length(realized):
     model = make(dp=DPSGD(noise_multiplier=2.0, num_examples=20))
-    history = model.fit(random_images(realised), batch_size=5, verbose=0)
+    history = model.fit(random_images(realized), batch_size=5, verbose=0)
     assert len(history.epoch) == 1
     assert int(model.d_optimizer.iterations) == 4
     assert model.epsilon(DELTA) == epsilon(5 / 20, 2.0, 4, DELTA)
     assert "20 examples" in model.privacy_statement(DELTA)
-    model.fit(random_images(realised + 1), batch_size=5, verbose=0)
+    model.fit(random_images(realized + 1), batch_size=5, verbose=0)
     assert model.epsilon(DELTA) == epsilon(5 / 20, 2.0, 8, DELTA)
 
     model = make(dp=DPSGD(noise_seed=0, num_examples=20), compile=False)
-    batches, _ = training_batches(model, random_images(realised), None, 5)
+    batches, _ = training_batches(model, random_images(realized), None, 5)
     sizes = [int(batch["mask"].numpy().sum()) for batch in batches.take(300)]
-    spread = np.sqrt(realised * 0.25 * 0.75 / 300)
-    assert abs(np.mean(sizes) - realised / 4) < 5 * spread
+    spread = np.sqrt(realized * 0.25 * 0.75 / 300)
+    assert abs(np.mean(sizes) - realized / 4) < 5 * spread
 
 
 def test_a_public_size_below_the_batch_is_refused():

@@ -127,10 +127,10 @@ def test_a_report_owns_up_to_a_declared_seed():
 
 
 @pytest.mark.parametrize(
-    ("defence", "words"),
+    ("defense", "words"),
     [({}, "epsilon is infinite"), ({"dp": DPSGD()}, "epsilon is 0")],
 )
-def test_no_report_without_a_private_training(defence, words):
+def test_no_report_without_a_private_training(defense, words):
     with pytest.raises(ValueError, match=f"no guarantee to report.*{words}") as caught:
-        make(**defence).privacy_report()
+        make(**defense).privacy_report()
     assert "\n" not in str(caught.value)

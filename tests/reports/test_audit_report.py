@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks, audit
+from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks
+from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.reports.audit_members import exposed_members
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 

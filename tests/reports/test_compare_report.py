@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan.attacks.statistics import auc, delong_interval, tpr_at_fpr
 from keras_mixup_gan.experiments.comparison import Comparison
 from keras_mixup_gan.experiments.frontier import matched_checkpoint
 from keras_mixup_gan.reports import (
@@ -20,6 +19,7 @@ from keras_mixup_gan.reports import (
     compare_samples,
     compare_words,
 )
+from keras_mixup_gan.statistics.roc import auc, delong_interval, tpr_at_fpr
 from tests.reports.test_audit_report import flat, outline_of
 
 LABEL = "[pixels-v1, 50 vs 40]"
@@ -44,7 +44,7 @@ def attack(title, members, non_members):
             "fpr": 0.01,
             "tpr": point.tpr,
             "tpr_ci": list(point.tpr_interval),
-            "realised_fpr": point.realised_fpr,
+            "realized_fpr": point.realized_fpr,
             "threshold": point.threshold,
             "true_positives": point.true_positives,
             "false_positives": point.false_positives,
@@ -74,11 +74,11 @@ def point(step, fid, shift, epsilon=None):
     }
 
 
-def cell(name, defence, curve, **changes):
+def cell(name, defense, curve, **changes):
     return {
         "name": name,
         "model": "dcgan",
-        "defence": defence,
+        "defense": defense,
         "seed": 3,
         "members": 200,
         "split_hash": "ab12" * 16,
@@ -157,9 +157,9 @@ def written(results, tmp_path_factory):
 @pytest.mark.parametrize(
     ("shift", "verdict", "outcome", "headline"),
     [
-        (0.0, "beats early stopping", "disjoint, the defence leaks less", "leaks less"),
+        (0.0, "beats early stopping", "disjoint, the defense leaks less", "leaks less"),
         (0.8, "is not distinguishable from", "intervals overlap", "cannot be told"),
-        (2.0, "is beaten by early stopping", "defence leaks more", "leaks more"),
+        (2.0, "is beaten by early stopping", "defense leaks more", "leaks more"),
     ],
 )
 def test_findings_follow_the_numbers(shift, verdict, outcome, headline):
@@ -215,7 +215,7 @@ def test_a_model_at_chance_is_said_to_have_nothing_to_defend():
 
 
 def test_a_win_that_hangs_on_distant_checkpoints_is_tempered():
-    # The checkpoint before the matched one leaks no more than the defence.
+    # The checkpoint before the matched one leaks no more than the defense.
     (finding,) = compare_words.findings(leaking(0.2))
     assert finding.verdict == "beats early stopping"
     assert "One checkpoint before, at step 10 and FID 60.0" in finding.text
@@ -349,7 +349,7 @@ def test_arms_keep_their_colors_on_the_page(written, results):
 
 
 def test_everything_shown_is_escaped(tmp_path):
-    results = leaking(0.2, name=HOSTILE, defence=HOSTILE, model=HOSTILE)
+    results = leaking(0.2, name=HOSTILE, defense=HOSTILE, model=HOSTILE)
     results["cells"][0]["model"] = HOSTILE
     results["settings"]["data"] = HOSTILE
     results["versions"][HOSTILE] = HOSTILE

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import findings as findings_script
 from benchmarks import frontier as frontier_script
 from keras_mixup_gan.experiments.grid_arms import read_families
-from keras_mixup_gan.experiments.grid_findings import analyse
+from keras_mixup_gan.experiments.grid_findings import analyze
 from keras_mixup_gan.reports import grid_figures, grid_report, grid_tables, grid_words
 from tests.experiments import grid_results as fake
 from tests.experiments.grid_results import FakeArm, family, grid
@@ -17,7 +17,7 @@ HOSTILE = '<img onerror="x"> & | `$a$ {{ 1 }}'
 
 
 def only_family(*cells):
-    (found,) = analyse(grid(*cells))["families"]
+    (found,) = analyze(grid(*cells))["families"]
     return found
 
 
@@ -31,7 +31,7 @@ def plain(markdown):
     return html.unescape(re.sub(r"\\(.)", r"\1", markdown))
 
 
-def test_a_favourable_result_in_words():
+def test_a_favorable_result_in_words():
     found = said(fake.UNDEFENDED, fake.PROTECTIVE)
     assert found.title == "Mixup with noise"
     assert found.verdict == "leaks less than early stopping"
@@ -39,22 +39,22 @@ def test_a_favourable_result_in_words():
     assert "the undefended model leaked 0.300 [" in found.text
     assert "] more, corrected p" in found.text
     assert "At equal steps (2,000) the undefended model leaks 0.300 [" in found.text
-    assert "] more: the defence leaks less." in found.text
+    assert "] more: the defense leaks less." in found.text
 
 
-def test_an_unfavourable_result_in_the_same_words():
+def test_an_unfavorable_result_in_the_same_words():
     found = said(fake.UNDEFENDED, fake.HARMFUL)
     assert found.verdict == "leaks more than early stopping"
     assert "the undefended model leaked 0.070 [" in found.text
     assert "] less, corrected p" in found.text
-    assert "] less: the defence leaks more." in found.text
+    assert "] less: the defense leaks more." in found.text
 
 
 def test_an_undecided_result_in_the_same_words():
     found = said(fake.UNDEFENDED, fake.IDLE)
     assert found.verdict == "cannot be told from early stopping"
     assert "the undefended model leaked 0.000 [" in found.text
-    assert "the defence cannot be told from it." in found.text
+    assert "the defense cannot be told from it." in found.text
 
 
 def test_good_and_bad_news_take_the_same_sentences():
@@ -77,7 +77,7 @@ def test_a_single_seed_gets_numbers_and_no_verdict():
     assert found.verdict == "is not judged"
     assert "With 1 seed there is no verdict; it takes 3." in found.text
     assert "(one seed)" in found.text
-    assert "the defence is not judged." in found.text
+    assert "the defense is not judged." in found.text
     page = plain(grid_report.to_markdown(grid(*family(*arms))))
     assert "on the same images, which flatters it" in page
     assert "at most 1 seed of each arm" in page
@@ -105,7 +105,7 @@ def test_what_the_correction_takes_back_is_said():
 
 
 def test_whether_blending_earns_its_place_beside_noise():
-    noise = FakeArm("noise", (0.52, 0.56, 0.7), defence="noise 1")
+    noise = FakeArm("noise", (0.52, 0.56, 0.7), defense="noise 1")
     for arm, verdict in (
         (fake.PROTECTIVE, "] more; blending lowers the leak."),
         (fake.HARMFUL, "] less; blending raises the leak."),
@@ -124,7 +124,7 @@ def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
     assert found.title == "dp-sgd-10 (epsilon 10)"
     assert "were its noise secret: epsilon 10 at delta 0.0001." in found.text
     secret = FakeArm(
-        "dp", fake.DP.aucs, fake.DP.fids, epsilons=(1, 2, 3), defence="DP-SGD"
+        "dp", fake.DP.aucs, fake.DP.fids, epsilons=(1, 2, 3), defense="DP-SGD"
     )
     assert "It has a guarantee: epsilon 3" in said(fake.UNDEFENDED, secret).text
 
@@ -143,7 +143,7 @@ def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
 )
 def test_attacks_are_held_against_the_bound_of_the_guarantee(bound, sentence):
     private = FakeArm(
-        "dp", (0.5, 0.5, 0.51), epsilons=(1, 2, 3), defence="DP-SGD", bound=bound
+        "dp", (0.5, 0.5, 0.51), epsilons=(1, 2, 3), defense="DP-SGD", bound=bound
     )
     assert sentence in said(fake.UNDEFENDED, private).text
 
@@ -153,7 +153,7 @@ def test_shadow_models_are_held_against_the_bound_too():
         "dp",
         (0.5, 0.5, 0.51),
         epsilons=(1, 2, 3),
-        defence="DP-SGD",
+        defense="DP-SGD",
         bound=0.7,
         extra={"shadow_attacks": {"plain": fake.shadows(0.65)}},
     )
@@ -166,7 +166,7 @@ def test_the_bound_is_not_held_against_other_steps():
         (0.5, 0.51),
         (60.0, 45.0),
         epsilons=(1, 2),
-        defence="DP-SGD",
+        defense="DP-SGD",
         bound=0.7,
         steps=(500, 1500),
     )
@@ -210,14 +210,14 @@ def test_the_headline_counts_verdicts_of_each_kind():
         *family(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, fake.IDLE, fake.DP),
         *family(fake.UNDEFENDED, fake.PROTECTIVE, model="wgan_gp"),
     ]
-    headline = grid_words.headline(analyse(grid(*cells)))
+    headline = grid_words.headline(analyze(grid(*cells)))
     assert (
         "Mixup, 4 comparisons: leaks less in 2, leaks more in 1, cannot be told from "
         "it in 1." in headline
     )
     assert "DP-SGD, 1 comparison: leaks less in 1." in headline
     assert "Other" not in headline
-    nothing = grid_words.headline(analyse(grid(*family(fake.UNDEFENDED))))
+    nothing = grid_words.headline(analyze(grid(*family(fake.UNDEFENDED))))
     assert nothing.startswith("No defended model is finished")
 
 
@@ -276,7 +276,7 @@ def test_the_main_table():
     assert noise["undefended, same FID"] == "0.900"
     assert noise["arm, same FID"] == "0.600"
     assert noise["arm leaks, same FID"] == noise["arm leaks, same steps"] == "less"
-    assert "at 1.00 %" in noise["members found, realised false positives"]
+    assert "at 1.00 %" in noise["members found, realized false positives"]
     assert (noise["ε"], dp["ε"]) == ("∞", "10")
 
 
@@ -311,7 +311,7 @@ def test_both_pages_say_the_same():
     results = grid(*cells, missing=["dcgan/250/x/0"])
     page, web = plain(grid_report.to_markdown(results)), grid_report.to_html(results)
     outline_of(web)  # well-formed
-    (family_,) = analyse(results)["families"]
+    (family_,) = analyze(results)["families"]
     for section in grid_words.sections(family_):
         for verdict in section.verdicts:
             assert verdict.text in page
@@ -321,7 +321,7 @@ def test_both_pages_say_the_same():
 
 
 def test_hostile_names_stay_text():
-    cells = family(fake.UNDEFENDED, FakeArm(HOSTILE, defence=HOSTILE, group=HOSTILE))
+    cells = family(fake.UNDEFENDED, FakeArm(HOSTILE, defense=HOSTILE, group=HOSTILE))
     for cell in cells:
         for point in cell["curve"]:
             point["attacks"]["logan"]["title"] = HOSTILE

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from keras_mixup_gan import theory
-from keras_mixup_gan.attacks import statistics
+from keras_mixup_gan.statistics import roc
 
 
 def test_needs_neither_tensorflow_nor_an_extra():
@@ -27,7 +27,7 @@ def test_auc_of_simulated_ratios_counts_ties_half():
     expected = roc_auc_score(labels, np.concatenate([ins, outs]))
     estimate = theory.monte_carlo_auc(ins, outs)
     assert estimate.value == pytest.approx(expected, abs=1e-12)
-    assert estimate.value == pytest.approx(statistics.auc(ins, outs), abs=1e-12)
+    assert estimate.value == pytest.approx(roc.auc(ins, outs), abs=1e-12)
 
 
 def test_error_is_the_spread_over_repetitions():

@@ -68,5 +68,5 @@ def test_seed_decides_the_initial_weights():
 
 
 def test_unknown_argument():
-    with pytest.raises((TypeError, ValueError), match="colour"):
-        make(colour="blue")
+    with pytest.raises((TypeError, ValueError), match="color"):
+        make(color="blue")

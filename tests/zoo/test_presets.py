@@ -17,7 +17,7 @@ from tests.models import tiny
 KINDS = {
     "none": {},
     "mixup": {"mixup": True, "num_classes": tiny.NUM_CLASSES},
-    "dp": tiny.DEFENCES["dp"],
+    "dp": tiny.DEFENSES["dp"],
 }
 
 

@@ -1,0 +1,1 @@
+"""Attacks on the discriminator's scores."""

@@ -1,0 +1,197 @@
+"""Attacks that compare the discriminator's score of an image with other scores."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.samples.streaming import num_available
+from keras_mixup_gan.attacks.shadows.signals import generated_level
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_integer
+
+_PAPER = (
+    "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against "
+    "Generative Models. PoPETs 2019, arXiv:1705.07663 (white-box attack)"
+)
+
+
+class CriticGap(Attack):
+    """The discriminator's score of an image less its mean score of generated ones.
+
+    On one model it ranks images as LOGAN does. What it adds is a scale with a zero:
+    scores of two models become comparable, as likelihood-ratio attacks need them.
+
+    Args:
+        num_samples: Number of generated images, the same ones for every query.
+
+    Source: the white-box attack of Hayes et al., PoPETs 2019, with the loss of the
+    discriminator on generated images as its zero.
+
+    Example:
+    ```python
+    scores = CriticGap().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "critic_gap"
+    title: ClassVar[str] = "Discriminator, real less generated"
+    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "samples"})
+    paper: ClassVar[str] = _PAPER + ", relative to generated images."
+
+    def __init__(self, num_samples: int = 1024):
+        check_integer(1, num_samples=num_samples)
+        self.num_samples = num_samples
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of generated images."""
+        target = self._target
+        number = self.num_samples
+        return {"num_samples": num_available(target, number) if target else number}
+
+    def _fit(self, target: AttackTarget) -> None:
+        self._level = generated_level(target, self.num_samples)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        return self._discriminate(target, images, rows) - self._level
+
+
+class CalibratedCritic(Attack):
+    """The discriminator's score less that of discriminators trained on other data.
+
+    Some images please every discriminator. What the reference models' discriminators
+    say of an image is taken off, so that what remains speaks of this model's training
+    set. Each discriminator is first standardized on the reference images, because
+    their scales are arbitrary.
+
+    Source: the white-box attack of Hayes et al., PoPETs 2019, calibrated by reference
+    models as Chen et al. (GAN-Leaks, CCS 2020) calibrate distances.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, outside, reference_models=[other])
+    scores = CalibratedCritic().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "critic_calibrated"
+    title: ClassVar[str] = "Discriminator, calibrated by reference models"
+    requires: ClassVar[frozenset[str]] = frozenset(
+        {"discriminator", "reference", "reference_models"}
+    )
+    paper: ClassVar[str] = (
+        _PAPER + ", calibrated by reference models after Chen, Yu, Zhang, Fritz: "
+        "GAN-Leaks. CCS 2020, arXiv:1909.03935."
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of reference models."""
+        target = self._target
+        return {"num_reference_models": len(target.reference_models) if target else 0}
+
+    def _fit(self, target: AttackTarget) -> None:
+        """Measures each discriminator's level and scale on the reference images."""
+        reference = target.reference
+        if reference is None:
+            raise ValueError(f"{self.title} needs access to: reference.")
+        self._models = (target, *target.reference_models)
+        self._scales = []
+        for model in self._models:
+            rows = self._class_rows(model, reference.labels, "reference images")
+            scores = self._discriminate(model, reference.images, rows)
+            self._scales.append((scores.mean(), scores.std() or 1.0))
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        standardized = []
+        for model, (mean, scale) in zip(self._models, self._scales, strict=True):
+            rows = self._class_rows(model, labels, "images")
+            scores = self._discriminate(model, images, rows)
+            standardized.append((scores - mean) / scale)
+        return standardized[0] - np.mean(standardized[1:], axis=0)
+
+
+class CriticFluctuation(Attack):
+    """The discriminator's score less its mean score of the image slightly moved.
+
+    A discriminator that memorized an image prefers it to its neighbors. Neighbors are
+    the image shifted by a few pixels, with its border repeated, and mirrored. No
+    reference is needed. The moves are drawn once and are the same for every query.
+
+    Args:
+        num_moves: Number of neighbors of each query.
+        max_shift: Largest shift in pixels, in either direction.
+        flips: Whether half of the neighbors are mirrored; `False` where a mirrored
+            image is no image of the kind, as with digits and text.
+
+    Source: the fluctuation of the probability around an image of Fu et al., "A
+    Probabilistic Fluctuation based Membership Inference Attack for Diffusion Models",
+    2023, arXiv:2308.12143, carried over to a discriminator.
+
+    Example:
+    ```python
+    scores = CriticFluctuation(flips=False).fit(target).score(digits)
+    ```
+    """
+
+    name: ClassVar[str] = "critic_fluctuation"
+    title: ClassVar[str] = "Discriminator, against the image slightly moved"
+    requires: ClassVar[frozenset[str]] = frozenset({"discriminator"})
+    paper: ClassVar[str] = (
+        "Fu, Wang, Gao, Liu, Li, Jiang: A Probabilistic Fluctuation based Membership "
+        "Inference Attack for Diffusion Models. 2023, arXiv:2308.12143, on the "
+        "discriminator of a GAN."
+    )
+
+    def __init__(self, num_moves: int = 10, max_shift: int = 2, flips: bool = True):
+        check_integer(1, num_moves=num_moves, max_shift=max_shift)
+        self.num_moves = num_moves
+        self.max_shift = max_shift
+        self.flips = bool(flips)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number and kind of the moves."""
+        return {
+            "num_moves": self.num_moves,
+            "max_shift": self.max_shift,
+            "flips": self.flips,
+        }
+
+    def _fit(self, target: AttackTarget) -> None:
+        rng = np.random.default_rng([target.seed, 20])
+        side = 2 * self.max_shift + 1
+        center = side * side // 2
+        places = rng.integers(side * side - 1, size=self.num_moves)
+        places += places >= center  # the unmoved image is no neighbor of itself
+        rows, columns = np.divmod(places, side)
+        mirrored = (np.arange(self.num_moves) % 2 == 1) & self.flips
+        self._moves = list(zip(rows, columns, mirrored, strict=True))
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        moved = np.zeros(len(images))
+        for move in self._moves:
+            moved += self._discriminate(target, self._moved(images, *move), rows)
+        return self._discriminate(target, images, rows) - moved / self.num_moves
+
+    def _moved(
+        self, images: FloatArray, row: int, column: int, mirrored: bool
+    ) -> FloatArray:
+        """The images shifted and perhaps mirrored, their borders repeated."""
+        height, width = images.shape[1:3]
+        pad = (self.max_shift, self.max_shift)
+        padded = np.pad(images, ((0, 0), pad, pad, (0, 0)), mode="edge")
+        part = padded[:, row : row + height, column : column + width]
+        return np.ascontiguousarray(part[:, :, ::-1] if mirrored else part)

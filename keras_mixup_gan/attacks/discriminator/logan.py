@@ -1,0 +1,217 @@
+"""Attacks that read the discriminator: LOGAN, and LOGAN on blended queries."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_integer
+
+NUM_CALIBRATION_IMAGES = 256
+
+
+class LOGAN(Attack):
+    """The discriminator's raw score: higher for what it was trained to call real.
+
+    Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
+    Attacks Against Generative Models", PoPETs 2019: the white-box attack.
+
+    Example:
+    ```python
+    scores = LOGAN().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "logan"
+    title: ClassVar[str] = "LOGAN (discriminator score)"
+    requires: ClassVar[frozenset[str]] = frozenset({"discriminator"})
+    paper: ClassVar[str] = (
+        "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks "
+        "Against Generative Models. PoPETs 2019, arXiv:1705.07663 (white-box attack)."
+    )
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        return self._discriminate(target, images, rows)
+
+
+class MixupLOGAN(Attack):
+    """LOGAN as an attacker would run it who knows that training images were blended.
+
+    A discriminator trained on blends is sharpest on blends. So the query is blended
+    with outside images, as the defense did it: with `num_samples - 1` partners that
+    share the remaining weight, with the defense's noise on top, and with labels
+    blended by the same weights where the model is conditional. Where the defense is
+    noise alone, the query is not blended and gets that noise. The discriminator's
+    scores are averaged over blends; the averages at the several weights are
+    standardized on blends of reference images and then averaged too, so that nothing
+    is chosen on the evaluated data.
+
+    Partners and noise are drawn once, from the target's seed, and are the same for
+    every query. Against a model trained without mixup this is LOGAN, smoothed.
+
+    Args:
+        num_blends: Number of blends of a query at each weight, at least 1.
+        weights: Weights of the query in its blends, each in `(0, 1]`.
+
+    Source: white-box attack of Hayes et al., PoPETs 2019, adapted to the defense in
+    the manner of the mixed queries that Ji et al. (INFOCOM 2023) try against it.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=outside_images)
+    scores = MixupLOGAN(num_blends=32).fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "logan_mixup"
+    title: ClassVar[str] = "LOGAN on blends (knows mixup)"
+    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "reference"})
+    paper: ClassVar[str] = (
+        "The white-box attack of Hayes et al. (PoPETs 2019) on queries blended with "
+        "outside images, in the manner of the mixed queries of Ji, Hu, Xiang, Zhou: "
+        "Mixup Training for Generative Models to Defend Membership Inference Attacks. "
+        "INFOCOM 2023."
+    )
+
+    def __init__(
+        self, num_blends: int = 16, weights: Sequence[float] = (0.5, 0.7, 0.9)
+    ):
+        check_integer(1, num_blends=num_blends)
+        if len(weights) == 0 or not all(0 < weight <= 1 for weight in weights):
+            raise ValueError(
+                "`weights` must be one or more weights in (0, 1]. "
+                f"Received: weights={tuple(weights)}. Use e.g. (.5, .7, .9)."
+            )
+        self.num_blends = num_blends
+        self.weights = tuple(float(weight) for weight in weights)
+        self._weights = self.weights
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The blends, and what was taken over from the defense."""
+        settings: dict[str, Any] = {
+            "num_blends": self.num_blends,
+            "weights": list(self._weights),
+        }
+        if self._target is not None:
+            settings["num_partners"] = self._num_partners
+            settings["noise_stddev"] = self._noise_stddev
+            settings["same_class"] = len(self._classes) > 0
+        return settings
+
+    def _fit(self, target: AttackTarget) -> None:
+        """Draws partners and measures the scale of the scores on other outsiders."""
+        reference = target.reference
+        if reference is None:
+            raise ValueError(f"{self.title} needs access to: reference.")
+        mixup = target.mixup
+        num_samples = getattr(mixup, "num_samples", 2)
+        self._num_partners = max(num_samples, 2) - 1
+        self._weights = self.weights if num_samples > 1 else (1.0,)
+        self._noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
+        needed = max(4, 2 * self._num_partners)
+        if len(reference.images) < needed:
+            raise ValueError(
+                f"{self.title} needs at least {needed} reference images. Received: "
+                f"{len(reference.images)}. Pass more outside images."
+            )
+        self._images = reference.images
+        self._rows = self._class_rows(target, reference.labels, "reference images")
+        by_class = getattr(mixup, "same_class", False) and self._rows is not None
+        rng = np.random.default_rng([target.seed, 0])
+        order = rng.permutation(len(self._images))
+        num_calibration = min(NUM_CALIBRATION_IMAGES, len(order) // 2)
+        calibration, pool = order[:num_calibration], order[num_calibration:]
+        self._draw_partners(rng, pool, by_class)
+        rows = None if self._rows is None else self._rows[calibration]
+        scores = self._blended_scores(target, self._images[calibration], rows)
+        self._center = scores.mean(axis=1, keepdims=True)
+        spread = scores.std(axis=1, keepdims=True)
+        self._scale = np.where(spread > 0, spread, 1.0)
+
+    def _draw_partners(
+        self, rng: np.random.Generator, pool: IntArray, by_class: bool
+    ) -> None:
+        """Draws the partners of every blend; for each class if the defense did so."""
+        shape = (len(self._weights), self.num_blends, self._num_partners)
+        pools = [pool]
+        self._classes = np.empty(0, dtype="int64")
+        if by_class and self._rows is not None:
+            classes = self._rows[pool].argmax(axis=1)
+            self._classes = np.unique(classes)
+            pools += [pool[classes == label] for label in self._classes]
+        self._partners = np.stack(
+            [
+                np.stack(
+                    [_choose(rng, some, shape[2]) for _ in range(shape[0] * shape[1])]
+                )
+                for some in pools
+            ]
+        ).reshape(len(pools), *shape)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        scores = self._blended_scores(target, images, rows)
+        mean: FloatArray = ((scores - self._center) / self._scale).mean(axis=0)
+        return mean
+
+    def _blended_scores(
+        self, target: AttackTarget, images: FloatArray, rows: FloatArray | None
+    ) -> FloatArray:
+        """Mean score over the blends of each image, `(num_weights, num_images)`."""
+        scores = np.zeros((len(self._weights), len(images)))
+        for start in range(0, len(images), DISCRIMINATOR_BLOCK):
+            part = slice(start, start + DISCRIMINATOR_BLOCK)
+            part_rows = None if rows is None else rows[part]
+            for at in range(len(self._weights)):
+                for blend in range(self.num_blends):
+                    blends = self._blend(
+                        target.seed, images[part], part_rows, at, blend
+                    )
+                    scores[at, part] += self._discriminate(target, *blends)
+        return scores / self.num_blends
+
+    def _blend(
+        self,
+        seed: int,
+        images: FloatArray,
+        rows: FloatArray | None,
+        at: int,
+        blend: int,
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Blends every image with the partners and the noise of one blend."""
+        weight = self._weights[at]
+        which = self._pool_of(rows, len(images))
+        partners = self._partners[:, at, blend]
+        mixed = self._images[partners].mean(axis=1)[which] * np.float32(1 - weight)
+        mixed += np.float32(weight) * images
+        if self._noise_stddev > 0:
+            rng = np.random.default_rng([seed, 1, at, blend])
+            noise = rng.standard_normal(images.shape[1:], dtype="float32")
+            mixed += np.float32(self._noise_stddev) * noise
+        if rows is None or self._rows is None:
+            return mixed, None
+        mixed_rows = self._rows[partners].mean(axis=1)[which] * np.float32(1 - weight)
+        return mixed, mixed_rows + np.float32(weight) * rows
+
+    def _pool_of(self, rows: FloatArray | None, num_images: int) -> IntArray:
+        """The pool that partners come from: that of the query's class, or the first."""
+        if rows is None or len(self._classes) == 0:
+            return np.zeros(num_images, dtype="int64")
+        same = rows.argmax(axis=1)[:, None] == self._classes
+        return np.where(same.any(axis=1), same.argmax(axis=1) + 1, 0)
+
+
+def _choose(rng: np.random.Generator, pool: IntArray, number: int) -> IntArray:
+    """Draws distinct images from a pool, again from the start if it is too small."""
+    return np.resize(rng.permutation(pool)[:number], number)

@@ -1,0 +1,261 @@
+"""Mixed pairs: whether two images were both in the training set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.target import AttackTarget, check_labels, split_labels
+from keras_mixup_gan.statistics.roc import auc
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_images, check_integer
+
+NUM_REFERENCE_PAIRS = 256
+
+
+class MixedPairs(Attack):
+    """The discriminator's score of blends of two images, for co-membership.
+
+    A model trained by mixup was shown blends of two members, never members. This attack
+    asks it about just such blends: `weight * first + (1 - weight) * second`, with the
+    defense's noise on top where it adds some. Scores at each weight are put in units of
+    blends of reference images, and averaged. Alone, an image is its own partner.
+
+    Args:
+        weights: Weights of the first image, each in `[0, 1]`.
+        num_draws: Draws of the noise of the defense to average over, if it adds any.
+
+    Source: co-membership of Liu et al., "Performing Co-Membership Attacks Against Deep
+    Generative Models", ICDM 2019, by mixed queries as Ji et al. (INFOCOM 2023) make
+    them.
+
+    Example:
+    ```python
+    attack = MixedPairs().fit(target)
+    scores = attack.score_pairs(first_images, second_images)
+    co_membership(attack, members, non_members).auc
+    ```
+    """
+
+    name: ClassVar[str] = "mixed_pairs"
+    title: ClassVar[str] = "Mixed pairs (co-membership)"
+    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "reference"})
+    paper: ClassVar[str] = (
+        "Liu, Xiao, Li, Gao: Performing Co-Membership Attacks Against Deep "
+        "Generative Models. ICDM 2019, arXiv:1805.09898, by mixed queries after Ji, "
+        "Hu, Xiang, Zhou: Mixup Training for Generative Models to Defend Membership "
+        "Inference Attacks. INFOCOM 2023."
+    )
+
+    def __init__(
+        self, weights: Sequence[float] = (0.2, 0.5, 0.8), num_draws: int = 4
+    ) -> None:
+        if len(weights) == 0 or not all(0 <= weight <= 1 for weight in weights):
+            raise ValueError(
+                "`weights` must be one or more weights in [0, 1]. "
+                f"Received: weights={tuple(weights)}. Use e.g. (.2, .5, .8)."
+            )
+        check_integer(1, num_draws=num_draws)
+        self.weights = tuple(float(weight) for weight in weights)
+        self.num_draws = num_draws
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The blends, and the noise taken over from the defense."""
+        settings: dict[str, Any] = {
+            "weights": list(self.weights),
+            "num_draws": self.num_draws,
+        }
+        if self._target is not None:
+            settings["noise_stddev"] = _noise_stddev(self._target)
+        return settings
+
+    def score_pairs(
+        self,
+        first: FloatArray,
+        second: FloatArray,
+        first_labels: FloatArray | IntArray | None = None,
+        second_labels: FloatArray | IntArray | None = None,
+    ) -> FloatArray:
+        """Scores pairs by how likely both images were in the training set.
+
+        Args:
+            first: Float array `(num_pairs, height, width, channels)` in `[-1, 1]`.
+            second: The other image of each pair.
+            first_labels: Class labels of `first`, for a conditional model.
+            second_labels: Class labels of `second`.
+
+        Returns:
+            Float64 array `(num_pairs,)`, higher = more likely both members.
+
+        Raises:
+            ValueError: If images or labels are not as described, or differ in number.
+        """
+        target = self._fitted()
+        sides = []
+        for images, labels, name in (
+            (first, first_labels, "first"),
+            (second, second_labels, "second"),
+        ):
+            images = check_images(images, name, target.image_shape)
+            if labels is not None:
+                labels = check_labels(labels, len(images), name)
+            sides.append((images, self._class_rows(target, labels, name)))
+        if len(sides[0][0]) != len(sides[1][0]):
+            raise ValueError(
+                "Pairs need equally many images on both sides. Received: "
+                f"{len(sides[0][0])} and {len(sides[1][0])}."
+            )
+        return self._standardized(self._blend_scores(target, *sides))
+
+    def _fit(self, target: AttackTarget) -> None:
+        """Measures level and scale of the scores on pairs of reference images."""
+        reference = target.reference
+        if reference is None or len(reference.images) < 4:
+            raise ValueError(
+                f"{self.title} needs at least 4 reference images. Pass more outside "
+                "images."
+            )
+        rows = self._class_rows(target, reference.labels, "reference images")
+        order = np.random.default_rng([target.seed, 50]).permutation(
+            len(reference.images)
+        )
+        order = order[: 2 * NUM_REFERENCE_PAIRS]
+        half = len(order) // 2
+        pairs = np.stack([order[:half], order[half : 2 * half]])
+        # In both orders, so that the yardstick, like a pair, knows no first and second.
+        pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
+        sides = [
+            (reference.images[part], None if rows is None else rows[part])
+            for part in pairs
+        ]
+        scores = self._blend_scores(target, *sides)
+        self._center = scores.mean(axis=1, keepdims=True)
+        spread = scores.std(axis=1, keepdims=True)
+        self._scale = np.where(spread > 0, spread, 1.0)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        side = (images, self._class_rows(target, labels, "images"))
+        return self._standardized(self._blend_scores(target, side, side))
+
+    def _standardized(self, scores: FloatArray) -> FloatArray:
+        mean: FloatArray = ((scores - self._center) / self._scale).mean(axis=0)
+        return mean
+
+    def _blend_scores(
+        self,
+        target: AttackTarget,
+        first: tuple[FloatArray, FloatArray | None],
+        second: tuple[FloatArray, FloatArray | None],
+    ) -> FloatArray:
+        """Mean score of the blends of each pair, `(num_weights, num_pairs)`."""
+        stddev = _noise_stddev(target)
+        num_draws = self.num_draws if stddev > 0 else 1
+        number = len(first[0])
+        scores = np.zeros((len(self.weights), number))
+        for start in range(0, number, DISCRIMINATOR_BLOCK):
+            part = slice(start, start + DISCRIMINATOR_BLOCK)
+            for at, weight in enumerate(self.weights):
+                blend = _mixed(first[0][part], second[0][part], weight)
+                rows = None
+                if first[1] is not None and second[1] is not None:
+                    rows = _mixed(first[1][part], second[1][part], weight)
+                for draw in range(num_draws):
+                    rng = np.random.default_rng([target.seed, 51, at, draw])
+                    noise = rng.standard_normal(target.image_shape, dtype="float32")
+                    noisy = blend + np.float32(stddev) * noise
+                    scores[at, part] += self._discriminate(target, noisy, rows)
+        return scores / num_draws
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Scores of pairs by how many of the two images are members.
+
+    Attributes:
+        both: Float64 array: pairs of members.
+        neither: Float64 array: pairs of non-members.
+        one: Float64 array: a member and a non-member, the hard negatives.
+    """
+
+    both: FloatArray
+    neither: FloatArray
+    one: FloatArray
+
+    @property
+    def auc(self) -> float:
+        """How well pairs of members are told from pairs of non-members."""
+        return auc(self.both, self.neither)
+
+    @property
+    def auc_hard(self) -> float:
+        """How well pairs of members are told from pairs with one member."""
+        return auc(self.both, self.one)
+
+
+def co_membership(
+    attack: MixedPairs, members: Any, non_members: Any, seed: int = 0
+) -> PairScores:
+    """Scores disjoint random pairs of members, of non-members, and of one of each.
+
+    Each image is in one pair of its own kind and at most one mixed pair.
+
+    Args:
+        attack: A fitted attack.
+        members: Images, `(images, labels)`, or a part of a `MembershipSplit`; at least
+            4.
+        non_members: The same.
+        seed: Seed of the pairs.
+
+    Returns:
+        The scores.
+
+    Raises:
+        ValueError: If there are fewer than 4 images of a kind.
+
+    Example:
+    ```python
+    pairs = co_membership(MixedPairs().fit(target), members, non_members)
+    print(pairs.auc, pairs.auc_hard)
+    ```
+    """
+    check_integer(0, seed=seed)
+    inside, outside = split_labels(members), split_labels(non_members)
+    numbers = len(inside[0]), len(outside[0])
+    if min(numbers) < 4:
+        raise ValueError(
+            "Pairs need at least 4 members and 4 non-members. Received: "
+            f"{numbers[0]} and {numbers[1]}."
+        )
+    rng = np.random.default_rng([seed, 52])
+    orders = [rng.permutation(number) for number in numbers]
+    halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
+
+    def scores(one: Any, at: IntArray, other: Any, to: IntArray) -> FloatArray:
+        size = min(len(at), len(to))
+        first, second = _part(one, at[:size]), _part(other, to[:size])
+        return attack.score_pairs(first[0], second[0], first[1], second[1])
+
+    return PairScores(
+        both=scores(inside, halves[0][0], inside, halves[0][1]),
+        neither=scores(outside, halves[1][0], outside, halves[1][1]),
+        one=scores(inside, halves[0][0], outside, halves[1][0]),
+    )
+
+
+def _part(data: tuple[Any, Any], chosen: IntArray) -> tuple[Any, Any]:
+    images, labels = data
+    return images[chosen], None if labels is None else np.asarray(labels)[chosen]
+
+
+def _mixed(first: FloatArray, second: FloatArray, weight: float) -> FloatArray:
+    return np.float32(weight) * first + np.float32(1 - weight) * second
+
+
+def _noise_stddev(target: AttackTarget) -> float:
+    return float(getattr(target.mixup, "noise_stddev", 0.0))

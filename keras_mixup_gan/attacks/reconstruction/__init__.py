@@ -1,0 +1,1 @@
+"""Attacks by reconstruction: the latents whose images come closest to a query."""

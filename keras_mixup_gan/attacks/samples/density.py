@@ -1,0 +1,237 @@
+"""Attacks by density: is an image likelier under the model than among outsiders?"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.samples.feature_maps import (
+    FeatureMap,
+    Features,
+    check_features_choice,
+    describe_features,
+    fit_features,
+)
+from keras_mixup_gan.attacks.samples.kernels import (
+    KernelDensity,
+    Whitening,
+    gaussian_log_density,
+)
+from keras_mixup_gan.attacks.samples.nearest import nearest_samples
+from keras_mixup_gan.attacks.samples.streaming import (
+    drawn_reference,
+    equal_number,
+    generated_features,
+    num_available,
+    reference_of,
+)
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_choice, check_integer
+
+SMALLEST_SHARE = 1e-6  # of the reference's largest variance
+SMALLEST_DISTANCE = 1e-12
+
+_DOMIAS_PAPER = (
+    "van Breugel, Sun, Qian, van der Schaar: Membership Inference Attacks against "
+    "Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580"
+)
+
+
+class DensityAttack(Attack):
+    """Base class of attacks that keep the features of generated images, not these.
+
+    Args:
+        num_samples: Number of generated images, at least 2.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+    """
+
+    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
+
+    def __init__(self, num_samples: int, features: Features) -> None:
+        check_integer(2, num_samples=num_samples)
+        check_features_choice(features)
+        self.num_samples = num_samples
+        self.features = features
+        self._map: FeatureMap | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers of images and what they are compared in."""
+        settings: dict[str, Any] = {
+            "num_samples": self.num_samples,
+            "features": describe_features(self.features, self._map),
+        }
+        if self._target is not None:
+            settings["num_samples"] = len(self._generated)
+            settings["num_reference"] = len(self._outside)
+        return settings
+
+    def _num_reference(self, target: AttackTarget) -> int:
+        """How many reference images to compare with at most."""
+        return len(reference_of(target, self, 2).images)
+
+    def _num_generated(self, target: AttackTarget) -> int:
+        """How many generated images to keep the features of."""
+        return num_available(target, self.num_samples)
+
+    def _fit(self, target: AttackTarget) -> None:
+        features = fit_features(self.features, reference_of(target, self, 3).images)
+        number = self._num_generated(target)
+        if number < 2:
+            raise ValueError(
+                f"{self.title} needs at least 2 generated images. Received: {number}."
+            )
+        self._generated = generated_features(target, number, features)
+        outside = drawn_reference(
+            target, self, self._num_reference(target), 3, stream=12
+        )
+        self._outside = features(outside)
+        self._smallest = SMALLEST_SHARE * Whitening(self._outside).largest
+        self._map = features
+
+    def _queries(self, images: FloatArray) -> FloatArray:
+        self._fitted()
+        if self._map is None:
+            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
+        return self._map(images)
+
+
+class LogDensity(DensityAttack):
+    """The log density of generated images at the query.
+
+    Kernels have the covariance of the generated features and Scott's bandwidth. An
+    image that is likely under any good model scores high too; `DOMIAS` corrects that.
+
+    Args:
+        num_samples: Number of generated images, at least 2; their features are kept.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+
+    Source: van Breugel et al., "Membership Inference Attacks against Synthetic Data
+    through Overfitting Detection", AISTATS 2023, equation 1.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=outside_images)
+    scores = LogDensity().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "log_density"
+    title: ClassVar[str] = "Log density of samples"
+    paper: ClassVar[str] = f"{_DOMIAS_PAPER} (equation 1)."
+
+    def __init__(self, num_samples: int = 20_000, features: Features = 16) -> None:
+        super().__init__(num_samples, features)
+
+    def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        self._density = KernelDensity(self._generated, self._smallest)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        return self._density.log_density(self._queries(images))
+
+
+class DOMIAS(DensityAttack):
+    """The log density of generated images at the query minus that of outside images.
+
+    Where the model puts more mass than the population does, it has overfitted. Both
+    densities are taken in log space and nothing is added to them, so that far queries
+    are ordered too.
+
+    Args:
+        num_samples: Number of generated images, at least 2; their features are kept.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features. Densities need few dimensions.
+        estimator: `"kde"`: kernels with the covariance of the data and Scott's
+            bandwidth. `"knn"`: distances to the k-th nearest image of either kind,
+            `d (ln r_reference - ln r_generated)` plus the log ratio of their numbers.
+            `"gaussian"`: one Gaussian for each.
+        equal_sizes: Whether to use equally many generated and reference images, so
+            that neither density is smoothed more than the other.
+        k: Which neighbor `"knn"` measures.
+
+    Raises:
+        ValueError: If an argument is none of these.
+
+    Source: van Breugel et al., "Membership Inference Attacks against Synthetic Data
+    through Overfitting Detection", AISTATS 2023, equation 2.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=outside_images)
+    scores = DOMIAS(estimator="knn").fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "domias"
+    title: ClassVar[str] = "DOMIAS (density ratio)"
+    paper: ClassVar[str] = f"{_DOMIAS_PAPER} (equation 2)."
+
+    def __init__(
+        self,
+        num_samples: int = 20_000,
+        features: Features = 16,
+        estimator: str = "kde",
+        equal_sizes: bool = False,
+        k: int = 5,
+    ) -> None:
+        super().__init__(num_samples, features)
+        check_choice(estimator, ("kde", "knn", "gaussian"), "estimator")
+        check_integer(1, k=k)
+        self.estimator, self.equal_sizes, self.k = estimator, equal_sizes, k
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers of images, the features and the estimator."""
+        settings = {
+            **super().settings,
+            "estimator": self.estimator,
+            "equal_sizes": self.equal_sizes,
+        }
+        return {**settings, "k": self.k} if self.estimator == "knn" else settings
+
+    def _num_generated(self, target: AttackTarget) -> int:
+        number = super()._num_generated(target)
+        if not self.equal_sizes:
+            return number
+        return equal_number(target, self, number, 2)
+
+    def _num_reference(self, target: AttackTarget) -> int:
+        number = super()._num_reference(target)
+        return min(number, self._num_generated(target)) if self.equal_sizes else number
+
+    def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        if self.estimator == "kde":
+            self._densities = [
+                KernelDensity(rows, self._smallest)
+                for rows in (self._generated, self._outside)
+            ]
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        queries = self._queries(images)
+        if self.estimator == "knn":
+            near = nearest_distances(queries, self._generated, self.k)[:, -1]
+            far = nearest_distances(queries, self._outside, self.k)[:, -1]
+            ratio: FloatArray = queries.shape[1] * (np.log(far) - np.log(near))
+            return ratio + np.log(len(self._outside) / len(self._generated))
+        if self.estimator == "kde":
+            generated, outside = self._densities
+            return generated.log_density(queries) - outside.log_density(queries)
+        difference: FloatArray = gaussian_log_density(
+            queries, self._generated, self._smallest
+        ) - gaussian_log_density(queries, self._outside, self._smallest)
+        return difference
+
+
+def nearest_distances(queries: FloatArray, rows: FloatArray, k: int) -> FloatArray:
+    """Distances to the nearest `k` rows, as many as there are; never quite 0."""
+    found = nearest_samples(queries, rows, k=min(k, len(rows)))
+    return np.maximum(found.distances, SMALLEST_DISTANCE)

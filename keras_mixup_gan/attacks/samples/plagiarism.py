@@ -1,0 +1,109 @@
+"""The Data Plagiarism Index: who lives next door, generated or real images?"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_mixup_gan.attacks.samples.density import SMALLEST_DISTANCE, nearest_distances
+from keras_mixup_gan.attacks.samples.feature_maps import Features
+from keras_mixup_gan.attacks.samples.featured import FeaturedAttack, Searching
+from keras_mixup_gan.attacks.samples.nearest import Search
+from keras_mixup_gan.attacks.samples.streaming import drawn_reference, equal_number
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer
+
+
+@dataclass
+class _Neighbors(Searching):
+    """Watches for the nearest samples; those among outside images are known."""
+
+    outside: FloatArray
+
+    def scores(self) -> FloatArray:
+        generated = np.maximum(np.sqrt(self.search.squares), SMALLEST_DISTANCE)
+        k = generated.shape[1]
+        ratio = np.log(self.outside).mean(axis=1) - np.log(generated).mean(axis=1)
+        # Shares are multiples of 1 / (2 k): the ratio orders equal ones only.
+        within = (1 + ratio / (1 + np.abs(ratio))) / (4 * k)
+        return generated_share(generated, self.outside) + within
+
+
+class DPI(FeaturedAttack):
+    """The share of generated images among the nearest ones, generated and outside.
+
+    As many generated as reference images are looked at, so that a query in no special
+    place has a share of one half. Equal shares are ordered by the mean log ratio of
+    the distances to the nearest `k` outside and `k` generated images, squeezed into
+    one step of the share.
+
+    Args:
+        num_samples: Number of generated images at most; at most as many as reference
+            images are looked at, and the other way round.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+        k: Number of nearest images; all that there are of either kind if these are
+            fewer.
+
+    Source: Ward, Wang and Cheng, "Data Plagiarism Index: Characterizing the Privacy
+    Risk of Data-Copying in Tabular Generative Models", arXiv:2406.13012; here the
+    share instead of a ratio.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=outside_images)
+    scores = DPI(k=10).fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "dpi"
+    title: ClassVar[str] = "DPI (generated neighbors)"
+    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
+    paper: ClassVar[str] = (
+        "Ward, Wang, Cheng: Data Plagiarism Index: Characterizing the Privacy Risk of "
+        "Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012."
+    )
+
+    def __init__(
+        self, num_samples: int = 20_000, features: Features = 40, k: int = 20
+    ) -> None:
+        super().__init__(num_samples, features)
+        check_integer(1, k=k)
+        self.k = k
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of images of either kind, the neighbors and the features."""
+        return {**super().settings, "k": self.k, "features": self._described}
+
+    def _num_watched(self, target: AttackTarget) -> int:
+        return equal_number(target, self, super()._num_watched(target), 2)
+
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbors:
+        features, number = self._fitted_map, self._num_watched(target)
+        outside = drawn_reference(target, self, number, 1, stream=13)
+        queries = features(images)
+        k = min(self.k, number)
+        distances = nearest_distances(queries, features(outside), k)
+        return _Neighbors(Search(queries, k), features, distances)
+
+
+def generated_share(generated: FloatArray, outside: FloatArray) -> FloatArray:
+    """The share of generated among the nearest k; equal distances count one half.
+
+    Args:
+        generated: Float64 array `(num_queries, k)` of distances to the nearest
+            generated images.
+        outside: The same for outside images.
+
+    Returns:
+        Float64 array `(num_queries,)` in `[0, 1]`.
+    """
+    k = generated.shape[1]
+    counts = []
+    for pair in ([generated, outside], [outside, generated]):
+        order = np.argsort(np.concatenate(pair, axis=1), axis=1, kind="stable")
+        counts.append((order[:, :k] < k).mean(axis=1))
+    share: FloatArray = (counts[0] + 1 - counts[1]) / 2
+    return share

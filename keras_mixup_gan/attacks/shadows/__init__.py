@@ -1,0 +1,1 @@
+"""Shadow models, and the attacks that learn from them."""

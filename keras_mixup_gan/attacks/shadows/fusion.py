@@ -1,0 +1,241 @@
+"""Several attacks in one score, learned where membership may be known."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from keras_mixup_gan.attacks.shadows.lira import LiRA
+from keras_mixup_gan.attacks.shadows.store import BoolArray, Shadows
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_choice, check_integer, check_positive
+
+
+class ShadowFusion(LiRA):
+    """All signals of the shadow models in one score, learned on the shadows.
+
+    For each signal, a model's value and its offset from the middle between the shadows
+    that saw the image and the others go into a logistic regression. It learns from the
+    shadows, whose members are known, each in turn being the target of the others. The
+    evaluated model is never learned from.
+
+    Args:
+        regularization: Inverse strength of the L2 penalty on standardized inputs.
+
+    Source: the shadow models of Carlini et al., IEEE S&P 2022, with a logistic
+    regression on their signals.
+
+    Example:
+    ```python
+    shadows = train_shadows(..., signals=["critic", "nearest"])
+    target = AttackTarget.from_model(model, shadows=shadows)
+    scores = ShadowFusion().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "fusion"
+    title: ClassVar[str] = "Fusion of signals, learned on shadow models"
+    paper: ClassVar[str] = (
+        "Shadow models of Carlini, Chien, Nasr, Song, Terzis, Tramer: Membership "
+        "Inference Attacks From First Principles. IEEE S&P 2022, arXiv:2112.03570, "
+        "with a logistic regression on their signals."
+    )
+
+    def __init__(self, regularization: float = 1.0) -> None:
+        super().__init__()
+        check_positive(regularization=regularization)
+        self.regularization = regularization
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The shadows, their signals, and what was learned from them."""
+        settings = {**super().settings, "regularization": self.regularization}
+        if self._target is not None:
+            settings["signal"] = sorted(self._shadows(self._target).statistics)
+            settings["weights"] = self._model.coef_[0].tolist()
+        return settings
+
+    def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        shadows = self._shadows(target)
+        inputs, answers = _lessons(shadows)
+        self._mean, self._deviation = inputs.mean(axis=0), inputs.std(axis=0)
+        self._deviation = np.where(self._deviation > 0, self._deviation, 1.0)
+        self._model = _logistic(self.regularization)
+        self._model.fit((inputs - self._mean) / self._deviation, answers)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        shadows = self._shadows(target)
+        records = shadows.records_of(images)
+        inside = shadows.inside[:, records]
+        self._check_counts(inside)
+        rows = self._class_rows(target, labels, "images")
+        columns = []
+        for name, values in sorted(shadows.statistics.items()):
+            scores = shadows.signal_of(name, target, images, rows)
+            middle = _middle(values[:, records], inside)
+            columns += [scores, scores - middle]
+        inputs = (np.stack(columns, axis=1) - self._mean) / self._deviation
+        # Row by row: a matrix product may round differently in other company.
+        return (inputs * self._model.coef_[0]).sum(axis=1) + self._model.intercept_[0]
+
+
+def fuse(
+    member_scores: Mapping[str, FloatArray],
+    non_member_scores: Mapping[str, FloatArray],
+    *,
+    num_folds: int = 2,
+    learner: str = "logistic",
+    regularization: float = 1.0,
+    seed: int = 0,
+) -> tuple[FloatArray, FloatArray]:
+    """Fuses the scores of several attacks, cross-fitted: no image is learned from.
+
+    Members and non-members are split into folds. The images of a fold are scored by a
+    model that learned from the other folds alone, on scores standardized there, and
+    its output is standardized there too. The result tells what an attacker could reach
+    who knows the membership of other images: report it beside the attacks, not in
+    place of them.
+
+    Args:
+        member_scores: By attack: float array `(num_members,)`.
+        non_member_scores: By attack, the same ones: float array `(num_non_members,)`.
+        num_folds: Number of folds, at least 2.
+        learner: `"logistic"` regression, or `"boosting"` of shallow trees, which also
+            finds what lies in no direction, such as scores that are unusual either
+            way; it takes some hundred images a side.
+        regularization: Inverse strength of the L2 penalty.
+        seed: Seed of the folds.
+
+    Returns:
+        Fused scores of the members and of the non-members, float64.
+
+    Raises:
+        ValueError: If attacks or numbers of scores differ, there are fewer images
+            than folds on a side, or an argument is out of range.
+
+    Example:
+    ```python
+    report = audit(model, members, non_members)
+    fused = fuse(
+        {result.name: result.member_scores for result in report.done},
+        {result.name: result.non_member_scores for result in report.done},
+    )
+    ```
+    """
+    check_integer(2, num_folds=num_folds)
+    check_integer(0, seed=seed)
+    check_choice(learner, ("logistic", "boosting"), "learner")
+    check_positive(regularization=regularization)
+    names = sorted(member_scores)
+    members = _columns(member_scores, names, "member_scores", num_folds)
+    others = _columns(non_member_scores, names, "non_member_scores", num_folds)
+    inputs = np.concatenate([members, others])
+    answers = np.arange(len(inputs)) < len(members)
+    rng = np.random.default_rng([seed, 60])
+    folds = np.concatenate(
+        [
+            rng.permutation(np.arange(len(side)) % num_folds)
+            for side in (members, others)
+        ]
+    )
+    fused = np.empty(len(inputs))
+    for fold in range(num_folds):
+        held = folds == fold
+        model = _logistic(regularization)
+        if learner == "boosting":
+            model = _boosting(regularization, seed)
+        fused[held] = _learned(model, inputs[~held], answers[~held], inputs[held])
+    return fused[: len(members)], fused[len(members) :]
+
+
+def _learned(
+    model: Any, known: FloatArray, answers: BoolArray, held: FloatArray
+) -> FloatArray:
+    """Scores held-out rows by a model of the known ones, in units of the known ones."""
+    mean, deviation = known.mean(axis=0), known.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    model.fit((known - mean) / deviation, answers)
+    level = model.decision_function((known - mean) / deviation)
+    scores = model.decision_function((held - mean) / deviation)
+    return (scores - level.mean()) / (level.std() or 1.0)
+
+
+def _logistic(regularization: float) -> Any:
+    return LogisticRegression(C=regularization, max_iter=1000)
+
+
+def _boosting(regularization: float, seed: int) -> Any:
+    """Shallow trees; scikit-learn takes 32 bits of a seed."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_depth=3,
+        early_stopping=False,
+        l2_regularization=1 / regularization,
+        random_state=int(np.random.default_rng([seed, 61]).integers(2**31)),
+    )
+
+
+def _columns(
+    scores: Mapping[str, FloatArray], names: list[str], what: str, num_folds: int
+) -> FloatArray:
+    """The scores of all attacks as columns."""
+    if not names or sorted(scores) != names:
+        raise ValueError(
+            "Members and non-members must be scored by the same attacks, at least "
+            f"one. Received: `{what}` of {sorted(scores)}."
+        )
+    columns = [np.asarray(scores[name], "float64") for name in names]
+    if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
+        raise ValueError(
+            f"`{what}` must hold one score per image for each attack. Received: "
+            f"shapes {[column.shape for column in columns]}."
+        )
+    if len(columns[0]) < num_folds or not np.isfinite(columns).all():
+        raise ValueError(
+            f"`{what}` must be finite and at least {num_folds}, one for each fold. "
+            f"Received: {len(columns[0])} scores."
+        )
+    return np.stack(columns, axis=1)
+
+
+def _lessons(shadows: Shadows) -> tuple[FloatArray, BoolArray]:
+    """Inputs and answers of every shadow, seen as the target of all the others."""
+    total = shadows.inside.sum(axis=0)
+    usable = np.stack(
+        [
+            (total - inside >= 1) & (len(shadows.inside) - 1 - (total - inside) >= 1)
+            for inside in shadows.inside
+        ]
+    )
+    inputs = []
+    for _, values in sorted(shadows.statistics.items()):
+        middles = [
+            _middle(np.delete(values, k, 0), np.delete(shadows.inside, k, 0))
+            for k in range(shadows.num_shadows)
+        ]
+        offsets = values - np.stack(middles)
+        inputs += [values[usable], offsets[usable]]
+    answers = shadows.inside[usable]
+    if len(answers) == 0 or answers.all() or not answers.any():
+        raise ValueError(
+            "Fusion learns from shadows that others can be compared with. Expected at "
+            f"least 4 shadows. Received: {shadows.num_shadows}."
+        )
+    return np.stack(inputs, axis=1), answers
+
+
+def _middle(values: FloatArray, inside: BoolArray) -> FloatArray:
+    """Halfway between the means with and without each record."""
+    counts = inside.sum(axis=0)
+    known = np.where(inside, values, 0).sum(axis=0) / np.maximum(counts, 1)
+    others = len(inside) - counts
+    unknown = np.where(inside, 0, values).sum(axis=0) / np.maximum(others, 1)
+    middle: FloatArray = (known + unknown) / 2
+    return middle

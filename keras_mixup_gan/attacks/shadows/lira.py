@@ -1,0 +1,358 @@
+"""Likelihood-ratio attacks by shadow models: LiRA and its variants."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import stats
+
+from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.shadows.recipe import defense_of
+from keras_mixup_gan.attacks.shadows.store import PER_RECORD, BoolArray, Shadows
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_choice
+
+SMALLEST_SHARE = 1e-6  # of the common deviation, for one of a record's own
+_PAPER = (
+    "Carlini, Chien, Nasr, Song, Terzis, Tramer: Membership Inference Attacks From "
+    "First Principles. IEEE S&P 2022, arXiv:2112.03570"
+)
+
+
+class LiRA(Attack):
+    """The likelihood ratio of a score under models that saw the image and others.
+
+    For each image the scores of the shadow models form two groups, of those trained
+    on the image and of the others; each is fitted by a normal distribution, and the
+    target's score `t` is rated by `ln N(t; in) - ln N(t; out)`. The score is the
+    discriminator's, less its mean score of generated images.
+
+    Means are of the image's own. Standard deviations are too where at least 32 shadows
+    saw the image and 32 did not; with fewer they are common to all images: that of the
+    scores about their image's mean, for each group apart. So sixteen shadows are enough
+    to find a strong leak. They are not enough to deny a weak one, and the true-positive
+    rate at a low false-positive rate is then a lower bound on what 64 or 256 would
+    show. Shadows must be trained as the target was, defense included: `settings` say
+    whether they were.
+
+    Args:
+        variance: `"auto"` as described, `"record"` or `"common"`.
+        center: `"mean"` or `"median"` of the scores of a group, which is less moved by
+            a shadow that failed.
+
+    Raises:
+        ValueError: When fitted, if the target is among the shadows. When scoring, if an
+            image is not one of their records, or lacks shadows on one side.
+
+    Source: Carlini et al., "Membership Inference Attacks From First Principles", IEEE
+    S&P 2022, algorithm 1 (online).
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, shadows=shadows)
+    scores = LiRA().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "lira"
+    title: ClassVar[str] = "LiRA (shadow models, online)"
+    requires: ClassVar[frozenset[str]] = frozenset(
+        {"shadows", "discriminator", "samples"}
+    )
+    paper: ClassVar[str] = _PAPER + " (online attack)."
+    signal: ClassVar[str] = "critic"
+
+    _least_inside: ClassVar[int] = 1
+
+    def __init__(self, variance: str = "auto", center: str = "mean"):
+        check_choice(variance, ("auto", "record", "common"), "variance")
+        check_choice(center, ("mean", "median"), "center")
+        self.variance = variance
+        self.center = center
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The shadows, and whether they were trained with the target's defense."""
+        settings: dict[str, Any] = {
+            "variance": self.variance,
+            "center": self.center,
+            "signal": self.signal,
+        }
+        if self._target is not None:
+            shadows = self._shadows(self._target)
+            settings["num_shadows"] = shadows.num_shadows
+            settings["adaptive"] = _same_defense(self._target, shadows)
+        return settings
+
+    def _fit(self, target: AttackTarget) -> None:
+        """Checks that the target is not among the shadows; measures their spread."""
+        shadows = self._shadows(target)
+        if self.signal not in shadows.statistics:
+            raise ValueError(
+                f"{self.title} needs the signal {self.signal!r} of the shadow models. "
+                f"Received: {list(shadows.statistics)}. Name it in "
+                "`train_shadows(signals=...)`."
+            )
+        shadows.refuse(target)
+        values = shadows.statistics[self.signal]
+        self._common = {
+            group: _common_deviation(values, chosen, self.center)
+            for group, chosen in (("in", shadows.inside), ("out", ~shadows.inside))
+        }
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        shadows = self._shadows(target)
+        records = shadows.records_of(images)
+        values = shadows.statistics[self.signal][:, records]
+        inside = shadows.inside[:, records]
+        self._check_counts(inside)
+        rows = self._class_rows(target, labels, "images")
+        scores = shadows.signal_of(self.signal, target, images, rows)
+        return self._compare(scores, values, inside)
+
+    def _compare(
+        self, scores: FloatArray, values: FloatArray, inside: BoolArray
+    ) -> FloatArray:
+        """Rates the target's scores by those of the shadows, image by image."""
+        known, unknown = self._normals(values, inside)
+        ratio: FloatArray = stats.norm.logpdf(scores, *known)
+        return ratio - stats.norm.logpdf(scores, *unknown)
+
+    def _normals(
+        self, values: FloatArray, inside: BoolArray
+    ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+        """Mean and standard deviation with and without each image."""
+        counts = np.minimum(inside.sum(axis=0), (~inside).sum(axis=0))
+        with_image = self._normal(values, inside, counts, "in")
+        return with_image, self._normal(values, ~inside, counts, "out")
+
+    def _normal(
+        self, values: FloatArray, chosen: BoolArray, counts: IntArray, group: str
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of a group, given the counts that decide."""
+        common = self._common[group]
+        least_count = {"auto": PER_RECORD, "record": 0, "common": np.inf}
+        own = counts >= least_count[self.variance]
+        own &= chosen.sum(axis=0) > 1  # one score has no deviation
+        mean = _centers(values, chosen, self.center)
+        squares = (np.where(chosen, values - mean, 0) ** 2).sum(axis=0)
+        deviation = np.sqrt(squares / np.maximum(chosen.sum(axis=0) - 1, 1))
+        deviation = np.where(own, deviation, common)
+        # Shadows that all agree must not make a density infinite.
+        least = np.maximum(SMALLEST_SHARE * common, 1e-9 * np.maximum(1, np.abs(mean)))
+        return mean, np.maximum(deviation, least)
+
+    def _check_counts(self, inside: BoolArray) -> None:
+        lacking = (inside.sum(axis=0) < self._least_inside) | inside.all(axis=0)
+        if lacking.any():
+            raise ValueError(
+                f"{self.title} needs shadow models with and without each image. "
+                f"Received: {int(lacking.sum())} of {inside.shape[1]} images that all "
+                "or none were trained on. Put these images into the pool of "
+                "`train_shadows`, or use the offline attack."
+            )
+
+    def _shadows(self, target: AttackTarget) -> Shadows:
+        if not isinstance(target.shadows, Shadows):
+            raise ValueError(
+                f"{self.title} needs `Shadows`. Received: "
+                f"shadows={target.shadows!r:.80}. Make them with `train_shadows`."
+            )
+        return target.shadows
+
+
+class OfflineLiRA(LiRA):
+    """How improbably high a score is among models that never saw the image.
+
+    Rates the target's score by `ln Phi((t - mean) / deviation)` of the shadows that
+    were not trained on the image. So it also works with shadows trained on outside
+    images only, where `LiRA` cannot; it is weaker where both work.
+
+    Args:
+        variance: As for `LiRA`, but 32 shadows that did not see the image are enough
+            for a deviation of its own.
+        center: As for `LiRA`.
+
+    Source: Carlini et al., IEEE S&P 2022 (offline attack).
+
+    Example:
+    ```python
+    shadows = train_shadows(model, outside, queries=queries, folder="shadows", fit=fit)
+    target = AttackTarget.from_model(model, shadows=shadows)
+    scores = OfflineLiRA().fit(target).score(queries)
+    ```
+    """
+
+    name: ClassVar[str] = "lira_offline"
+    title: ClassVar[str] = "LiRA (shadow models, offline)"
+    paper: ClassVar[str] = _PAPER + " (offline attack)."
+    _least_inside: ClassVar[int] = 0
+
+    def _compare(
+        self, scores: FloatArray, values: FloatArray, inside: BoolArray
+    ) -> FloatArray:
+        counts = (~inside).sum(axis=0)
+        mean, deviation = self._normal(values, ~inside, counts, "out")
+        ratio: FloatArray = stats.norm.logcdf(scores, mean, deviation)
+        return ratio
+
+
+class OffsetLiRA(LiRA):
+    """A score less the middle between models that saw the image and others.
+
+    `t - (mean_in + mean_out) / 2` needs no variances and is the steadiest form with
+    few shadows.
+
+    Args:
+        variance: Without influence.
+        center: As for `LiRA`.
+
+    Source: LiRA of Carlini et al., IEEE S&P 2022, with equal and fixed variances.
+
+    Example:
+    ```python
+    scores = OffsetLiRA().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "lira_offset"
+    title: ClassVar[str] = "LiRA (shadow models, offset)"
+    paper: ClassVar[str] = _PAPER + " (means only)."
+
+    def _compare(
+        self, scores: FloatArray, values: FloatArray, inside: BoolArray
+    ) -> FloatArray:
+        known = _centers(values, inside, self.center)
+        unknown = _centers(values, ~inside, self.center)
+        return scores - (known + unknown) / 2
+
+
+class AdaptiveLiRA(LiRA):
+    """`LiRA` that insists on shadows trained with the target's defense.
+
+    An attack by undefended shadows understates what a defended model gives away.
+
+    Args:
+        variance: As for `LiRA`.
+        center: As for `LiRA`.
+
+    Source: LiRA of Carlini et al., IEEE S&P 2022, made adaptive as Aerni, Zhang,
+    Tramer, "Evaluations of Machine Learning Privacy Defenses are Misleading", CCS 2024,
+    demand of every evaluation of a defense.
+
+    Example:
+    ```python
+    scores = AdaptiveLiRA().fit(target).score(images)
+    ```
+    """
+
+    name: ClassVar[str] = "lira_adaptive"
+    title: ClassVar[str] = "LiRA (shadow models with the defense)"
+    paper: ClassVar[str] = (
+        _PAPER + ", adaptive after Aerni, Zhang, Tramer: Evaluations of Machine "
+        "Learning Privacy Defenses are Misleading. CCS 2024, arXiv:2404.17399."
+    )
+
+    def _fit(self, target: AttackTarget) -> None:
+        shadows = self._shadows(target)
+        if not _same_defense(target, shadows):
+            raise ValueError(
+                f"{self.title} needs shadow models trained with the target's defense, "
+                f"{defense_of(target)}. Received: shadows trained with "
+                f"{shadows.defense}. Train them like the target."
+            )
+        super()._fit(target)
+
+
+class AugmentedLiRA(LiRA):
+    """`LiRA` on the mean score over random transforms of the image.
+
+    With shadow models that were trained with the target's augmentation it is the
+    adaptive attack on such a model, as `AugmentedLOGAN` is without shadow models. The
+    transforms are those of the shadow models; `settings` say whether the target was
+    trained as they were.
+
+    Args:
+        variance: As for `LiRA`.
+        center: As for `LiRA`.
+
+    Source: LiRA of Carlini et al., IEEE S&P 2022, on the mean over augmented queries of
+    Yu et al., AAAI 2021; Carlini et al. fit a joint normal distribution instead.
+
+    Example:
+    ```python
+    shadows = train_shadows(
+        model, pool, signals=["augmented"], folder="shadows", fit=fit
+    )
+    ```
+    """
+
+    name: ClassVar[str] = "lira_augmented"
+    title: ClassVar[str] = "LiRA (shadow models, on transforms)"
+    paper: ClassVar[str] = _PAPER + " (online attack), on augmented queries."
+    signal: ClassVar[str] = "augmented"
+
+
+class BlackBoxLiRA(LiRA):
+    """`LiRA` on the distance to the nearest generated image: samples alone suffice.
+
+    Args:
+        variance: As for `LiRA`.
+        center: As for `LiRA`.
+
+    Source: LiRA of Carlini et al., IEEE S&P 2022, on the black-box distance of Chen et
+    al., GAN-Leaks, CCS 2020.
+
+    Example:
+    ```python
+    shadows = train_shadows(model, pool, signals=["nearest"], folder="shadows", fit=fit)
+    ```
+    """
+
+    name: ClassVar[str] = "lira_black_box"
+    title: ClassVar[str] = "LiRA (shadow models, nearest sample)"
+    requires: ClassVar[frozenset[str]] = frozenset({"shadows", "samples"})
+    paper: ClassVar[str] = (
+        _PAPER + ", on the distance of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020."
+    )
+    signal: ClassVar[str] = "nearest"
+
+    def _class_rows(
+        self, target: AttackTarget, labels: Any, what: str
+    ) -> FloatArray | None:
+        """Distances need no labels."""
+        return None
+
+
+def _centers(values: FloatArray, chosen: BoolArray, center: str) -> FloatArray:
+    """Mean or median of each image's scores in a group; 0 for an empty group."""
+    counts = chosen.sum(axis=0)
+    if center == "mean":
+        total = np.where(chosen, values, 0).sum(axis=0)
+        return np.asarray(total / np.maximum(counts, 1))
+    ordered = np.sort(np.where(chosen, values, np.inf), axis=0)
+    at = np.stack([np.maximum(counts - 1, 0) // 2, counts // 2])
+    at = np.minimum(at, len(values) - 1)
+    middle = np.take_along_axis(ordered, at, axis=0)
+    return np.where(counts > 0, np.where(counts > 0, middle, 0).mean(axis=0), 0.0)
+
+
+def _common_deviation(values: FloatArray, chosen: BoolArray, center: str) -> float:
+    """Standard deviation of all scores about the center of their image and group.
+
+    Each center costs a degree of freedom; images with fewer than two scores say
+    nothing.
+    """
+    counts = chosen.sum(axis=0)
+    chosen = chosen & (counts > 1)
+    residuals = np.where(chosen, values - _centers(values, chosen, center), 0)
+    freedom = int(np.maximum(counts - 1, 0).sum())
+    return float(np.sqrt((residuals**2).sum() / max(freedom, 1)))
+
+
+def _same_defense(target: AttackTarget, shadows: Shadows) -> bool:
+    """Whether shadows were trained with the defense that the target is known for."""
+    return defense_of(target) == shadows.defense

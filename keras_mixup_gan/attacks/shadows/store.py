@@ -1,0 +1,325 @@
+"""`Shadows`: what models trained on known random halves say of each image."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_mixup_gan.attacks.shadows.signals import signal
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.typing import FloatArray, IntArray
+
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+MANIFEST = "shadows.json"
+RECORDS = "records.npz"
+PER_RECORD = 32  # shadows of each kind that a variance of a record's own takes
+_NUM_PROBES = 16
+_PROBE_SEED = 11
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shadows:
+    """What an attacker learned from shadow models; made by `train_shadows`.
+
+    Only statistics are kept, one number for each shadow and record, not the models. A
+    record is a distinct image; it is recognized by its pixels, never by its place.
+
+    Attributes:
+        statistics: By signal, such as `"critic"` or `"nearest"`: float64 array
+            `(num_shadows, num_records)`, higher = more likely a member.
+        inside: Boolean array `(num_shadows, num_records)`: whether the shadow was
+            trained on the record.
+        digests: SHA-256 of the pixels of each record.
+        fingerprints: Float64 array `(num_shadows, any)`: what each shadow says of
+            fixed images, to recognize a target that is among them.
+        ids: SHA-256 of the weights of each shadow.
+        seed: Seed of the latents that every model was given.
+        num_samples: Generated images for each signal, by signal.
+        flips: Whether statistics are means over an image and its mirror image.
+        defense: Settings of the defense that shadows were trained with, or None.
+        folder: Where they lie, if anywhere.
+    """
+
+    statistics: Mapping[str, FloatArray]
+    inside: BoolArray
+    digests: tuple[str, ...]
+    fingerprints: FloatArray
+    ids: tuple[str, ...]
+    seed: int = 0
+    num_samples: Mapping[str, int] = field(default_factory=dict)
+    flips: bool = False
+    defense: dict[str, Any] | None = None
+    folder: Path | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Shadows(num_shadows={self.num_shadows}, num_records={len(self.digests)}, "
+            f"signals={list(self.statistics)}, defense={self.defense})"
+        )
+
+    @property
+    def num_shadows(self) -> int:
+        """How many models were trained."""
+        return len(self.inside)
+
+    @property
+    def caution(self) -> str | None:
+        """What this number of shadows cannot show, in a sentence; None if enough."""
+        if self.num_shadows >= 2 * PER_RECORD:
+            return None
+        return (
+            f"{self.num_shadows} shadow models give each image a mean over about "
+            f"{self.num_shadows // 2} models that saw it and as many that did not, and "
+            f"one variance for all images. With {2 * PER_RECORD} or more the same "
+            "attack finds more, above all at low false-positive rates: what it misses "
+            "here is no evidence of safety."
+        )
+
+    def records_of(self, images: FloatArray) -> IntArray:
+        """The record that each image is.
+
+        Args:
+            images: Float array `(num_images, height, width, channels)`.
+
+        Returns:
+            Integer array `(num_images,)`.
+
+        Raises:
+            ValueError: If an image is not among the records.
+        """
+        found = [self._places.get(digest, -1) for digest in image_digests(images)]
+        records = np.array(found, dtype="int64")
+        if (records < 0).any():
+            raise ValueError(
+                f"The shadow models know nothing of {int((records < 0).sum())} of "
+                f"{len(records)} images. Expected images of the pool, or of `queries`, "
+                "that they were trained with. Pass these images to `train_shadows`."
+            )
+        return records
+
+    def signal_of(
+        self,
+        name: str,
+        target: AttackTarget,
+        images: FloatArray,
+        rows: FloatArray | None,
+    ) -> FloatArray:
+        """A statistic of the target, just as it was taken of the shadows.
+
+        Args:
+            name: Name of a signal in `statistics`.
+            target: The model to compare with the shadows.
+            images: Checked images.
+            rows: Label rows of a conditional model, or None.
+
+        Returns:
+            Float64 array `(num_images,)`.
+        """
+        augment = (self.defense or {}).get("augment")
+        target = replace(target, augment=augment)
+        size = self.num_samples[name]
+        return signal(name, target, images, rows, size, self.flips)
+
+    def refuse(self, target: AttackTarget) -> None:
+        """Raises unless a target can be compared with these shadows.
+
+        Raises:
+            ValueError: If the target is one of the shadows, or was given other latents.
+        """
+        if target.seed != self.seed:
+            raise ValueError(
+                "The target must be given the latents that the shadow models were "
+                f"given. Expected seed={self.seed}. Received: seed={target.seed}. Use "
+                "the same seed for `train_shadows` and the attack."
+            )
+        own = fingerprint(target)
+        known = np.isfinite(own) & np.isfinite(self.fingerprints).all(axis=0)
+        if not known.any():
+            return
+        same = np.isclose(self.fingerprints[:, known], own[known], rtol=1e-5, atol=1e-7)
+        if same.all(axis=1).any():
+            number = int(same.all(axis=1).argmax())
+            raise ValueError(
+                "The target is one of its own shadow models, so that they would know "
+                f"the answer. Received: a target that equals shadow {number}, "
+                f"{self.ids[number][:12]}. Leave it out of the pool."
+            )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Shadows":
+        """Reads what `train_shadows` left in a folder.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The shadows.
+
+        Raises:
+            ValueError: If the folder holds none, or not all of them are trained.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).exists():
+            raise ValueError(
+                f"The folder {str(folder)!r} holds no shadow models. Expected "
+                f"{MANIFEST!r} in it. Train them with `train_shadows`."
+            )
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        number = manifest["num_shadows"]
+        parts = [read_shadow(folder, k) for k in range(number)]
+        trained = [part for part in parts if part is not None]
+        if len(trained) < number:
+            raise ValueError(
+                f"Only {len(trained)} of {number} shadow models in {str(folder)!r} are "
+                "trained. Run `train_shadows` again: it goes on where it stopped."
+            )
+        with np.load(folder / RECORDS, allow_pickle=False) as records:
+            digests = tuple(row.tobytes().hex() for row in records["digests"])
+        return cls(
+            statistics={
+                name: np.stack([part[f"signal/{name}"] for part in trained])
+                for name in manifest["num_samples"]
+            },
+            inside=np.stack([part["inside"] for part in trained]),
+            digests=digests,
+            fingerprints=np.stack([part["fingerprint"] for part in trained]),
+            ids=tuple(str(part["id"]) for part in trained),
+            seed=manifest["seed"],
+            num_samples=manifest["num_samples"],
+            flips=manifest["flips"],
+            defense=json.loads(str(trained[0]["defense"])),
+            folder=folder,
+        )
+
+    def load_models(self) -> list[Any]:
+        """Loads the models that `train_shadows(keep_models=True)` kept.
+
+        Returns:
+            The models, in the order of the shadows.
+
+        Raises:
+            ValueError: If none were kept.
+        """
+        paths = [model_path(self.folder or Path(), k) for k in range(self.num_shadows)]
+        if self.folder is None or not all(path.exists() for path in paths):
+            raise ValueError(
+                "The shadow models were not kept, only their statistics. Train with "
+                "`train_shadows(..., keep_models=True)`."
+            )
+        import keras
+
+        return [keras.saving.load_model(path) for path in paths]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {digest: place for place, digest in enumerate(self.digests)}
+
+
+def image_digests(images: FloatArray) -> list[str]:
+    """SHA-256 of the values of each image; adding 0 makes -0.0 and 0.0 the same."""
+    return [
+        hashlib.sha256(
+            np.ascontiguousarray(image + np.float32(0), "<f4").data
+        ).hexdigest()
+        for image in images
+    ]
+
+
+def fingerprint(target: AttackTarget) -> FloatArray:
+    """What a model says of fixed noise, and a mean of its first images; NaN if mute."""
+    values = np.full(2 * _NUM_PROBES, np.nan)
+    if target.discriminator is not None:
+        rng = np.random.default_rng(_PROBE_SEED)
+        shape = (_NUM_PROBES, *target.image_shape)
+        noise = rng.uniform(-1, 1, shape).astype("float32")
+        rows = None
+        if target.num_classes is not None:
+            classes = np.arange(_NUM_PROBES) % target.num_classes
+            rows = np.eye(target.num_classes, dtype="float32")[classes]
+        scores = np.asarray(target.discriminator(noise, rows), "float64")
+        values[:_NUM_PROBES] = scores.reshape(_NUM_PROBES)
+    if target.sampler is not None and target.num_samples is None:
+        images = np.asarray(target.sampler(0, _NUM_PROBES), "float64")
+        values[_NUM_PROBES:] = images.reshape(_NUM_PROBES, -1).mean(axis=1)
+    return values
+
+
+def read_shadow(folder: Path, number: int) -> dict[str, Any] | None:
+    """The arrays of one shadow, or None if it is missing or damaged."""
+    path = folder / f"shadow-{number:03d}.npz"
+    try:
+        content = io.BytesIO(path.read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
+            part = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    kept = str(part.get("model_sha256", ""))
+    if kept and kept != file_digest(model_path(folder, number)):
+        return None
+    return part
+
+
+def model_path(folder: Path, number: int) -> Path:
+    """Where the model of a shadow lies, if it was kept."""
+    return folder / f"shadow-{number:03d}.keras"
+
+
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a file, or None if there is none."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes an npz file at once: the old one or the new one."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file at once: the old one or the new one."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def draw_halves(num_shadows: int, num_records: int, seed: int) -> BoolArray:
+    """Fair coins, balanced so that each record is in for half of the shadows.
+
+    With an odd number of shadows a further coin decides which half is the larger.
+    """
+    rng = np.random.default_rng([seed, 30])
+    ranks = rng.random((num_shadows, num_records)).argsort(axis=0).argsort(axis=0)
+    extra = rng.integers(2, size=num_records) if num_shadows % 2 else 0
+    inside: BoolArray = ranks < (num_shadows + extra) // 2
+    return inside
+
+
+def weights_digest(model: Any) -> str | None:
+    """SHA-256 of a model's weights, or None if it shows none."""
+    if not callable(getattr(model, "get_weights", None)):
+        return None
+    return digest_arrays(model.get_weights())
+
+
+def digest_arrays(arrays: Iterable[Any]) -> str:
+    """SHA-256 of arrays in their order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        values = np.ascontiguousarray(array)
+        digest.update(f"{values.shape} {values.dtype}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()

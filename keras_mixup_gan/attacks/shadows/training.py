@@ -1,0 +1,308 @@
+"""`train_shadows`: many models on random halves of a pool, in parallel, resumable."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from keras_mixup_gan.attacks.shadows import store
+from keras_mixup_gan.attacks.shadows.recipe import Train, defense_of, training_of
+from keras_mixup_gan.attacks.shadows.signals import SIGNALS, signal
+from keras_mixup_gan.attacks.shadows.store import BoolArray, Shadows
+from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
+from keras_mixup_gan.parallel import (
+    this_process,
+    use_one_core,
+    workers,
+)
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_choice, check_images, check_integer
+
+NUM_SAMPLES = {"critic": 1024, "augmented": 1024, "nearest": 5000}
+_VERSION = 2
+
+
+def train_shadows(
+    model: Any,
+    images: FloatArray,
+    labels: IntArray | None = None,
+    *,
+    folder: str | os.PathLike[str],
+    num_shadows: int = 16,
+    queries: FloatArray | None = None,
+    fit: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    signals: Iterable[str] = ("critic",),
+    num_samples: Mapping[str, int] | None = None,
+    flips: bool = False,
+    keep_models: bool = False,
+    n_jobs: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Shadows:
+    """Trains shadow models on random halves of a pool and notes what they say of it.
+
+    Each record of the pool is in the training set of a shadow by a fair coin, balanced
+    so that half of the shadows saw it; copies of an image share their coins. Every
+    shadow has weights, batches and coins from its own seed, and all are given the same
+    latents. The target's own weights are never among them: each shadow is trained
+    afresh, and one that equals the target is refused.
+
+    Each shadow is written at once when it is done; called again with the same
+    arguments, training goes on with the missing ones and the result is the same.
+
+    Args:
+        model: A model of the zoo, usually the target: shadows are built from its
+            `get_config()`, so with its defense, as an adaptive attacker would, and
+            trained by `fit`. Or a function `train(images, labels, seed) -> model`; the
+            model has `generate` and `score`, or is an `AttackTarget`.
+        images: The pool `(num_images, height, width, channels)` in `[-1, 1]`: members
+            and non-members together for attacks that train on the queries; outside
+            images alone for those that do not.
+        labels: Class labels `(num_images,)`, for conditional models.
+        folder: Where shadows are kept, on this machine. It must not hold other ones.
+        num_shadows: How many, at least 2. 16 are a beginning, 64 or more show what a
+            determined attacker finds.
+        queries: Further images that no shadow is trained on but which will be scored
+            (without classes).
+        fit: Arguments of `model.fit`, such as `epochs` and `batch_size`: those the
+            target was trained with.
+        seed: Seed of coins, shadows and latents; the target must be attacked with the
+            same.
+        signals: Statistics to keep, of `"critic"`, `"augmented"` and `"nearest"`.
+        num_samples: Generated images for each signal, by default 1024, and 5000 for
+            `"nearest"`.
+        flips: Average the statistics over an image and its mirror image.
+        keep_models: Save the models too.
+        n_jobs: How many to train at the same time, in processes with one core each;
+            -1 for all cores. By default one, in this process, or what a surrounding
+            `joblib.parallel_config` says.
+        scheduler: Address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose
+            workers train instead, one shadow for each of their threads and with one
+            core each. They must have the same software; they need not see `folder`.
+            Shadows from workers are the same to the last bit wherever these run; in
+            this process TensorFlow may use more cores, which changes the rounding.
+        progress: Called as `progress(num_done, num_shadows)`.
+
+    Returns:
+        The shadows, for `AttackTarget(shadows=...)`.
+
+    Raises:
+        ValueError: If an argument is not as described, the folder holds other shadows,
+            a shadow equals the target, or no scheduler or no fit worker answers.
+        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
+
+    Source: Carlini, Chien, Nasr, Song, Terzis, Tramer, "Membership Inference Attacks
+    From First Principles", IEEE S&P 2022.
+
+    Example:
+    ```python
+    shadows = train_shadows(
+        model, np.concatenate([members, non_members]), folder="shadows",
+        num_shadows=64, fit={"epochs": 50}, n_jobs=8,
+    )
+    target = AttackTarget.from_model(model, shadows=shadows)
+    scores = LiRA().fit(target).score(members)
+    ```
+    """
+    check_integer(2, num_shadows=num_shadows)
+    check_integer(0, seed=seed)
+    sizes = _sizes(signals, num_samples or {})
+    train, recipe = training_of(model, fit)
+    pool = _Pool(images, labels, queries, num_shadows, seed)
+    manifest = {
+        "version": _VERSION,
+        "num_shadows": num_shadows,
+        "seed": seed,
+        "num_samples": sizes,
+        "flips": bool(flips),
+        "keep_models": bool(keep_models),
+        "pool": pool.digest(),
+        "recipe": recipe,
+    }
+    folder = _open(Path(folder), manifest, pool)
+    job = _Job(train, pool, manifest, this_process(), store.weights_digest(model))
+    missing = [k for k in range(num_shadows) if store.read_shadow(folder, k) is None]
+    done = num_shadows - len(missing)
+    if missing:
+        with workers(scheduler, n_jobs, job) as parallel:
+            calls = (joblib.delayed(_trained)(job, number) for number in missing)
+            for number, arrays in parallel(calls):
+                _keep(folder, number, arrays)
+                done += 1
+                if progress is not None:
+                    progress(done, num_shadows)
+    return Shadows.load(folder)
+
+
+class _Pool:
+    """The records, which of them each shadow sees, and the images behind them."""
+
+    def __init__(
+        self, images: Any, labels: Any, queries: Any, num_shadows: int, seed: int
+    ) -> None:
+        self.images = images = check_images(images, "images")
+        self.labels = None
+        if labels is not None:
+            self.labels = check_labels(labels, len(self.images), "images")
+        places: dict[str, int] = {}
+        digests = store.image_digests(self.images)
+        self.record_of = np.array([places.setdefault(d, len(places)) for d in digests])
+        first = np.unique(self.record_of, return_index=True)[1]
+        coins = store.draw_halves(num_shadows, len(first), seed)
+        self.records = self.images[first]
+        self.record_labels = None if self.labels is None else self.labels[first]
+        if queries is not None:
+            queries = check_images(queries, "queries", _shape_of(images))
+            if self.labels is not None:
+                raise ValueError(
+                    "`queries` are for models without classes. Received: labels too. "
+                    "Put these images into the pool."
+                )
+            new: dict[str, int] = {}
+            for i, digest in enumerate(store.image_digests(queries)):
+                if digest not in places:
+                    new.setdefault(digest, i)
+            self.records = np.concatenate([self.records, queries[list(new.values())]])
+            coins = np.pad(coins, ((0, 0), (0, len(new))))
+            places.update({d: len(places) + i for i, d in enumerate(new)})
+        self.inside: BoolArray = coins
+        self.digests = list(places)
+
+    def digest(self) -> str:
+        """A hash of the records, their order and their labels."""
+        digest = hashlib.sha256("".join(self.digests).encode())
+        digest.update(self.record_of.tobytes())
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels).tobytes())
+        return digest.hexdigest()
+
+    def half(self, number: int) -> tuple[FloatArray, Any]:
+        """The training set of a shadow."""
+        chosen = self.inside[number][self.record_of]
+        labels = None if self.labels is None else self.labels[chosen]
+        return self.images[chosen], labels
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Trains one shadow and notes what it says of every record."""
+
+    train: Train
+    pool: _Pool
+    manifest: dict[str, Any]
+    parent: tuple[str, int]
+    target_id: str | None
+
+    def __call__(self, number: int) -> dict[str, Any]:
+        if this_process() != self.parent:
+            use_one_core()
+        model = self.train(*self.pool.half(number), self._seed(number))
+        target = as_target(model, self.manifest["seed"])
+        prints = store.fingerprint(target)
+        identity = store.weights_digest(model) or store.digest_arrays([prints])
+        if identity == self.target_id:
+            raise ValueError(
+                f"Shadow {number} equals the target, weight by weight. Expected a "
+                "model trained afresh. Let `train` build a new model each time."
+            )
+        rows = None
+        if target.num_classes is not None and self.pool.record_labels is not None:
+            rows = class_rows(self.pool.record_labels, target.num_classes)
+        arrays: dict[str, Any] = {
+            f"signal/{name}": _finite(
+                signal(
+                    name,
+                    target,
+                    self.pool.records,
+                    rows,
+                    size,
+                    self.manifest["flips"],
+                ),
+                number,
+            )
+            for name, size in self.manifest["num_samples"].items()
+        }
+        arrays |= {"inside": self.pool.inside[number], "fingerprint": prints}
+        arrays["id"] = np.array(identity)
+        arrays["defense"] = np.array(json.dumps(defense_of(target)))
+        if self.manifest["keep_models"]:
+            arrays["model"] = _saved(model)
+        return arrays
+
+    def _seed(self, number: int) -> int:
+        sequence = np.random.SeedSequence([self.manifest["seed"], 31, number])
+        return int(sequence.generate_state(1)[0] >> 1)
+
+
+def _trained(job: _Job, number: int) -> tuple[int, dict[str, Any]]:
+    """What one shadow says, and which one it is."""
+    return number, job(number)
+
+
+def _saved(model: Any) -> bytes:
+    """A model as the content of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shadow.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _keep(folder: Path, number: int, arrays: dict[str, Any]) -> None:
+    """Writes what a shadow says; its model first, so that arrays vouch for both."""
+    saved = arrays.pop("model", None)
+    if saved is not None:
+        path = store.model_path(folder, number)
+        store.write_bytes(path, saved)
+        arrays["model_sha256"] = np.array(store.file_digest(path))
+    store.write_arrays(folder / f"shadow-{number:03d}.npz", arrays)
+
+
+def _shape_of(images: FloatArray) -> tuple[int, int, int]:
+    height, width, channels = images.shape[1:]
+    return height, width, channels
+
+
+def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
+    """The number of generated images for each signal."""
+    signals = [signals] if isinstance(signals, str) else list(signals)
+    for name in (*signals, *given):
+        check_choice(name, SIGNALS, "signals")
+    sizes = {name: given.get(name, NUM_SAMPLES[name]) for name in signals}
+    check_integer(1, **sizes)
+    return sizes
+
+
+def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> Path:
+    """Makes the folder, or checks that it holds these very shadows."""
+    path = folder / store.MANIFEST
+    text = json.dumps(manifest, sort_keys=True, indent=1, default=str) + "\n"
+    if path.exists():
+        if path.read_text("utf-8") != text:
+            raise ValueError(
+                f"The folder {str(folder)!r} holds other shadow models. Expected the "
+                "pool, seed and settings they were trained with. Choose another "
+                "folder, or delete this one."
+            )
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
+    store.write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
+    store.write_bytes(path, text.encode())
+    return folder
+
+
+def _finite(values: FloatArray, number: int) -> FloatArray:
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"Shadow {number} gives scores that are not finite. Look for a training "
+            "that diverges, e.g. with a smaller learning rate."
+        )
+    return values

@@ -1,0 +1,155 @@
+"""Where models are trained: here, in processes beside, or on a cluster."""
+
+import asyncio
+import contextlib
+import os
+import platform
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import joblib
+
+from keras_mixup_gan.versions import software_versions
+
+CONNECT_SECONDS = 10  # for a scheduler to answer
+READY_SECONDS = 120  # for its workers to come and to import this library
+
+
+@contextlib.contextmanager
+def workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
+    """Opens a `joblib.Parallel` whose results come one by one, whichever is first.
+
+    Args:
+        scheduler: Address of a Dask scheduler, or None for what joblib would do.
+        n_jobs: How many processes; without influence on a cluster.
+        job: The object that every call is given, to be sent to a cluster only once.
+
+    Yields:
+        The `joblib.Parallel`.
+
+    Raises:
+        ValueError: If there is no such scheduler, or no worker that can do the work.
+        ImportError: If the `cluster` extra is missing.
+    """
+    options = {"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"}
+    if scheduler is None:
+        yield joblib.Parallel(**options)
+        return
+    with (
+        _connected(scheduler) as client,
+        joblib.parallel_config("dask", client=client, scatter=[job]),
+    ):
+        yield joblib.Parallel(**options)
+
+
+def this_process() -> tuple[str, int]:
+    """Tells this process from the workers."""
+    return platform.node(), os.getpid()
+
+
+def use_one_core() -> bool:
+    """Lets TensorFlow use one core, so that many workers fit and round alike.
+
+    Returns:
+        Whether it will: it will not where it has already started on several.
+    """
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    with contextlib.suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(1)
+        threading.set_inter_op_parallelism_threads(1)
+    return bool(threading.get_intra_op_parallelism_threads() == 1)
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator[Any]:
+    """A client of the cluster, after its workers have shown that they can do it."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise ImportError(
+            "Training on a cluster needs Dask. Install it by "
+            '`pip install "keras-mixup-gan[cluster]"`.'
+        ) from error
+    settings = {
+        "address": scheduler,
+        "timeout": CONNECT_SECONDS,
+        "set_as_default": False,
+    }
+    try:
+        # In a thread, as this one may run an event loop already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _reach(distributed.Client, settings)).result()
+        client = distributed.Client(**settings)
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        # Memory, as the page of another server is read as a size.
+        raise ValueError(
+            "No Dask scheduler answers. Expected the address that `dask scheduler` "
+            f"shows, such as 'tcp://10.0.0.1:8786'. Received: scheduler={scheduler!r}. "
+            "Start one, or leave `scheduler` out to train on this machine."
+        ) from error
+    with client:
+        _check_workers(client, scheduler)
+        try:
+            yield client
+        except distributed.KilledWorker as error:
+            raise ValueError(
+                "Workers of the cluster died again and again over one training. "
+                f"Received: scheduler={scheduler!r}. Look into their logs, give them "
+                "more memory, and start again: what was finished is kept."
+            ) from error
+
+
+async def _reach(client_class: Any, settings: dict[str, Any]) -> None:
+    """Connects once and closes again, whether or not the scheduler answers.
+
+    A client with a thread of its own that fails to connect cannot be closed: it stays
+    behind half open until it is garbage, and if it is collected while another client
+    starts, both wait for the same lock forever.
+    """
+    client = client_class(**settings, asynchronous=True)
+    try:
+        # The client's own limit does not hold where something else than Dask answers.
+        await asyncio.wait_for(client, CONNECT_SECONDS)
+    finally:
+        await client.close()
+
+
+def _check_workers(client: Any, scheduler: str) -> None:
+    """Raises unless all workers have the software that is used here."""
+    ours = software_versions()
+    try:
+        # Waits for a first worker, which a cluster may start only when asked to.
+        client.submit(software_versions, pure=False).result(READY_SECONDS)
+        asked = {
+            name: client.submit(software_versions, workers=[name], pure=False)
+            for name in client.nthreads()
+        }
+        theirs = {name: asked[name].result(READY_SECONDS) for name in asked}
+    except TimeoutError as error:
+        raise ValueError(
+            f"The Dask scheduler has no worker that answers in {READY_SECONDS} seconds."
+            f" Received: scheduler={scheduler!r}. Start some by `dask worker "
+            f"{scheduler} --nthreads 1`."
+        ) from error
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(
+            "The Dask workers cannot run this library. Expected "
+            f"keras-mixup-gan {ours['keras_mixup_gan']} on each of them. Received: "
+            f"{reason:.200}. Install it where the workers run."
+        ) from error
+    for name, versions in theirs.items():
+        others = [
+            f"{package} {versions.get(package)} instead of {ours.get(package)}"
+            for package in sorted(ours | versions)
+            if versions.get(package) != ours.get(package)
+        ]
+        if others:
+            raise ValueError(
+                "Models are only comparable if all are trained by the same software. "
+                f"Received: a worker at {name} with {', '.join(others)}. "
+                "Install the same versions everywhere."
+            )

@@ -1,0 +1,70 @@
+"""Every stream of random numbers by its name.
+
+A generator is a function of the user's seed and of what its numbers are for, so that no
+two purposes share numbers and none depends on what was drawn before.
+"""
+
+from enum import Enum
+
+import numpy as np
+
+
+class Stream(Enum):
+    """What random numbers are for; the value is part of the generator's seed."""
+
+    MEMBERSHIP_COINS = 1
+    QUERY_ORDER = 2
+    BLEND_PARTNERS = 0
+    BLENDS = (1, "blends")  # told apart from coins by further parts of the seed
+    CLASSES = 7
+    CALIBRATION = 10
+    CALIBRATION_OF_RADII = 11
+    PLAGIARISM = 13
+    CLASSIFIER = 14
+    CRITIC_NOISE = 20
+    FOLDS = (20, "folds")  # cuts queries, where the former adds noise to images
+    BLIND_BASELINE = 21
+    CLASSIFIER_NETWORK = 22
+    SHADOW_HALVES = 30
+    SETS = (30, "sets")  # told apart from halves by further parts of the seed
+    SHADOW_TRAINING = 31
+    RECONSTRUCTION = 40
+    LATENT_GRADIENT = 43
+    PAIRS = 50
+    PAIR_BLENDS = 51
+    CO_MEMBERSHIP = 52
+    FUSION = 60
+    FUSION_TREES = 61
+    LOCAL_GAN = 70
+    ARRAY_SAMPLES = 80
+    TRANSFORMS = 90
+    PARTITIONS = 0x9A47
+
+    @property
+    def number(self) -> int:
+        """The integer in the seed; changing it changes published numbers."""
+        return self.value[0] if isinstance(self.value, tuple) else self.value
+
+
+def sequence(seed: int, stream: Stream, *parts: int) -> np.random.SeedSequence:
+    """The seed of a stream, or of one of its parts.
+
+    Args:
+        seed: The user's seed, at least 0.
+        stream: What the numbers are for.
+        *parts: Further integers, such as the number of an image.
+
+    Returns:
+        The seed sequence.
+    """
+    return np.random.SeedSequence([seed, stream.number, *parts])
+
+
+def generator(seed: int, stream: Stream, *parts: int) -> np.random.Generator:
+    """The generator of a stream, or of one of its parts; arguments as of `sequence`."""
+    return np.random.default_rng(sequence(seed, stream, *parts))
+
+
+def derived_seed(seed: int, stream: Stream, *parts: int) -> int:
+    """A seed below 2**31 for software that takes one; arguments as of `sequence`."""
+    return int(generator(seed, stream, *parts).integers(2**31))

@@ -1,0 +1,1 @@
+"""Statistics of membership scores: pure functions of arrays (NumPy and SciPy only)."""

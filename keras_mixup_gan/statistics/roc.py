@@ -1,0 +1,367 @@
+"""Statistics of membership scores: pure functions of two arrays of scores.
+
+Every function takes the scores of members and of non-members, in this order, and
+reads a higher score as "more likely a member". Ties count one half; nothing is
+interpolated, jittered or flipped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_integer
+
+MIN_FALSE_POSITIVES = 10
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a thresholded attack gets right and wrong at a low false-positive rate.
+
+    Attributes:
+        target_fpr: The false-positive rate that was asked for.
+        threshold: A query is called a member if its score is *above* this value.
+        tpr: Share of the members that are called members.
+        tpr_interval: Clopper-Pearson interval of `tpr`. The threshold depends on the
+            non-members only, so the count of true positives is binomial.
+        realized_fpr: Share of the non-members that are called members.
+        true_positives: Number of members called members.
+        false_positives: Number of non-members called members.
+        num_members: Number of members.
+        num_non_members: Number of non-members.
+    """
+
+    target_fpr: float
+    threshold: float
+    tpr: float
+    tpr_interval: tuple[float, float]
+    realized_fpr: float
+    true_positives: int
+    false_positives: int
+    num_members: int
+    num_non_members: int
+
+
+@dataclass(frozen=True)
+class WithheldPoint:
+    """A rate at which nothing is reported, because too few events would decide.
+
+    Attributes:
+        target_fpr: The false-positive rate that was asked for.
+        reason: What is missing.
+    """
+
+    target_fpr: float
+    reason: str
+
+
+def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
+    """Probability that a member scores above a non-member, ties counted one half.
+
+    This is the Mann-Whitney statistic divided by the number of pairs, computed from
+    midranks in `O(n log n)`.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+
+    Returns:
+        The area under the ROC curve in `[0, 1]`; .5 where the scores are constant.
+
+    Raises:
+        ValueError: If either array is empty, not one-dimensional or not finite.
+
+    Example:
+    >>> auc([2.0, 3.0], [1.0, 2.0])
+    0.875
+    """
+    members, non_members = check_scores(member_scores, non_member_scores)
+    above, _ = pair_counts(members, non_members)
+    return float(above.sum() / (len(members) * len(non_members)))
+
+
+def delong_interval(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Confidence interval of the AUC by DeLong's variance on the logit scale.
+
+    The variance is that of DeLong et al. (1988), from midranks as in Sun and Xu
+    (2014). The interval is formed on the logit scale, which keeps it in `[0, 1]` and
+    its coverage close to nominal for AUCs near the ends.
+
+    DeLong's variance is zero exactly if the scores separate perfectly or are all
+    equal. Then `min(num_members, num_non_members)` disjoint pairs all agree, and the
+    Clopper-Pearson bound on "a pair agrees" bounds the AUC: conservative, never
+    collapsed. With a single score on one side there is no variance to estimate and
+    the interval is `(0, 1)`.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+        confidence: Coverage of the two-sided interval, in `(0, 1)`.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        ValueError: If the scores are empty or not finite, or `confidence` is not
+            in `(0, 1)`.
+
+    Example:
+    >>> low, high = delong_interval([4.0, 5.0, 6.0], [1.0, 2.0, 3.0])
+    >>> round(low, 3), high  # what three pairs that all agree can say
+    (0.292, 1.0)
+    """
+    members, non_members = check_scores(member_scores, non_member_scores)
+    check_confidence(confidence)
+    smaller = min(len(members), len(non_members))
+    if smaller == 1:
+        return 0.0, 1.0
+    above, below = pair_counts(members, non_members)
+    area = float(above.sum() / (len(members) * len(non_members)))
+    variance = delong_variance(above, below)
+    if variance == 0:
+        agree, _ = clopper_pearson(smaller, smaller, confidence)
+        return area * agree, area * agree + 1 - agree
+    half_width = normal_quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
+    low, high = _logit(area) - half_width, _logit(area) + half_width
+    return float(_expit(low)), float(_expit(high))
+
+
+def tpr_at_fpr(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    fpr: float,
+    confidence: float = 0.95,
+) -> OperatingPoint:
+    """True-positive rate at the lowest threshold that keeps the false positives low.
+
+    Found by counting: the threshold is the lowest one at which the *realized* share
+    of false positives is at most `fpr`. With ties or few non-members the realized
+    rate lies below the one asked for; it is returned, not interpolated away.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+        fpr: Largest false-positive rate allowed, in `[0, 1)`.
+        confidence: Coverage of the Clopper-Pearson interval of the TPR.
+
+    Returns:
+        The operating point with its rates, counts and interval.
+
+    Raises:
+        ValueError: If the scores are empty or not finite, or `fpr` or `confidence`
+            is out of range.
+
+    Example:
+    >>> point = tpr_at_fpr([3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0], fpr=0.25)
+    >>> point.threshold, point.true_positives, point.realized_fpr
+    (3.0, 2, 0.25)
+    """
+    members, non_members = check_scores(member_scores, non_member_scores)
+    if not 0 <= fpr < 1:
+        raise ValueError(f"`fpr` must be a rate in [0, 1). Received: fpr={fpr!r}.")
+    num_members, num_non_members = len(members), len(non_members)
+    allowed = int(fpr * num_non_members)
+    if (allowed + 1) / num_non_members <= fpr:  # the product was rounded down
+        allowed += 1
+    threshold = float(np.sort(non_members)[-1 - allowed])
+    true_positives = int((members > threshold).sum())
+    false_positives = int((non_members > threshold).sum())
+    return OperatingPoint(
+        target_fpr=float(fpr),
+        threshold=threshold,
+        tpr=true_positives / num_members,
+        tpr_interval=clopper_pearson(true_positives, num_members, confidence),
+        realized_fpr=false_positives / num_non_members,
+        true_positives=true_positives,
+        false_positives=false_positives,
+        num_members=num_members,
+        num_non_members=num_non_members,
+    )
+
+
+def operating_points(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    rates: Sequence[float] = (0.1, 0.01, 0.001),
+    confidence: float = 0.95,
+) -> tuple[OperatingPoint | WithheldPoint, ...]:
+    """`tpr_at_fpr` at several rates, or the reason why there is too little data.
+
+    Rates below 1 % are withheld unless at least 10 false positives are expected: the
+    threshold would hang on a handful of non-members.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+        rates: False-positive rates, each in `[0, 1)`.
+        confidence: Coverage of the Clopper-Pearson intervals.
+
+    Returns:
+        One entry for each rate.
+
+    Raises:
+        ValueError: If the scores are empty or not finite, or a rate or `confidence`
+            is out of range.
+
+    Example:
+    >>> points = operating_points([3.0] * 50, [1.0] * 50)
+    >>> points[0].tpr, points[2].reason
+    (1.0, 'needs 10,000 non-members, there are 50')
+    """
+    _, non_members = check_scores(member_scores, non_member_scores)
+    points: list[OperatingPoint | WithheldPoint] = []
+    for rate in rates:
+        needed = round(MIN_FALSE_POSITIVES / rate) if 0 < rate < 0.01 else 1
+        if len(non_members) < needed:
+            reason = f"needs {needed:,} non-members, there are {len(non_members):,}"
+            points.append(WithheldPoint(rate, reason))
+        else:
+            points.append(
+                tpr_at_fpr(member_scores, non_member_scores, rate, confidence)
+            )
+    return tuple(points)
+
+
+def roc_curve(
+    member_scores: ArrayLike, non_member_scores: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Every operating point of an attack, one for each distinct score.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+
+    Returns:
+        False-positive rates and true-positive rates, both non-decreasing from 0 to 1.
+        Joined by straight lines they enclose the area `auc`; as an attacker cannot
+        split ties, draw them as steps.
+
+    Raises:
+        ValueError: If either array is empty, not one-dimensional or not finite.
+    """
+    members, non_members = check_scores(member_scores, non_member_scores)
+    thresholds = np.unique(np.concatenate([members, non_members]))[::-1]
+    rates = [
+        (len(scores) - np.searchsorted(np.sort(scores), thresholds)) / len(scores)
+        for scores in (non_members, members)
+    ]
+    return np.append(0.0, rates[0]), np.append(0.0, rates[1])
+
+
+def clopper_pearson(
+    successes: int, trials: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Exact two-sided confidence interval of a binomial proportion.
+
+    Source: Clopper and Pearson (1934).
+
+    Args:
+        successes: Number of events, in `[0, trials]`.
+        trials: Number of trials, at least 1.
+        confidence: Coverage, in `(0, 1)`.
+
+    Returns:
+        The lower and the upper end, in `[0, 1]`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+    >>> low, high = clopper_pearson(0, 100)
+    >>> low, round(high, 3)
+    (0.0, 0.036)
+    """
+    check_integer(1, trials=trials)
+    check_integer(0, successes=successes)
+    if successes > trials:
+        raise ValueError(
+            "`successes` must not exceed `trials`. Received: "
+            f"successes={successes}, trials={trials}."
+        )
+    check_confidence(confidence)
+    tail = (1 - confidence) / 2
+    low, high = 0.0, 1.0
+    if successes > 0:
+        low = float(stats.beta.ppf(tail, successes, trials - successes + 1))
+    if successes < trials:
+        high = float(stats.beta.isf(tail, successes + 1, trials - successes))
+    return low, high
+
+
+def pair_counts(
+    members: FloatArray, non_members: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """For each member the non-members below it; for each non-member the members above.
+
+    Ties count one half, so that all counts are exact multiples of .5.
+    """
+    ranks = stats.rankdata(np.concatenate([members, non_members]))
+    above = ranks[: len(members)] - stats.rankdata(members)
+    below = ranks[len(members) :] - stats.rankdata(non_members)
+    return above, len(members) - below
+
+
+def delong_variance(above: FloatArray, below: FloatArray) -> float:
+    """DeLong's variance from pair counts; exactly 0 where all counts agree."""
+    num_members, num_non_members = len(above), len(below)
+    if np.ptp(above) == 0 and np.ptp(below) == 0:
+        return 0.0
+    return float(
+        (above / num_non_members).var(ddof=1) / num_members
+        + (below / num_members).var(ddof=1) / num_non_members
+    )
+
+
+def check_scores(
+    member_scores: ArrayLike, non_member_scores: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Returns both arrays as float64 after checking that they are usable."""
+    checked = []
+    for name, values in (
+        ("member_scores", member_scores),
+        ("non_member_scores", non_member_scores),
+    ):
+        scores = np.asarray(values, dtype="float64")
+        if scores.ndim != 1 or len(scores) == 0:
+            raise ValueError(
+                f"`{name}` must be a one-dimensional array with at least one score. "
+                f"Received: shape={scores.shape}."
+            )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"`{name}` must be finite. Received: "
+                f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores that "
+                "are NaN or infinite. Look for a model that diverged."
+            )
+        checked.append(scores)
+    return checked[0], checked[1]
+
+
+def check_confidence(confidence: float) -> None:
+    """Raises a `ValueError` unless `confidence` lies in `(0, 1)`."""
+    if not 0 < confidence < 1:
+        raise ValueError(
+            f"`confidence` must lie in (0, 1). Received: confidence={confidence!r}. "
+            "Use .95 for a 95 % interval."
+        )
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors a two-sided interval reaches."""
+    return float(stats.norm.isf((1 - confidence) / 2))
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability) - np.log1p(-probability))
+
+
+def _expit(value: float) -> float:
+    return float(1 / (1 + np.exp(-value)))

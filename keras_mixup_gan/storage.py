@@ -1,0 +1,151 @@
+"""Files of results: written whole or not at all, and read with suspicion."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What reading a damaged file may raise, whatever it was meant to hold.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+    *(RecursionError, zipfile.BadZipFile),
+)
+
+
+class DamagedFileError(ValueError):
+    """A file that is missing, cut short, altered, or was written by something else."""
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Writes a file whole or not at all, and makes the folders it needs.
+
+    Raises:
+        ValueError: If the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise ValueError(
+            f"The file cannot be written: {error.strerror or error}. "
+            f"Received: path={str(path)!r}. Choose a folder that you may write to."
+        ) from error
+    return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> Path:
+    """Writes plain values as JSON, as `write_file` does; NaN is an error."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_file(path, text.encode())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Writes named arrays as a compressed `.npz` file, as `write_file` does."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return write_file(path, buffer.getvalue())
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder and those above it.
+
+    Raises:
+        ValueError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The folder cannot be used: {error.strerror or error}. Received: "
+            f"folder={str(folder)!r}. Choose a folder that you may write to."
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str, remedy: str) -> Any:
+    """Turns whatever goes wrong while a file is read into one sentence.
+
+    Args:
+        path: The file that is read inside the `with` block.
+        what: What it should hold, such as `"the state of a training"`.
+        remedy: What the user can do, as a sentence.
+
+    Raises:
+        DamagedFileError: If anything inside raises what a damaged file may raise.
+    """
+    try:
+        yield
+    except DamagedFileError:
+        raise
+    except _UNREADABLE as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DamagedFileError(
+            f"The file {str(path)!r} cannot be read ({reason}). Expected {what}. "
+            f"{remedy}"
+        ) from error
+
+
+def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
+    """Reads an object of a JSON file.
+
+    Raises:
+        DamagedFileError: If the file is missing or holds anything else.
+    """
+    with reading(path, what, remedy):
+        content = json.loads(path.read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds {type(content).__name__}, not an object")
+    return content
+
+
+def read_arrays(path: Path, what: str, remedy: str) -> dict[str, NDArray[Any]]:
+    """Reads all arrays of an `.npz` file; nothing is unpickled.
+
+    Raises:
+        DamagedFileError: If the file is missing or holds anything else.
+    """
+    with reading(path, what, remedy):
+        content = io.BytesIO(path.read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+
+def digest_bytes(content: bytes) -> str:
+    """SHA-256 as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_file(path: Path) -> str | None:
+    """SHA-256 of a file's content, or `None` if there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_json(content: Any) -> str:
+    """SHA-256 of plain values, whatever the order of their keys."""
+    return digest_bytes(json.dumps(content, sort_keys=True, default=str).encode())
+
+
+def digest_arrays(arrays: Iterable[Any]) -> str:
+    """SHA-256 of arrays in their order, their shapes and types included."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        values = np.ascontiguousarray(array)
+        digest.update(f"{values.shape} {values.dtype}\n".encode())
+        digest.update(values.data)
+    return digest.hexdigest()

@@ -1,0 +1,44 @@
+"""What made a number: the version of the results, the software, and the source."""
+
+import contextlib
+import functools
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+# Raised by hand by whoever changes a number that the library computes from the same
+# data, settings and seed. Results of another version are never mixed with new ones.
+RESULTS_VERSION = 1
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of the software that numbers may depend on, where installed."""
+    from keras_mixup_gan import __version__
+
+    versions = {"keras_mixup_gan": __version__, "python": platform.python_version()}
+    for package in ("keras", "numpy", "scipy", "tensorflow"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+@functools.cache
+def git_revision() -> str | None:
+    """The commit of the checkout that this is run from, for information only.
+
+    Returns:
+        The commit's digits, with `+` if files were changed since; `None` where the
+        package was installed without its repository.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    described = ("git", "-C", str(root), "describe", "--always", "--abbrev=40")
+    try:
+        output = subprocess.run(
+            [*described, "--dirty=+"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return output.stdout.strip()

@@ -1,0 +1,312 @@
+"""Shadow models: fair halves, resumed identically, the target never among them."""
+
+import json
+
+import joblib
+import numpy as np
+import pytest
+
+from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks.shadows.store import (
+    Shadows,
+    draw_halves,
+    fingerprint,
+    image_digests,
+)
+from keras_mixup_gan.attacks.shadows.training import train_shadows
+from tests.attacks.fakes import FakeGAN, defense, images
+from tests.models.tiny import make, random_images
+
+POOL = images(30, 1)
+
+
+class Trainer:
+    """Trains fakes that memorize, and remembers what it was given."""
+
+    def __init__(self, fail_at=None, mixup=None):
+        self.calls = []
+        self.fail_at = fail_at
+        self.mixup = mixup
+
+    def __call__(self, train_images, labels, seed):
+        if len(self.calls) == self.fail_at:
+            raise RuntimeError("killed")
+        self.calls.append((train_images, labels, seed))
+        return FakeGAN(train_images, mixup=self.mixup)
+
+
+def trained(folder, trainer=None, **settings):
+    small = {"num_shadows": 4, "num_samples": {"critic": 16, "nearest": 20}}
+    return train_shadows(trainer or Trainer(), POOL, folder=folder, **small | settings)
+
+
+def contents(shadows):
+    return {
+        **shadows.statistics,
+        "inside": shadows.inside,
+        "fingerprints": shadows.fingerprints,
+        "ids": np.array(shadows.ids),
+        "digests": np.array(shadows.digests),
+    }
+
+
+def assert_same(first, second):
+    ours, theirs = contents(first), contents(second)
+    assert list(ours) == list(theirs)
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name])
+    assert first.seed == second.seed
+    assert first.defense == second.defense
+
+
+@pytest.mark.parametrize("num_shadows", [2, 7, 16])
+def test_every_record_is_in_half_of_the_shadows_by_a_fair_coin(num_shadows):
+    inside = draw_halves(num_shadows, 4000, seed=1)
+    counts = inside.sum(axis=0)
+    assert set(counts) <= {num_shadows // 2, (num_shadows + 1) // 2}
+    assert abs(inside.mean() - 0.5) < 0.02
+    # Each shadow's half is its own draw, and records are independent of each other.
+    sizes = inside.sum(axis=1)
+    assert np.abs(sizes - 2000).max() < 5 * np.sqrt(1000)
+    assert abs(np.corrcoef(inside[0, :-1], inside[0, 1:])[0, 1]) < 0.08
+    assert (draw_halves(num_shadows, 4000, seed=2) != inside).any()
+
+
+def test_shadows_are_trained_on_the_halves_that_are_noted(tmp_path):
+    trainer = Trainer()
+    shadows = trained(tmp_path, trainer)
+    assert shadows.num_shadows == len(trainer.calls) == 4
+    assert shadows.digests == tuple(image_digests(POOL))
+    for (half, labels, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+        np.testing.assert_array_equal(half, POOL[inside])
+        assert labels is None
+    seeds = {seed for _, _, seed in trainer.calls}
+    assert len(seeds) == 4
+    assert len(set(shadows.ids)) == 4
+
+
+def test_statistics_are_those_of_the_attacks_on_each_shadow(tmp_path):
+    trainer = Trainer()
+    shadows = trained(tmp_path, trainer, signals=["critic", "nearest"], seed=5)
+    for k, (half, _, _) in enumerate(trainer.calls):
+        model = FakeGAN(half)
+        samples = model.generate(20, seed=5, dtype="float32")
+        critic = model.score(POOL) - model.score(samples[:16]).mean()
+        np.testing.assert_allclose(shadows.statistics["critic"][k], critic, rtol=1e-12)
+        flat = POOL.reshape(30, 1, -1) - np.float64(samples.reshape(1, 20, -1))
+        nearest = -np.sqrt((flat**2).sum(axis=2)).min(axis=1)
+        np.testing.assert_allclose(shadows.statistics["nearest"][k], nearest)
+
+
+def test_statistics_can_be_means_over_mirror_images(tmp_path):
+    trainer = Trainer()
+    shadows = trained(tmp_path, trainer, flips=True)
+    model = FakeGAN(trainer.calls[0][0])
+    level = model.score(model.generate(16, dtype="float32")).mean()
+    both = (model.score(POOL) + model.score(POOL[:, :, ::-1])) / 2 - level
+    np.testing.assert_allclose(shadows.statistics["critic"][0], both)
+
+
+def test_copies_of_an_image_share_their_coins(tmp_path):
+    trainer = Trainer()
+    pool = np.concatenate([POOL[:10], POOL[:3]])
+    shadows = train_shadows(trainer, pool, folder=tmp_path, num_shadows=4)
+    assert len(shadows.digests) == 10
+    for (half, _, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+        assert len(half) == inside.sum() + inside[:3].sum()
+    np.testing.assert_array_equal(shadows.records_of(pool[8:]), [8, 9, 0, 1, 2])
+
+
+def test_queries_outside_the_pool_are_scored_and_never_trained_on(tmp_path):
+    trainer = Trainer()
+    queries = np.concatenate([images(5, 9), POOL[:2]])
+    shadows = trained(tmp_path, trainer, queries=queries)
+    assert shadows.inside.shape == (4, 35)
+    assert not shadows.inside[:, 30:].any()
+    records = shadows.records_of(queries)
+    np.testing.assert_array_equal(records, [30, 31, 32, 33, 34, 0, 1])
+    assert np.isfinite(shadows.statistics["critic"][:, records]).all()
+
+
+def test_labels_go_with_their_images(tmp_path):
+    trainer = Trainer()
+    labels = np.arange(30)
+    shadows = train_shadows(trainer, POOL, labels, folder=tmp_path, num_shadows=3)
+    for (_, half, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+        np.testing.assert_array_equal(half, labels[inside])
+
+
+def test_an_interrupted_training_goes_on_and_ends_the_same(tmp_path):
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        trained(tmp_path / "killed", Trainer(fail_at=2))
+    with pytest.raises(ValueError, match="Only 2 of 4"):
+        Shadows.load(tmp_path / "killed")
+    told, rest = [], Trainer()
+    resumed = trained(
+        tmp_path / "killed", rest, progress=lambda *number: told.append(number)
+    )
+    assert len(rest.calls) == 2
+    assert told == [(3, 4), (4, 4)]
+    assert_same(resumed, whole)
+    again = Trainer()
+    assert_same(trained(tmp_path / "killed", again), whole)
+    assert again.calls == []
+    assert_same(Shadows.load(tmp_path / "whole"), whole)
+
+
+def test_a_damaged_shadow_is_trained_again(tmp_path):
+    whole = trained(tmp_path)
+    path = tmp_path / "shadow-001.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    rest = Trainer()
+    assert_same(trained(tmp_path, rest), whole)
+    assert len(rest.calls) == 1
+
+
+def test_side_by_side_training_ends_the_same(tmp_path):
+    whole = trained(tmp_path / "one")
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert_same(trained(tmp_path / "two"), whole)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"num_shadows": 5}, {"flips": True}])
+def test_a_folder_of_other_shadows_is_left_alone(tmp_path, change):
+    trained(tmp_path)
+    before = sorted(path.read_bytes() for path in tmp_path.iterdir())
+    with pytest.raises(ValueError, match="holds other shadow models"):
+        trained(tmp_path, **change)
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == before
+
+
+def test_a_target_among_its_shadows_is_refused(tmp_path):
+    trainer = Trainer()
+    shadows = trained(tmp_path, trainer)
+    for half, _, _ in trainer.calls:
+        with pytest.raises(ValueError, match="one of its own shadow models"):
+            shadows.refuse(AttackTarget.from_model(FakeGAN(half)))
+    shadows.refuse(AttackTarget.from_model(FakeGAN(POOL[:15])))
+    mute = AttackTarget.from_model(images(5, 0))
+    shadows.refuse(mute)
+
+
+def test_a_training_that_returns_the_target_is_refused(tmp_path):
+    class Known(FakeGAN):
+        def get_weights(self):
+            return [np.ones(3)]
+
+        def __call__(self, *args):
+            return self
+
+    with pytest.raises(ValueError, match="equals the target, weight by weight"):
+        trained(tmp_path, Known(POOL))
+
+
+def test_a_target_given_other_latents_is_refused(tmp_path):
+    shadows = trained(tmp_path, seed=3)
+    shadows.refuse(AttackTarget.from_model(FakeGAN(POOL), seed=3))
+    with pytest.raises(ValueError, match=r"Expected seed=3\. Received: seed=0"):
+        shadows.refuse(AttackTarget.from_model(FakeGAN(POOL)))
+
+
+def test_fingerprints_tell_models_apart_and_are_silent_without_access():
+    first = fingerprint(AttackTarget.from_model(FakeGAN(POOL)))
+    assert np.isfinite(first).all()
+    other = fingerprint(AttackTarget.from_model(FakeGAN(POOL[:20])))
+    assert np.abs(first - other).max() > 1e-3
+    assert np.isnan(fingerprint(AttackTarget.from_model(images(20, 0)))).all()
+
+
+def test_what_few_shadows_cannot_show_is_said(tmp_path):
+    shadows = trained(tmp_path)
+    assert "no evidence of safety" in shadows.caution
+    assert "about 2 models" in shadows.caution
+    fields = {**vars(shadows), "inside": np.tile(shadows.inside, (16, 1))}
+    fields.pop("_places", None)
+    assert Shadows(**fields).caution is None
+
+
+def test_unknown_images_are_refused(tmp_path):
+    shadows = trained(tmp_path)
+    with pytest.raises(ValueError, match="know nothing of 4 of 6 images"):
+        shadows.records_of(np.concatenate([POOL[:2], images(4, 9)]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_shadows": 1}, "`num_shadows` must be"),
+        ({"signals": ["loss"]}, "Unknown `signals`"),
+        ({"num_samples": {"critic": 0}}, "`critic` must be"),
+    ],
+)
+def test_unusable_settings_are_refused(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        trained(tmp_path, **settings)
+
+
+def test_a_diverged_shadow_is_noticed(tmp_path):
+    class Broken(FakeGAN):
+        def score(self, *args, **kwargs):
+            return np.full(len(args[0]), np.nan)
+
+    with pytest.raises(ValueError, match="Shadow 0 gives scores that are not finite"):
+        train_shadows(lambda x, labels, seed: Broken(x), POOL, folder=tmp_path)
+
+
+def test_a_folder_without_shadows_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no shadow models"):
+        Shadows.load(tmp_path)
+
+
+# === Models of the zoo ===
+
+
+def test_shadows_of_a_gan_have_its_defense_and_resume_identically(tmp_path):
+    pool = random_images(24)
+    target = make(mixup="paper", seed=9)
+    target.fit(pool[:12], batch_size=4, epochs=1, verbose=0)
+    settings = {
+        "num_shadows": 2,
+        "fit": {"batch_size": 4, "epochs": 1},
+        "num_samples": {"critic": 32},
+        "keep_models": True,
+    }
+    whole = train_shadows(target, pool, folder=tmp_path, **settings)
+    kept = whole.load_models()
+    assert [model.mixup for model in kept] == [target.mixup, target.mixup]
+    assert len({model.seed for model in kept} | {target.seed}) == 3
+    assert all(
+        int(model.steps) == whole.inside[k].sum() // 4 for k, model in enumerate(kept)
+    )
+    score = (
+        kept[1].score(pool)
+        - kept[1].score(kept[1].generate(32, dtype="float32")).mean()
+    )
+    np.testing.assert_allclose(whole.statistics["critic"][1], score, atol=1e-6)
+    (tmp_path / "shadow-001.keras").write_bytes(b"damaged")
+    resumed = train_shadows(target, pool, folder=tmp_path, **settings)
+    assert_same(resumed, whole)
+    again = resumed.load_models()[1]
+    for ours, theirs in zip(again.weights, kept[1].weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert whole.defense == {
+        name: value
+        for name, value in json.loads(json.dumps(target.mixup.get_config())).items()
+        if name != "seed"
+    }
+    whole.refuse(AttackTarget.from_model(target))
+    with pytest.raises(ValueError, match="one of its own shadow models"):
+        whole.refuse(AttackTarget.from_model(kept[0]))
+
+
+def test_a_model_needs_to_know_how_it_was_trained(tmp_path):
+    with pytest.raises(ValueError, match="`fit` is needed"):
+        train_shadows(make(), random_images(8), folder=tmp_path)
+    with pytest.raises(ValueError, match="trained like one with"):
+        train_shadows("dcgan", POOL, folder=tmp_path)
+
+
+def test_models_that_were_not_kept_cannot_be_loaded(tmp_path):
+    with pytest.raises(ValueError, match="were not kept"):
+        trained(tmp_path, Trainer(mixup=defense())).load_models()
