@@ -20,6 +20,7 @@ EXTRAS["tensorboard"] = ["tensorboard>=2.16"]
 EXTRAS["dev"] = [
     "build>=1.2",
     "hypothesis>=6.100",
+    "import-linter>=2.6",
     "mypy>=1.11",
     "pytest>=8.2",
     "pytest-xdist>=3.6",

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from keras_mixup_gan.lazy import lazy_names
 from keras_mixup_gan.registration import announce_classes
-
-__version__ = "0.1.0"
+from keras_mixup_gan.versions import __version__ as __version__
 
 if TYPE_CHECKING:
     from keras_mixup_gan import attacks as attacks

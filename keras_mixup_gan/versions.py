@@ -7,6 +7,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+__version__ = "0.1.0"
 # Raised by hand by whoever changes a number that the library computes from the same
 # data, settings and seed. Results of another version are never mixed with new ones.
 RESULTS_VERSION = 1
@@ -14,8 +15,6 @@ RESULTS_VERSION = 1
 
 def software_versions() -> dict[str, str]:
     """Versions of the software that numbers may depend on, where installed."""
-    from keras_mixup_gan import __version__
-
     versions = {"keras_mixup_gan": __version__, "python": platform.python_version()}
     for package in ("keras", "numpy", "scipy", "tensorflow"):
         with contextlib.suppress(metadata.PackageNotFoundError):
