@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.zoo.folder import read_toml
+from keras_mixup_gan.models.recipes import read_toml
 
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
 _DEFENSE_ORDER = ("none", "mixup", "DP-SGD")

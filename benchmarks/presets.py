@@ -29,11 +29,10 @@ from keras_mixup_gan.defenses import (
 from keras_mixup_gan.experiments import Cell, run_cell
 from keras_mixup_gan.experiments.cell import write_json
 from keras_mixup_gan.experiments.comparison import choose_extractor
-from keras_mixup_gan.models.loading import load_gan
-from keras_mixup_gan.models.preset_models import save_preset
+from keras_mixup_gan.models.recipes import read_toml, zoo_folder
+from keras_mixup_gan.models.saving import load_gan, save_preset
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.versions import software_versions
-from keras_mixup_gan.zoo.folder import read_toml, zoo_folder
 from keras_mixup_gan.zoo.presets import MANIFEST
 
 RESULTS = "results.json"

@@ -20,8 +20,8 @@ from typing import Any
 from benchmarks import documented
 from keras_mixup_gan import DPSGD, MixUp, data, zoo
 from keras_mixup_gan.experiments import timing
+from keras_mixup_gan.models.recipes import optimizer_from
 from keras_mixup_gan.versions import software_versions
-from keras_mixup_gan.zoo.factories import optimizer_from
 
 BASELINE = "undefended"
 DOCUMENTED = {

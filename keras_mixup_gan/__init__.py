@@ -1,6 +1,6 @@
 """GANs trained on mixtures of images, and an audit of what they still give away."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.lazy import lazy_names
 from keras_mixup_gan.registration import announce_classes
@@ -28,7 +28,7 @@ else:
         *("attacks", "auditing", "callbacks", "data", "defenses", "metrics"),
         *("models", "privacy", "statistics", "theory", "zoo"),
     )
-    __getattr__, __dir__ = lazy_names(
+    _get, __dir__ = lazy_names(
         __name__,
         {
             **{name: f"{__name__}.{name}" for name in _MODULES},
@@ -39,5 +39,11 @@ else:
             "DPSGD": f"{__name__}.privacy",
         },
     )
+
+    def __getattr__(name: str) -> Any:
+        value = _get(name)
+        announce_classes()  # to Keras, which that may have imported
+        return value
+
 
 announce_classes()

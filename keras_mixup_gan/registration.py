@@ -1,89 +1,47 @@
 """Announces this library's classes to Keras without importing them.
 
 `keras.saving.load_model` finds classes by their registered names, which importing them
-sets. `import keras_mixup_gan` imports none, so that it is quick; instead each name is
-registered with a stand-in that imports the class when a file asks for it.
+sets. So that `import keras_mixup_gan` stays quick, each name is registered with a
+stand-in that imports the class when a file asks for it. That is done where Keras is
+imported already, whenever the package, `keras_mixup_gan.models` or a name of either is
+imported. A program that imports Keras after all of these imports a class too, such as
+`keras_mixup_gan.models.DCGAN`, or loads by `keras_mixup_gan.models.load_gan`.
 """
 
 import importlib
-import importlib.abc
-import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 PACKAGE = "keras_mixup_gan"
-_MODELS = f"{PACKAGE}.models"
+# Of each module the classes that it registers; a test compares them with Keras.
 CLASSES = {
-    "MixUp": f"{PACKAGE}.mixup",
-    "DPSGD": f"{PACKAGE}.privacy.dpsgd",
-    "DCGAN": f"{_MODELS}.dcgan",
-    "WGANGP": f"{_MODELS}.wgan_gp",
-    "PARGAN": f"{_MODELS}.par_gan",
-    "PrivGAN": f"{_MODELS}.priv_gan",
-    "RelaxLossDCGAN": f"{_MODELS}.relax_loss",
-    "StyleGANLite": f"{_MODELS}.stylegan_lite",
-    "LabelMaps": f"{_MODELS}.layers",
-    "StatelessDropout": f"{_MODELS}.layers",
-    "ConstantRows": f"{_MODELS}.style_layers",
-    "EqualizedConv": f"{_MODELS}.style_layers",
-    "EqualizedDense": f"{_MODELS}.style_layers",
-    "MinibatchStddev": f"{_MODELS}.style_layers",
-    "PixelNorm": f"{_MODELS}.style_layers",
-    "StyledConv": f"{_MODELS}.style_layers",
-    "ToImage": f"{_MODELS}.style_layers",
+    "mixup": ("MixUp",),
+    "privacy.dpsgd": ("DPSGD",),
+    "models.dcgan": ("DCGAN",),
+    "models.layers": ("LabelMaps", "StatelessDropout"),
+    "models.style_layers": (
+        *("ConstantRows", "EqualizedConv", "EqualizedDense", "MinibatchStddev"),
+        *("PixelNorm", "StyledConv", "ToImage"),
+    ),
+    "models.stylegan_lite": ("StyleGANLite",),
+    "models.wgan_gp": ("WGANGP",),
+    "defenses.par_gan": ("PARGAN",),
+    "defenses.priv_gan": ("PrivGAN",),
+    "defenses.relax_loss": ("RelaxLossDCGAN",),
 }
 
 
 def announce_classes() -> None:
-    """Registers all stand-ins now, or as soon as Keras is imported."""
-    if "keras" in sys.modules:
-        _register(sys.modules["keras"])
-    elif not any(isinstance(finder, _AfterKeras) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AfterKeras())
-
-
-class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Lets others find Keras, and registers the stand-ins once it is imported."""
-
-    def __init__(self) -> None:
-        self._is_searching = False
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        if fullname != "keras" or self._is_searching:
-            return None
-        self._is_searching = True
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            self._is_searching = False
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def execute_and_register(module: ModuleType) -> None:
-                execute(module)
-                if self in sys.meta_path:
-                    sys.meta_path.remove(self)
-                _register(module)
-
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
-        return spec
-
-
-def _register(keras: Any) -> None:
-    """Gives Keras a stand-in for each class that it does not know yet."""
-    if not hasattr(keras, "saving"):  # another thread is still importing it
-        keras = importlib.import_module("keras")
-    known = keras.saving.get_custom_objects()
-    for name, module in CLASSES.items():
-        known.setdefault(f"{PACKAGE}>{name}", _stand_in(name, module))
+    """Gives Keras, once it is imported, a stand-in for each class it does not know."""
+    keras = sys.modules.get("keras")
+    saving = getattr(keras, "saving", None)  # absent while Keras is being imported
+    if saving is None:
+        return
+    known = saving.get_custom_objects()
+    for module, names in CLASSES.items():
+        for name in names:
+            if f"{PACKAGE}>{name}" not in known:
+                known[f"{PACKAGE}>{name}"] = _stand_in(name, f"{PACKAGE}.{module}")
 
 
 def _stand_in(name: str, module: str) -> type:

@@ -73,12 +73,16 @@ def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
     if value in choices:
         return
     names = [choice for choice in choices if choice is not None]
-    nearest = difflib.get_close_matches(str(value), names, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
     raise ValueError(
         f"Unknown `{name}`. Expected one of {', '.join(map(repr, choices))}. "
-        f"Received: {name}={value!r}.{hint}"
+        f"Received: {name}={value!r}.{did_you_mean(str(value), names)}"
     )
+
+
+def did_you_mean(value: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """The end of a message that names the nearest choices, if any is near."""
+    nearest = difflib.get_close_matches(value, list(names), n=3, cutoff=cutoff)
+    return f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
 
 
 def check_positive(**named: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.auditing import guards
-from keras_mixup_gan.models.loading import load_gan
+from keras_mixup_gan.models.saving import load_gan
 from tests.command_line import run
 from tests.models import tiny
 

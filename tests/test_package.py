@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import keras
 import pytest
 
+import keras_mixup_gan
 from keras_mixup_gan import registration, zoo
 from keras_mixup_gan.models.preset_files import PresetFiles
 from tests.models import tiny
@@ -36,7 +38,7 @@ import keras  # which itself asks for some of them
 
 requested.clear()
 import keras_mixup_gan
-from keras_mixup_gan.zoo.factories import load_recipe
+from keras_mixup_gan.models.recipes import load_recipe
 
 model = keras_mixup_gan.zoo.dcgan(mixup=True)
 preset = keras_mixup_gan.zoo.from_preset("tiny_digits")
@@ -54,22 +56,23 @@ LAZY_PROBE = """
 import json, sys
 
 import keras_mixup_gan
-from keras_mixup_gan.zoo.folder import list_models
+from keras_mixup_gan.models.recipes import list_families
 
 presets = keras_mixup_gan.zoo.verify_presets()
-models = list_models()
+models = list_families()
 light = not {"keras", "tensorflow"} & set(sys.modules)
 
 import keras
 
-hooks = [f for f in sys.meta_path if type(f).__module__.startswith("keras_mixup")]
+assert keras_mixup_gan.AttackTarget  # the package is used, none of its models is
+models_imported = "keras_mixup_gan.models.dcgan" in sys.modules
 loaded = [keras.saving.load_model(path) for path in sys.argv[1:]]
 print(json.dumps({
     "file": keras_mixup_gan.__file__,
     "presets": presets,
     "models": models,
     "light": light,
-    "hooks": len(hooks),
+    "models_imported": models_imported,
     "loaded": [type(model).__name__ for model in loaded],
     "image": loaded[0].generate(1).tolist(),
     "same": type(loaded[0]) is keras_mixup_gan.models.DCGAN,
@@ -80,13 +83,13 @@ EDITABLE_PROBE = """
 import json
 from importlib import metadata
 
-from keras_mixup_gan.zoo.folder import list_models, zoo_folder
+from keras_mixup_gan.models.recipes import list_families, zoo_folder
 
 origin = metadata.distribution("keras-mixup-gan").read_text("direct_url.json")
 print(json.dumps({
     "origin": json.loads(origin or "{}"),
     "zoo": str(zoo_folder()),
-    "models": list_models(),
+    "models": list_families(),
 }))
 """
 
@@ -162,14 +165,14 @@ def test_an_installed_wheel_works_anywhere_and_without_extras(
 
 
 def test_a_plain_checkout_finds_its_zoo_and_keras_its_classes(source, model, tmp_path):
-    """Keras finds them although nothing but the package itself was imported."""
+    """Keras finds them although no module with a model was imported."""
     paths = [tmp_path / "model.keras", tmp_path / "network.keras"]
     model.save(paths[0])
     model.discriminator.save(paths[1])
     found = probe(tmp_path, *paths, code=LAZY_PROBE, PYTHONPATH=str(source))
     assert Path(found["file"]).is_relative_to(source)
     assert found["light"]
-    assert found["hooks"] == 0
+    assert not found["models_imported"]
     assert found["presets"] == ["tiny_digits"]
     assert "dcgan" in found["models"]
     assert found["loaded"] == ["DCGAN", "Functional"]
@@ -187,15 +190,19 @@ def test_an_editable_install_finds_the_zoo_of_the_checkout(tmp_path):
 
 def test_every_registered_class_is_announced_where_it_is():
     """Keras finds classes by the table although their modules are not imported."""
-    for module in registration.CLASSES.values():
-        importlib.import_module(module)
-    prefix = f"{registration.PACKAGE}>"
+    for module in pkgutil.walk_packages(keras_mixup_gan.__path__, "keras_mixup_gan."):
+        importlib.import_module(module.name)
+    package = registration.PACKAGE
     registered = {
-        name.removeprefix(prefix): found.__module__
+        (found.__module__, name)
         for name, found in keras.saving.get_custom_objects().items()
-        if name.startswith(prefix) and found.__module__ != registration.__name__
+        if name.startswith(f"{package}>") and found.__module__.startswith(package)
     }
-    assert registered == registration.CLASSES
+    assert registered == {
+        (f"{package}.{module}", f"{package}>{name}")
+        for module, names in registration.CLASSES.items()
+        for name in names
+    }
 
 
 def test_a_wheel_holds_what_the_package_reads_at_run_time(installed):
@@ -220,21 +227,19 @@ def test_a_wheel_holds_what_the_package_reads_at_run_time(installed):
 
 
 def _checkout_recipe():
-    from keras_mixup_gan.zoo.factories import load_recipe
+    from keras_mixup_gan.models.recipes import load_recipe
 
     return load_recipe("dcgan")
 
 
 def test_recipes_are_read_from_the_checkout_here():
-    from keras_mixup_gan.zoo.folder import zoo_folder
+    from keras_mixup_gan.models.recipes import zoo_folder
 
     assert zoo_folder() == ROOT / "zoo"
     assert _checkout_recipe()["model"]["latent_dim"] > 0
 
 
 def test_extras_and_version_agree_with_the_package():
-    import keras_mixup_gan
-
     metadata = importlib.metadata.metadata("keras-mixup-gan")
     assert metadata["Version"] == keras_mixup_gan.__version__
     assert {"all", "dev", "dp", "patches", "report", "tfds"} <= set(

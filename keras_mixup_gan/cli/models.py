@@ -20,7 +20,7 @@ def read_model(model: str, *, compile: bool = True) -> Any:
         ValueError: If there is none, or it is damaged.
     """
     from keras_mixup_gan import zoo
-    from keras_mixup_gan.models.loading import load_gan
+    from keras_mixup_gan.models.saving import load_gan
 
     path = Path(model)
     if path.suffix == ".keras" or (path.is_file() and path.suffix != ".json"):

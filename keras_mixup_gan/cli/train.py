@@ -62,10 +62,10 @@ def train(
     """
     import json
 
+    from keras_mixup_gan.models.recipes import list_families
     from keras_mixup_gan.validation import check_choice, check_integer
-    from keras_mixup_gan.zoo.folder import list_models
 
-    check_choice(model, list_models(), "model")
+    check_choice(model, list_families(), "model")
     check_integer(1, batch_size=batch_size)
     for name, value in (("epochs", epochs), ("steps", steps), ("size", image_size)):
         if value is not None:

@@ -17,7 +17,7 @@ from keras_mixup_gan import zoo
 from keras_mixup_gan.callbacks import ImageGrid
 from keras_mixup_gan.data import Images, load_images
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models.loading import load_gan
+from keras_mixup_gan.models.saving import load_gan
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.validation import check_choice

@@ -1,59 +1,85 @@
-"""What all defenses have in common: they build a model and say what they are."""
+"""Defenses by name: what all have in common, and how each is found."""
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
-from keras_mixup_gan import zoo
-from keras_mixup_gan.zoo.factories import from_recipe
-from keras_mixup_gan.zoo.folder import list_models
+from keras_mixup_gan.models.gan import GAN
+from keras_mixup_gan.models.recipes import family_class
+from keras_mixup_gan.validation import check_choice
+
+# All defenses by name; a class that defines `name` enters when it is defined.
+DEFENSES: dict[str, type["Defense"]] = {}
 
 
 class Defense(abc.ABC):
-    """How a model is kept from telling its members; subclasses are frozen dataclasses.
+    """How a model is kept from leaking its members; subclasses are frozen dataclasses.
+
+    The fields of a subclass are its settings, and by default arguments of the model.
 
     Attributes:
-        families: Factories of the zoo that the defense goes with.
+        name: What a suite's TOML file calls it.
+        title: What pages call it.
+        note: Where it is from or what is particular to it, in a sentence; may be empty.
+        told_by: The attribute of a model by which attackers are told of the defense,
+            such as `"mixup"`; `None` where they attack it as they do an undefended one.
+        families: Names of the families that it is defined for; `None` for all.
+        variant: The class that is built in place of the family's, if any.
         noise_seed: Seed of DP-SGD's noise in a benchmark; `None` for all others.
     """
 
-    families: ClassVar[tuple[str, ...]] = tuple(list_models())
-    noise_seed: int | None = None
+    name: ClassVar[str]
+    title: ClassVar[str]
+    note: ClassVar[str] = ""
+    told_by: ClassVar[str | None] = None
+    families: ClassVar[tuple[str, ...] | None] = None
+    variant: ClassVar[type[GAN] | None] = None
+    noise_seed: ClassVar[int | None] = None
+
+    def __init_subclass__(cls) -> None:
+        if "name" in vars(cls):
+            DEFENSES[cls.name] = cls
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> Self:
+        """The defense by settings as a TOML file gives them."""
+        return cls(**settings)
 
     def build(
         self, family: str, image_shape: tuple[int, int, int], **settings: Any
-    ) -> Any:
+    ) -> GAN:
         """A fresh model with this defense, compiled and ready to `fit`.
 
         Args:
-            family: Name of a factory of the zoo, such as `"dcgan"`.
+            family: Name of a family of the zoo, such as `"dcgan"`.
             image_shape: `(height, width, channels)`.
-            **settings: Further arguments of the factory: `num_classes`, `width`,
+            **settings: Further arguments of `GAN.from_recipe`: `num_classes`, `width`,
                 `seed`.
 
         Returns:
             The model.
 
         Raises:
-            ValueError: If the defense does not go with the family.
+            ValueError: If there is no such family, or the defense is not defined for
+                it.
             ImportError: If an extra is missing.
         """
-        if family not in self.families:
+        if self.families is not None and family not in self.families:
             raise ValueError(
-                f"{type(self).__name__} is not defined for every family. Expected "
+                f"{self.title} is not defined for every family. Expected "
                 f"{' or '.join(map(repr, self.families))}. Received: {family!r}."
             )
-        return self._build(family, image_shape, settings)
+        kind = self.variant or family_class(family)
+        return kind.from_recipe(image_shape, **{**self.arguments(), **settings})
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the model that make up the defense."""
+        return self.get_config()
 
     @abc.abstractmethod
     def describe(self, family: str) -> str:
         """The defense in words, with every setting that matters."""
-
-    @abc.abstractmethod
-    def _build(
-        self, family: str, image_shape: tuple[int, int, int], settings: dict[str, Any]
-    ) -> Any:
-        """The model, once the family is known to fit."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -63,25 +89,42 @@ class Defense(abc.ABC):
         }
 
 
-def factory(family: str) -> Any:
-    """The factory of the zoo by that name."""
-    return getattr(zoo, family)
+@dataclass(frozen=True)
+class Undefended(Defense):
+    """A model as its paper describes it: the baseline, early stopping included."""
+
+    name = "undefended"
+    title = "Undefended"
+
+    def describe(self, family: str) -> str:
+        """In words."""
+        return "none"
 
 
-def variant_of_dcgan(
-    kind: Any, image_shape: tuple[int, int, int], settings: dict[str, Any]
-) -> Any:
-    """A model of a subclass of `DCGAN` with the recipe of `zoo.dcgan`.
+def make(name: str, **settings: Any) -> Defense:
+    """A defense by its name.
 
     Args:
-        kind: The subclass.
-        image_shape: `(height, width, channels)`.
-        settings: Arguments of `zoo.dcgan` and of the subclass.
+        name: A key of `DEFENSES`.
+        **settings: Its arguments; for `"mixup"` a `rule` such as `"paper"`, or
+            arguments of `MixUp`; for `"dp-sgd"` arguments of `DPSGD`.
 
     Returns:
-        The model, compiled unless the settings say otherwise.
+        The defense.
+
+    Raises:
+        ValueError: If there is no such defense, or it takes no such settings.
+
+    Example:
+    ```python
+    make("mixup", alpha=8.0, noise_stddev=1.0).build("dcgan", (28, 28, 1), seed=0)
+    ```
     """
-    rest = {"seed": None, **settings}
-    mixup, compile = rest.pop("mixup", False), rest.pop("compile", True)
-    sizes = {name: rest.pop(name, None) for name in ("latent_dim", "width")}
-    return from_recipe(kind, "dcgan", image_shape, mixup, compile, sizes, rest)
+    check_choice(name, DEFENSES, "defense")
+    try:
+        return DEFENSES[name].from_settings(**settings)
+    except TypeError as error:
+        raise ValueError(
+            f"The defense {name!r} takes other settings. Received: {settings} "
+            f"({error})."
+        ) from error

@@ -1,9 +1,9 @@
-"""Differentiable augmentation: the discriminator sees every image otherwise."""
+"""Differentiable augmentation: the discriminator sees every image transformed."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from keras_mixup_gan.defenses.base import Defense, factory
+from keras_mixup_gan.defenses.base import Defense
 
 
 @dataclass(frozen=True)
@@ -12,16 +12,18 @@ class DiffAugment(Defense):
 
     Args:
         policy: Some of `"color"`, `"translation"` and `"cutout"`, with commas between.
-
-    Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training",
-    NeurIPS 2020. Meant against overfitting, not as a privacy defense.
     """
 
+    name = "diffaugment"
+    title = "DiffAugment"
+    note = "Zhao et al., NeurIPS 2020: meant against overfitting, not for privacy."
+    told_by = "augment"
     policy: str = "color,translation,cutout"
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's `augment`."""
+        return {"augment": self.policy}
 
     def describe(self, family: str) -> str:
         """In words."""
         return f"DiffAugment ({self.policy})"
-
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        return factory(family)(image_shape, augment=self.policy, **settings)

@@ -1,9 +1,9 @@
 """DP-SGD on the discriminator, the defense with a guarantee."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from keras_mixup_gan.defenses.base import Defense, factory
+from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.privacy import DPSGD
 
 
@@ -15,6 +15,9 @@ class DifferentialPrivacy(Defense):
         dp: Its settings.
     """
 
+    name = "dp-sgd"
+    title = "DP-SGD"
+    note = "Bounds every attack, by the epsilon of its noise and number of updates."
     dp: DPSGD = field(default_factory=DPSGD)
 
     @property
@@ -22,17 +25,14 @@ class DifferentialPrivacy(Defense):
         """The seed of the noise, if it was declared."""
         return self.dp.noise_seed
 
+    @classmethod
+    def from_settings(cls, **settings: Any) -> Self:
+        """The defense by arguments of `DPSGD`."""
+        return cls(DPSGD(**settings))
+
     def describe(self, family: str) -> str:
         """In words."""
         noise = f"noise {self.dp.noise_multiplier or 0:g}"
         if self.dp.target_epsilon is not None:
             noise = f"noise for epsilon {self.dp.target_epsilon:g}"
         return f"DP-SGD (clip {self.dp.l2_norm_clip:g}, {noise})"
-
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        return factory(family)(image_shape, dp=self.dp, **settings)
-
-
-def dp_sgd(**settings: Any) -> DifferentialPrivacy:
-    """`DifferentialPrivacy` by arguments of `DPSGD`, as a TOML file gives them."""
-    return DifferentialPrivacy(DPSGD(**settings))

@@ -1,9 +1,9 @@
-"""Dropout in the discriminator: a regularizer that attacks are often set against."""
+"""Dropout in the discriminator."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from keras_mixup_gan.defenses.base import Defense, factory
+from keras_mixup_gan.defenses.base import Defense
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,16 @@ class Dropout(Defense):
     and the generator none, is decided here.
     """
 
-    families: ClassVar[tuple[str, ...]] = ("dcgan",)
+    name = "dropout"
+    title = "Dropout"
+    note = "Hayes et al., PETS 2019: in the discriminator alone."
+    families = ("dcgan",)
     rate: float = 0.5
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's `dropout`."""
+        return {"dropout": self.rate}
 
     def describe(self, family: str) -> str:
         """In words."""
         return f"dropout (rate {self.rate:g}, discriminator)"
-
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        return factory(family)(image_shape, dropout=self.rate, **settings)

@@ -1,11 +1,11 @@
-"""Mixtures of images instead of images, or noise alone."""
+"""Mixup of the training images, and Gaussian noise without mixing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from keras_mixup_gan import zoo
-from keras_mixup_gan.defenses.base import Defense, factory
+from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models.recipes import load_recipe, resolve_mixup
 from keras_mixup_gan.validation import check_choice
 
 
@@ -21,22 +21,38 @@ class Mixing(Defense):
         ValueError: If it is none of these.
     """
 
+    name = "mixup"
+    title = "Mixup"
+    note = "The discriminator is trained on mixtures; carries no epsilon."
+    told_by = "mixup"
     mixup: bool | str | MixUp = True
 
     def __post_init__(self) -> None:
         if self.mixup is not True and not isinstance(self.mixup, MixUp):
             check_choice(self.mixup, ("paper",), "mixup")
 
+    @classmethod
+    def from_settings(cls, rule: str | None = None, **settings: Any) -> Self:
+        """The defense by a rule, by arguments of `MixUp`, or by the recipe."""
+        if rule is not None and settings:
+            raise ValueError(
+                "A published rule has its own settings. Expected `rule` alone, or "
+                f"settings of `MixUp`. Received: rule={rule!r} and {settings}."
+            )
+        if rule is not None:
+            return cls(rule)
+        return cls(MixUp(**settings) if settings else True)
+
     def describe(self, family: str) -> str:
         """In words."""
-        mixup = zoo.resolve_mixup(self.mixup, zoo.load_recipe(family))
+        mixup = resolve_mixup(self.mixup, load_recipe(family))
         sides = "two-sided" if mixup.mix_fakes else "reals only"
         noise = f"noise {mixup.noise_stddev:g}"
         if mixup.num_samples == 1:
             return f"noise alone ({sides}, {noise})"
         law = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
-        name = "Beta" if mixup.num_samples == 2 else "Dirichlet"
-        words = [f"{name}({law}) per {mixup.per}", sides]
+        kind = "Beta" if mixup.num_samples == 2 else "Dirichlet"
+        words = [f"{kind}({law}) per {mixup.per}", sides]
         if mixup.noise_stddev:
             words.append(noise)
         if mixup.max_weight < 1:
@@ -45,22 +61,28 @@ class Mixing(Defense):
             words.append("same class")
         return f"mixup ({', '.join(words)})"
 
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        return factory(family)(image_shape, mixup=self.mixup, **settings)
 
+@dataclass(frozen=True)
+class Noise(Defense):
+    """Gaussian noise on reals and fakes, without mixing.
 
-def mixing(rule: str | None = None, **settings: Any) -> Mixing:
-    """`Mixing` by settings of a TOML file: a rule, or arguments of `MixUp`, or none."""
-    if rule is not None and settings:
-        raise ValueError(
-            "A published rule has its own settings. Expected `rule` alone, or settings "
-            f"of `MixUp`. Received: rule={rule!r} and {settings}."
-        )
-    if rule is not None:
-        return Mixing(rule)
-    return Mixing(MixUp(**settings) if settings else True)
+    Args:
+        noise_stddev: Standard deviation of the noise on each value, at least 0.
+    """
 
+    name = "noise"
+    title = "Noise alone"
+    note = "What the noise of mixup does without the mixing."
+    told_by = "mixup"
+    noise_stddev: float = 1.0
 
-def noise(noise_stddev: float = 1.0) -> Mixing:
-    """Gaussian noise on reals and fakes, without blending."""
-    return Mixing(MixUp(num_samples=1, noise_stddev=noise_stddev))
+    def __post_init__(self) -> None:
+        self.arguments()
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's `mixup`: a transform that only adds noise."""
+        return {"mixup": MixUp(num_samples=1, noise_stddev=self.noise_stddev)}
+
+    def describe(self, family: str) -> str:
+        """In words."""
+        return Mixing(self.arguments()["mixup"]).describe(family)

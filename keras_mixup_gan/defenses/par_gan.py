@@ -1,29 +1,195 @@
-"""PAR-GAN: several discriminators, each with a part of the members."""
+"""PAR-GAN (Chen et al., KDD 2021): discriminators that see disjoint parts."""
 
+import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from keras_mixup_gan.defenses.base import Defense, variant_of_dcgan
-from keras_mixup_gan.models.par_gan import PARGAN
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.models.dcgan import DCGAN, build_discriminator, refuse_together
+from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.partitions import hashed_choices
+from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_integer
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+class PARGAN(DCGAN):
+    """One generator against `num_parts` discriminators, each with its own members.
+
+    No discriminator sees more than its part of the training images, and the generator
+    descends the mean of its losses against all of them, which pulls it to what the
+    parts have in common. An image's part is a hash of its pixels under the model's
+    seed: it goes to the same discriminator in every epoch and after every resumption,
+    and so do its copies; parts are equal up to chance. The paper splits the set by
+    index.
+
+    Decided here: a discriminator's loss on reals is the mean over its own images of a
+    batch, and zero where the batch has none; all see all generated images; their losses
+    are summed, so that each learns as the DCGAN's does, and reported as a mean. Every
+    discriminator computes every score of a batch, so that a step costs up to
+    `num_parts` times the DCGAN's.
+
+    `score`, which attacks go by, is the score of the discriminator that an image's part
+    falls to, less the mean of the others': who holds the model can compute the part,
+    and the others, which never saw the image, tell how it looks to those that did not.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        num_parts: Number of parts and of discriminators, at least 2.
+        **kwargs: Further arguments of `DCGAN`, without `mixup`, `dp`, `augment` and
+            `norm="batch"`, by which a discriminator would see the others' images.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Chen, Wang, et al., "PAR-GAN: Improving the Generalization of Generative
+        Adversarial Networks Against Membership Inference Attacks", KDD 2021,
+        https://doi.org/10.1145/3447548.3467445
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 64,
+        width: int = 32,
+        norm: str | None = "layer",
+        *,
+        num_parts: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        check_integer(2, num_parts=num_parts)
+        refuse_together(type(self).__name__, kwargs)
+        if norm == "batch":
+            raise ValueError(
+                "Batch normalization would show a discriminator the images of all "
+                "parts. Expected a discriminator without it. Received: norm='batch'. "
+                "Use norm='layer'."
+            )
+        self.num_parts = num_parts  # which building the networks reads
+        super().__init__(image_shape, latent_dim, width, norm, **kwargs)
+
+    def make_discriminator(
+        self,
+        image_shape: tuple[int, int, int],
+        width: int,
+        norm: str | None,
+        num_classes: int | None,
+        seed: int,
+        dropout: float,
+    ) -> keras.Model:
+        """All discriminators as one network with a score of each."""
+        inputs: Any = keras.Input(image_shape, name="images")
+        if num_classes is not None:
+            inputs = [inputs, keras.Input((num_classes,), name="labels")]
+        scores = [
+            build_discriminator(
+                image_shape,
+                width,
+                norm,
+                num_classes,
+                seed + part,
+                dropout=dropout,
+                name=f"part_{part}",
+            )(inputs)
+            for part in range(self.num_parts)
+        ]
+        joined = keras.layers.Concatenate(dtype="float32", name="scores")(scores)
+        return keras.Model(inputs, joined, name="discriminator")
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the model."""
+        return {**super().get_config(), "num_parts": self.num_parts}
+
+    def part_of(self, images: Tensor) -> Tensor:
+        """The part that each image belongs to.
+
+        Args:
+            images: Float32 tensor `(batch, height, width, channels)`.
+
+        Returns:
+            Int64 tensor `(batch,)` of numbers below `num_parts`.
+        """
+        # By NumPy: TensorFlow's numbers may hang on how a function is compiled.
+        random = generator(self.seed, Stream.PARTITIONS)
+        size = math.prod(self.image_shape)
+        limits = tf.int64.min, tf.int64.max
+        weights = random.integers(*limits, size, "int64", endpoint=True)
+        return hashed_choices(images, tf.constant(weights), self.num_parts)
+
+    def discriminate(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        training: bool = True,
+        network: Any = None,
+    ) -> Tensor:
+        """The highest score `(batch,)` that any discriminator gives."""
+        scores = self.logits(images, labels, training, network)
+        return tf.reduce_max(scores, axis=1)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _score_batch(self, inputs: Any) -> Tensor:
+        images, labels = inputs if isinstance(inputs, list) else (inputs, None)
+        scores = self.logits(images, labels, training=False)
+        own = tf.one_hot(self.part_of(images), self.num_parts)
+        others = tf.reduce_sum((1 - own) * scores, axis=1) / (self.num_parts - 1)
+        return tf.reduce_sum(own * scores, axis=1) - others
+
+    def real_losses(self, scores: Tensor, images: Tensor) -> Tensor:
+        """Each discriminator's mean loss on the reals of its own part.
+
+        Args:
+            scores: All discriminators' raw scores `(batch, num_parts)`.
+            images: The images `(batch, height, width, channels)`.
+
+        Returns:
+            Tensor `(num_parts,)`, zero where a part has no image.
+        """
+        own = tf.one_hot(self.part_of(images), self.num_parts)
+        totals = tf.reduce_sum(own * real_loss(scores), axis=0)
+        return totals / tf.maximum(tf.reduce_sum(own, axis=0), 1)
+
+    def update_discriminator(
+        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+    ) -> Tensor:
+        """One step of all discriminators; returns their mean loss."""
+        images = batch["images"]
+        both = None if labels is None else tf.concat([labels, labels], 0)
+        with tf.GradientTape() as tape:
+            scores = self.logits(tf.concat([images, fakes], 0), both)
+            real, fake = tf.split(scores, 2)
+            losses = self.real_losses(real, images)
+            losses += tf.reduce_mean(fake_loss(fake), axis=0)
+            objective = tf.reduce_sum(losses)
+        self.minimize(tape, objective, self.discriminator, self.d_optimizer)
+        return tf.reduce_mean(losses)
+
+    def generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
+        """The mean of the non-saturating losses against all discriminators."""
+        return tf.reduce_mean(real_loss(self.logits(fakes, labels)))
 
 
 @dataclass(frozen=True)
-class ParGan(Defense):
+class PARGANDefense(Defense):
     """`PARGAN` in the place of the DCGAN.
 
     Args:
         num_parts: Number of discriminators, at least 2.
-
-    Source: Chen, Wang, et al., "PAR-GAN", KDD 2021.
     """
 
-    families: ClassVar[tuple[str, ...]] = ("dcgan",)
+    name = "par-gan"
+    title = "PAR-GAN"
+    note = "Chen et al., KDD 2021: each discriminator sees a part of the members."
+    told_by = "part_of"
+    families = ("dcgan",)
+    variant = PARGAN
     num_parts: int = 4
 
     def describe(self, family: str) -> str:
         """In words."""
         return f"PAR-GAN ({self.num_parts} parts)"
-
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        own = {"num_parts": self.num_parts}
-        return variant_of_dcgan(PARGAN, image_shape, {**own, **settings})

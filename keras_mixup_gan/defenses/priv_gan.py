@@ -1,31 +1,236 @@
-"""privGAN: pairs on parts of the members whose images must not be told apart."""
+"""privGAN (Mukherjee et al., PETS 2021): pairs that must not be told apart."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from keras_mixup_gan.defenses.base import Defense, variant_of_dcgan
-from keras_mixup_gan.models.priv_gan import PrivGAN
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.par_gan import PARGAN
+from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models.dcgan import build_discriminator, build_generator
+from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_in_range
+
+
+@keras.saving.register_keras_serializable("keras_mixup_gan")
+class PrivGAN(PARGAN):
+    """`num_parts` pairs on disjoint members, with a privacy discriminator among them.
+
+    Pair `k` plays the DCGAN's game on part `k` of the members. The privacy
+    discriminator tells from a generated image which generator made it, and each
+    generator is rewarded, with weight `privacy_ratio`, for being taken for another: a
+    generator that repeats its own part's members gives itself away. The released
+    generator is the first; it alone is averaged, sampled and exported.
+
+    Decided here:
+
+    - Parts are those of `PARGAN`, by a hash of the pixels.
+    - Generator `k` descends `-log D_k(G_k(z)) - privacy_ratio log(1 - p_k(G_k(z)))`,
+      where `p_k` is the privacy discriminator's probability of `k`. In the paper's game
+      it descends `privacy_ratio log p_k`; the form here has the same aim and, like the
+      non-saturating loss, a gradient where that has none. With two pairs it is the
+      cross-entropy of the other generator's index.
+    - The privacy discriminator has the DCGAN's architecture, starts with all others and
+      learns from generated images alone, in every discriminator update.
+    - A step gives every pair as many generated images as the batch has, and its part
+      of the batch. One optimizer trains all generators, one all discriminators.
+    - `score`, which attacks go by, is that of `PARGAN`.
+    - Reported are the mean discriminator loss and the mean adversarial loss of the
+      generators, without the privacy terms.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        num_parts: Number of pairs, at least 2.
+        privacy_ratio: Weight of the privacy term (the paper's lambda), at least 0.
+        **kwargs: Further arguments of `DCGAN`, as for `PARGAN`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Mukherjee, Xu, Trivedi, Patowary, Ferres, "privGAN: Protecting GANs from
+        membership inference attacks at low cost", PETS 2021,
+        https://arxiv.org/abs/2001.00071
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 64,
+        width: int = 32,
+        norm: str | None = "layer",
+        *,
+        num_parts: int = 2,
+        privacy_ratio: float = 1.0,
+        num_classes: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_in_range(0, float("inf"), privacy_ratio=privacy_ratio)
+        super().__init__(
+            image_shape,
+            latent_dim,
+            width,
+            norm,
+            num_parts=num_parts,
+            num_classes=num_classes,
+            **kwargs,
+        )
+        self.privacy_ratio = privacy_ratio
+        shape = self.image_shape
+        # The discriminators took the seeds from `seed + 1` on.
+        first = self.seed + 1 + num_parts
+        with policy_scope(kwargs.get("dtype")):
+            self.privacy_discriminator = build_discriminator(
+                shape,
+                width,
+                norm,
+                num_classes,
+                first,
+                outputs=num_parts,
+                name="privacy_discriminator",
+            )
+            self.unreleased = [
+                build_generator(shape, latent_dim, width, num_classes, first + part)
+                for part in range(1, num_parts)
+            ]
+
+    @property
+    def generators(self) -> list[keras.Model]:
+        """All generators, the released one first."""
+        return [self.generator, *self.unreleased]
+
+    @property
+    def trained_generators(self) -> list[keras.Model]:
+        """What the generators' optimizer trains."""
+        return self.generators
+
+    @property
+    def trained_discriminators(self) -> list[keras.Model]:
+        """What the discriminators' optimizer trains."""
+        return [self.discriminator, self.privacy_discriminator]
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the model."""
+        return {**super().get_config(), "privacy_ratio": self.privacy_ratio}
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """Updates of all discriminators, one on each batch, then of all generators.
+
+        Args:
+            data: Prepared batches.
+
+        Returns:
+            Running means of the losses.
+        """
+        batches = feeding.prepared_batches(self, data)
+        for n, batch in enumerate(batches):
+            labels = batch.get("labels")
+            with tf.GradientTape() as tape:
+                fakes = self.fakes_of_all(batch, n)
+            d_loss = self.update_discriminators(batch, fakes, labels)
+
+        with tape:  # goes on: the last fakes serve the generators too
+            losses = self.generator_losses(fakes, labels)
+            objective = tf.reduce_sum(losses)
+            if self.privacy_ratio > 0:
+                terms = self.privacy_losses(fakes, labels)
+                objective += self.privacy_ratio * tf.reduce_sum(terms)
+        self.minimize(tape, objective, self.trained_generators, self.g_optimizer)
+        return self.finish_step(d_loss, tf.reduce_mean(losses))
+
+    def fakes_of_all(self, batch: dict[str, Tensor], draw: int) -> list[Tensor]:
+        """A batch of every generator, each from latents of its own."""
+        num_images = tf.shape(batch["images"])[0]
+        images = []
+        for part, network in enumerate(self.generators):
+            own_draw = draw * self.num_parts + part
+            latents = self.latents(num_images, own_draw)
+            labels = batch.get("labels")
+            images.append(self.synthesize(network, latents, labels, own_draw))
+        return images
+
+    def update_discriminators(
+        self, batch: dict[str, Tensor], fakes: list[Tensor], labels: Any
+    ) -> Tensor:
+        """One step of the pairs' discriminators and of the one for privacy.
+
+        Returns:
+            The mean loss of the pairs' discriminators.
+        """
+        images = batch["images"]
+        with tf.GradientTape() as tape:
+            losses = self.real_losses(self.logits(images, labels), images)
+            scores = self.scores_of_pairs(fakes, labels)
+            losses += tf.reduce_mean(fake_loss(scores), axis=0)
+            own = self.log_probabilities(fakes, labels)[0]
+            objective = tf.reduce_sum(losses) - tf.reduce_mean(own)
+        networks = self.trained_discriminators
+        self.minimize(tape, objective, networks, self.d_optimizer)
+        return tf.reduce_mean(losses)
+
+    def generator_losses(self, fakes: list[Tensor], labels: Any) -> Tensor:
+        """Each generator's loss `(num_parts,)` against its own discriminator."""
+        return tf.reduce_mean(real_loss(self.scores_of_pairs(fakes, labels)), axis=0)
+
+    def privacy_losses(self, fakes: list[Tensor], labels: Any) -> Tensor:
+        """Each generator's `-log(1 - p_k)`, a mean over its images, `(num_parts,)`."""
+        return -tf.reduce_mean(self.log_probabilities(fakes, labels)[1], axis=0)
+
+    def scores_of_pairs(self, fakes: list[Tensor], labels: Any) -> Tensor:
+        """Scores `(batch, num_parts)` of generator k's images by discriminator k."""
+        scores = []
+        for part, images in enumerate(fakes):
+            branch = self.discriminator.get_layer(f"part_{part}")
+            inputs = images if labels is None else [images, labels]
+            scores.append(branch(inputs, training=True)[:, 0])
+        return tf.cast(tf.stack(scores, axis=1), tf.float32)
+
+    def log_probabilities(
+        self, fakes: list[Tensor], labels: Any
+    ) -> tuple[Tensor, Tensor]:
+        """What the privacy discriminator makes of all generators' images.
+
+        Args:
+            fakes: Images of each generator.
+            labels: The labels that each of them was given, or `None`.
+
+        Returns:
+            Log-probabilities `(batch, num_parts)` that an image is its own
+            generator's, and that it is another's.
+        """
+        own, other = [], []
+        for part, images in enumerate(fakes):
+            inputs = images if labels is None else [images, labels]
+            logits = self.privacy_discriminator(inputs, training=True)
+            logs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+            own.append(logs[:, part])
+            rest = tf.concat([logs[:, :part], logs[:, part + 1 :]], axis=1)
+            other.append(tf.reduce_logsumexp(rest, axis=1))
+        return tf.stack(own, axis=1), tf.stack(other, axis=1)
 
 
 @dataclass(frozen=True)
-class PrivGan(Defense):
+class PrivGANDefense(Defense):
     """`PrivGAN` in the place of the DCGAN.
 
     Args:
         num_parts: Number of pairs, at least 2.
         privacy_ratio: Weight of the privacy term (the paper's lambda), at least 0.
-
-    Source: Mukherjee et al., "privGAN", PETS 2021.
     """
 
-    families: ClassVar[tuple[str, ...]] = ("dcgan",)
+    name = "privgan"
+    title = "privGAN"
+    note = "Mukherjee et al., PETS 2021: pairs on disjoint parts of the members."
+    told_by = "part_of"
+    families = ("dcgan",)
+    variant = PrivGAN
     num_parts: int = 2
     privacy_ratio: float = 1.0
 
     def describe(self, family: str) -> str:
         """In words."""
         return f"privGAN ({self.num_parts} pairs, privacy ratio {self.privacy_ratio:g})"
-
-    def _build(self, family: str, image_shape: Any, settings: dict[str, Any]) -> Any:
-        own = {"num_parts": self.num_parts, "privacy_ratio": self.privacy_ratio}
-        return variant_of_dcgan(PrivGAN, image_shape, {**own, **settings})

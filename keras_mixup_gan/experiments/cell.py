@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
@@ -27,6 +26,7 @@ from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.defenses import Defense, Undefended
 from keras_mixup_gan.metrics import FeatureExtractor, quality
 from keras_mixup_gan.metrics.usefulness import usefulness
+from keras_mixup_gan.models import recipes
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.versions import software_versions
 
@@ -87,7 +87,7 @@ class Cell:
         settings["defense"]["kind"] = type(self.defense).__name__
         content = {
             "cell": settings,
-            "recipe": zoo.load_recipe(self.model),
+            "recipe": recipes.load_recipe(self.model),
             "split": split.content_hash,
             "extractor": extractor.name,
             "versions": software_versions(),

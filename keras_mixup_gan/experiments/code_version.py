@@ -5,7 +5,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from keras_mixup_gan.zoo.folder import zoo_folder
+from keras_mixup_gan.models.recipes import zoo_folder
 
 # What trains, attacks and measures; pages and commands change no number.
 _PARTS = (

@@ -8,13 +8,13 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan import defenses, zoo
+from keras_mixup_gan import defenses
 from keras_mixup_gan.defenses import Defense
 from keras_mixup_gan.experiments.cell import Cell
 from keras_mixup_gan.experiments.pool import draw_game
+from keras_mixup_gan.models.recipes import list_families, load_recipe
 from keras_mixup_gan.privacy.accounting import noise_multiplier_for
 from keras_mixup_gan.validation import check_choice, check_integer
-from keras_mixup_gan.zoo.folder import list_models
 
 # Inside an installed package, or beside it in a checkout.
 _INSTALLED = Path(__file__).resolve().parent / "suites"
@@ -104,7 +104,7 @@ class Block:
     seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        check_choice(self.model, list_models(), "model")
+        check_choice(self.model, list_families(), "model")
         check_integer(0, shadows=self.shadows)
         for members in self.members:
             check_integer(2, members=members)
@@ -278,7 +278,7 @@ class Suite:
             settings |= {"noise_seed": seed, "num_examples": members}
             target = settings.pop("target_epsilon", None)
             if target is not None:
-                recipe = zoo.load_recipe(block.model)["model"]
+                recipe = load_recipe(block.model)["model"]
                 updates = block.checkpoints[-1] * recipe.get("critic_steps", 1)
                 settings["noise_multiplier"] = noise_multiplier_for(
                     target, self.delta, self.batch_size / members, updates

@@ -1,27 +1,32 @@
-"""The GANs: a base class and one file for each family."""
+"""The GANs: a base class, one file for each family, and how they are saved."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.lazy import lazy_names
+from keras_mixup_gan.registration import announce_classes
 
 if TYPE_CHECKING:
     from keras_mixup_gan.models.dcgan import DCGAN as DCGAN
     from keras_mixup_gan.models.gan import GAN as GAN
-    from keras_mixup_gan.models.par_gan import PARGAN as PARGAN
-    from keras_mixup_gan.models.priv_gan import PrivGAN as PrivGAN
-    from keras_mixup_gan.models.relax_loss import RelaxLossDCGAN as RelaxLossDCGAN
+    from keras_mixup_gan.models.saving import load_gan as load_gan
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite as StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP as WGANGP
 else:
-    __getattr__, __dir__ = lazy_names(
+    _get, __dir__ = lazy_names(
         __name__,
         {
             "DCGAN": f"{__name__}.dcgan",
             "GAN": f"{__name__}.gan",
-            "PARGAN": f"{__name__}.par_gan",
-            "PrivGAN": f"{__name__}.priv_gan",
-            "RelaxLossDCGAN": f"{__name__}.relax_loss",
             "StyleGANLite": f"{__name__}.stylegan_lite",
             "WGANGP": f"{__name__}.wgan_gp",
+            "load_gan": f"{__name__}.saving",
         },
     )
+
+    def __getattr__(name: str) -> Any:
+        value = _get(name)
+        announce_classes()  # to Keras, which that may have imported
+        return value
+
+
+announce_classes()

@@ -50,6 +50,7 @@ class DCGAN(GAN):
         Radford et al., https://arxiv.org/abs/1511.06434
     """
 
+    family = "dcgan"
     scores_suffice = True
 
     def __init__(

@@ -1,12 +1,12 @@
 """What all GANs of the zoo share: data, randomness, optimizers, averaging."""
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
 
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models import feeding, optimizing
+from keras_mixup_gan.models import feeding, optimizing, recipes
 from keras_mixup_gan.models.augment import augment as diff_augment
 from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.private_gan import PrivateGAN
@@ -57,6 +57,14 @@ class GAN(PrivateGAN):
         ValueError: If an argument is out of range, `mixup` meets `dp`, or the
             discriminator has layers that DP-SGD cannot treat.
     """
+
+    # Of a class that has a recipe of its own; its variants inherit it.
+    family: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in vars(cls):
+            recipes.FAMILIES[cls.family] = cls
 
     def __init__(
         self,
@@ -135,6 +143,64 @@ class GAN(PrivateGAN):
         self._d_loss = keras.metrics.Mean(name="d_loss")
         self._g_loss = keras.metrics.Mean(name="g_loss")
         self.built = True
+
+    @classmethod
+    def from_recipe(
+        cls,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        *,
+        mixup: bool | str | MixUp | None = False,
+        dp: DPSGD | None = None,
+        num_classes: int | None = None,
+        latent_dim: int | None = None,
+        width: int | None = None,
+        seed: int | None = None,
+        compile: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """A model with its recipe's settings, compiled and ready to `fit`.
+
+        `keras_mixup_gan.zoo.dcgan`, `zoo.wgan_gp` and `zoo.stylegan_lite` are this
+        method of `models.DCGAN`, `models.WGANGP` and `models.StyleGANLite`.
+        `zoo.wgan_gp(mixup="paper", num_classes=10)` is the published method of Ji et
+        al. in the family they published it for.
+
+        Args:
+            image_shape: `(height, width, channels)`; which sizes suit is told by the
+                class.
+            mixup: `False`; `True` for the recipe's choice; `"paper"` for the published
+                rule of Ji et al.; or a `MixUp`.
+            dp: `DPSGD` settings for a differentially private discriminator.
+            num_classes: Number of classes of a conditional model.
+            latent_dim: Latent dimensions; the recipe's by default.
+            width: Channels at full resolution; the recipe's by default.
+            seed: Integer seed; `None` draws one.
+            compile: Whether to compile with the recipe's optimizers.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If an argument is out of range or `mixup` meets `dp`.
+            ImportError: If `dp` is given and its extra is not installed.
+
+        Example:
+        ```python
+        model = keras_mixup_gan.zoo.dcgan(mixup=True)
+        model.fit(images, epochs=50)
+        ```
+        """
+        recipe = recipes.load_recipe(cls.family)
+        sizes = {"latent_dim": latent_dim, "width": width}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        settings = {**recipe["model"], **given, **kwargs}
+        transform = recipes.resolve_mixup(mixup, recipe)
+        fixed = {"mixup": transform, "dp": dp, "num_classes": num_classes, "seed": seed}
+        model = cls(image_shape, **{**settings, **fixed})
+        if compile:
+            recipes.compile_from(recipe, model)
+        return model
 
     # === Keras ===
 

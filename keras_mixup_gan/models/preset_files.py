@@ -6,7 +6,6 @@ Nothing in either file is executed. This module needs NumPy alone.
 """
 
 import contextlib
-import hashlib
 import io
 import json
 import lzma
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.storage import digest_bytes, write_file
 from keras_mixup_gan.typing import FloatArray
 
 _npy: Any = np.lib.format
@@ -86,23 +86,23 @@ class PresetFiles:
         """
         folder = Path(folder)
         text = _read_bytes(folder / CONFIG, _MAX_CONFIG_BYTES)
-        if config_sha256 not in (None, _sha256(text)):
+        if config_sha256 not in (None, digest_bytes(text)):
             raise ValueError(
                 f"The file {folder / CONFIG} is not the one of the manifest. Expected "
-                f"sha256 {config_sha256}. Received: {_sha256(text)}. Install "
+                f"sha256 {config_sha256}. Received: {digest_bytes(text)}. Install "
                 "keras-mixup-gan again."
             )
         content = _parsed(text, folder)
         expected = content["weights"]
         weights = _read_bytes(folder / WEIGHTS, _MAX_WEIGHTS_BYTES)
-        received = {"sha256": _sha256(weights), "bytes": len(weights)}
+        received = {"sha256": digest_bytes(weights), "bytes": len(weights)}
         if received != expected:
             raise ValueError(
                 f"The file {folder / WEIGHTS} is not the one that was saved. Expected "
                 f"{_digest_words(expected)}. Received: {_digest_words(received)}. "
                 "Copy the whole folder again."
             )
-        return cls(folder, content, _sha256(text), weights)
+        return cls(folder, content, digest_bytes(text), weights)
 
     @classmethod
     def write(
@@ -129,21 +129,12 @@ class PresetFiles:
         plain = {name: np.asarray(array, "<f4") for name, array in arrays.items()}
         np.savez_compressed(buffer, **plain)
         weights = buffer.getvalue()
-        described = {"sha256": _sha256(weights), "bytes": len(weights)}
+        described = {"sha256": digest_bytes(weights), "bytes": len(weights)}
         whole = {"format": FORMAT, **content, "weights": described}
         text = (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, data in ((WEIGHTS, weights), (CONFIG, text)):
-                part = folder / f"{name}.part"
-                part.write_bytes(data)
-                part.replace(folder / name)
-        except OSError as error:
-            raise ValueError(
-                f"The preset could not be written to {folder} ({error}). Expected a "
-                "folder that can be made or written to. Choose another one."
-            ) from error
-        return cls(folder, whole, _sha256(text), weights)
+        write_file(folder / WEIGHTS, weights)
+        write_file(folder / CONFIG, text)
+        return cls(folder, whole, digest_bytes(text), weights)
 
     def arrays(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, FloatArray]:
         """Parses the weights.
@@ -267,7 +258,3 @@ def _read_bytes(path: Path, limit: int) -> bytes:
 
 def _digest_words(described: Mapping[str, Any]) -> str:
     return f"{described['bytes']} bytes with sha256 {str(described['sha256'])[:12]}"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

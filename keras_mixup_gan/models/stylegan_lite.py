@@ -77,6 +77,8 @@ class StyleGANLite(GAN):
         https://arxiv.org/abs/1801.04406
     """
 
+    family = "stylegan_lite"
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (28, 28, 1),

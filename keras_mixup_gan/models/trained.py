@@ -200,7 +200,7 @@ class TrainedGAN(keras.Model):
         Returns:
             The folder.
         """
-        from keras_mixup_gan.models.preset_models import save_preset
+        from keras_mixup_gan.models.saving import save_preset
 
         return save_preset(self, folder).folder
 

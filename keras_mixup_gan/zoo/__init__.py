@@ -1,30 +1,37 @@
-"""Factories that build compiled models from the zoo's recipes, and trained presets."""
+"""Compiled models by the recipes of their families, and trained presets.
 
-from typing import TYPE_CHECKING
+Every family is here by its name, `zoo.dcgan`, `zoo.wgan_gp` and `zoo.stylegan_lite`:
+the class method `from_recipe` of its class. `help(keras_mixup_gan.zoo.dcgan)` tells the
+arguments.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.lazy import lazy_names
+from keras_mixup_gan.models.recipes import family_class, list_families
 
 if TYPE_CHECKING:
-    from keras_mixup_gan.zoo.factories import dcgan as dcgan
-    from keras_mixup_gan.zoo.factories import load_recipe as load_recipe
-    from keras_mixup_gan.zoo.factories import resolve_mixup as resolve_mixup
-    from keras_mixup_gan.zoo.factories import stylegan_lite as stylegan_lite
-    from keras_mixup_gan.zoo.factories import wgan_gp as wgan_gp
+    from keras_mixup_gan.models.dcgan import DCGAN
+    from keras_mixup_gan.models.recipes import load_recipe as load_recipe
+    from keras_mixup_gan.models.recipes import resolve_mixup as resolve_mixup
+    from keras_mixup_gan.models.stylegan_lite import StyleGANLite
+    from keras_mixup_gan.models.wgan_gp import WGANGP
     from keras_mixup_gan.zoo.presets import from_preset as from_preset
     from keras_mixup_gan.zoo.presets import list_presets as list_presets
     from keras_mixup_gan.zoo.presets import preset_info as preset_info
     from keras_mixup_gan.zoo.presets import save_to_preset as save_to_preset
     from keras_mixup_gan.zoo.presets import verify_presets as verify_presets
+
+    dcgan = DCGAN.from_recipe
+    wgan_gp = WGANGP.from_recipe
+    stylegan_lite = StyleGANLite.from_recipe
 else:
-    _FACTORIES, _PRESETS = f"{__name__}.factories", f"{__name__}.presets"
-    __getattr__, __dir__ = lazy_names(
+    _RECIPES, _PRESETS = "keras_mixup_gan.models.recipes", f"{__name__}.presets"
+    _get, _names = lazy_names(
         __name__,
         {
-            "dcgan": _FACTORIES,
-            "load_recipe": _FACTORIES,
-            "resolve_mixup": _FACTORIES,
-            "stylegan_lite": _FACTORIES,
-            "wgan_gp": _FACTORIES,
+            "load_recipe": _RECIPES,
+            "resolve_mixup": _RECIPES,
             "from_preset": _PRESETS,
             "list_presets": _PRESETS,
             "preset_info": _PRESETS,
@@ -32,3 +39,11 @@ else:
             "verify_presets": _PRESETS,
         },
     )
+
+    def __getattr__(name: str) -> Any:
+        if name in list_families():
+            return family_class(name).from_recipe
+        return _get(name)
+
+    def __dir__() -> list[str]:
+        return sorted({*_names(), *list_families()})

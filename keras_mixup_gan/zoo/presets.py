@@ -3,20 +3,19 @@
 Importing this module does not import TensorFlow.
 """
 
-import difflib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.models.preset_files import CONFIG, WEIGHTS, PresetFiles
-from keras_mixup_gan.zoo.folder import zoo_folder
+from keras_mixup_gan.models.recipes import compile_from, load_recipe, zoo_folder
+from keras_mixup_gan.validation import did_you_mean
 
 if TYPE_CHECKING:
     from keras_mixup_gan.models.gan import GAN
 
 MANIFEST = "manifest.json"
-_FACTORIES = {"DCGAN": "dcgan", "WGANGP": "wgan_gp", "StyleGANLite": "stylegan_lite"}
 
 
 def list_presets() -> list[str]:
@@ -78,14 +77,11 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN
     images = model.generate(64)
     ```
     """
-    from keras_mixup_gan.models.preset_models import load_preset
-    from keras_mixup_gan.zoo.factories import load_recipe, optimizer_from
+    from keras_mixup_gan.models.saving import load_preset
 
-    files = read_preset(preset)
-    model = load_preset(files)
+    model = load_preset(read_preset(preset))
     if compile:
-        recipe = load_recipe(_FACTORIES[files.content["class"]])
-        model.compile(optimizer_from(recipe), optimizer_from(recipe))
+        compile_from(load_recipe(model.family), model)
     return model
 
 
@@ -109,7 +105,7 @@ def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
     same = keras_mixup_gan.zoo.from_preset("my_gan")
     ```
     """
-    from keras_mixup_gan.models.preset_models import save_preset
+    from keras_mixup_gan.models.saving import save_preset
 
     return save_preset(model, folder).folder
 
@@ -170,10 +166,9 @@ def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:
 
 def _unknown(preset: str) -> str:
     names = list_presets()
-    nearest = difflib.get_close_matches(preset, names, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
     known = ", ".join(map(repr, names)) or "none, as the zoo is empty"
     return (
         f"There is no preset {preset!r}. Expected one of {known}, or a folder with "
-        f"{CONFIG}. Received: preset={preset!r}, looked up from {Path.cwd()}.{hint}"
+        f"{CONFIG}. Received: preset={preset!r}, looked up from {Path.cwd()}."
+        f"{did_you_mean(preset, names, cutoff=0.4)}"
     )

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import defenses, models
+from keras_mixup_gan import defenses
 from tests.defenses.tiny import assert_resumes, build
 from tests.models.tiny import random_images
 
 
 def test_parts_are_stable_and_balanced():
-    model = build(defenses.ParGan())
+    model = build(defenses.PARGANDefense())
     images = random_images(2000)
     parts = np.array(model.part_of(images))
     assert np.bincount(parts, minlength=4).min() > 430
@@ -18,11 +18,13 @@ def test_parts_are_stable_and_balanced():
     np.testing.assert_array_equal(model.part_of(images[order]), parts[order])
     model.steps.assign(7)
     np.testing.assert_array_equal(model.part_of(images), parts)
-    assert np.mean(build(defenses.ParGan(), seed=1).part_of(images) == parts) < 0.3
+    assert (
+        np.mean(build(defenses.PARGANDefense(), seed=1).part_of(images) == parts) < 0.3
+    )
 
 
 def test_a_discriminator_learns_nothing_of_other_parts():
-    model = build(defenses.ParGan(3))
+    model = build(defenses.PARGANDefense(3))
     images = random_images(300)
     parts = np.array(model.part_of(images))
     batch = images[:8]
@@ -50,14 +52,14 @@ def test_a_discriminator_learns_nothing_of_other_parts():
 
 
 def test_a_part_without_images_has_no_loss():
-    model = build(defenses.ParGan())
+    model = build(defenses.PARGANDefense())
     image = random_images(1)
     losses = np.array(model.real_losses(model.logits(image, None), image))
     assert np.flatnonzero(losses).tolist() == [int(model.part_of(image)[0])]
 
 
 def test_the_score_is_that_of_the_own_discriminator_beside_the_others():
-    model = build(defenses.ParGan())
+    model = build(defenses.PARGANDefense())
     images = random_images(5)
     scores = np.array(model.logits(images, None, training=False))
     assert scores.shape == (5, 4)
@@ -70,15 +72,15 @@ def test_the_score_is_that_of_the_own_discriminator_beside_the_others():
 @pytest.mark.parametrize("num_classes", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     path = tmp_path / "model.keras"
-    loaded = assert_resumes(defenses.ParGan(), path, num_classes=num_classes)
+    loaded = assert_resumes(defenses.PARGANDefense(), path, num_classes=num_classes)
     assert loaded.num_parts == 4
 
 
 def test_what_would_join_the_parts_is_refused():
     for settings in ({"mixup": True}, {"augment": "color"}):
         with pytest.raises(ValueError, match="PARGAN is not defined together with"):
-            build(defenses.ParGan(), **settings)
+            build(defenses.PARGANDefense(), **settings)
     with pytest.raises(ValueError, match="norm='batch'"):
-        models.PARGAN(norm="batch")
+        defenses.PARGAN(norm="batch")
     with pytest.raises(ValueError, match="num_parts"):
-        models.PARGAN(num_parts=1)
+        defenses.PARGAN(num_parts=1)

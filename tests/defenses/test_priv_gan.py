@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import defenses, models
+from keras_mixup_gan import defenses
 from tests.defenses.tiny import assert_resumes, build, train
 from tests.models.tiny import random_images
 
@@ -14,7 +14,7 @@ def weights(networks):
 
 
 def trained_with_privacy_at(scale, ratio):
-    model = build(defenses.PrivGan(privacy_ratio=ratio))
+    model = build(defenses.PrivGANDefense(privacy_ratio=ratio))
     for weight in model.privacy_discriminator.trainable_variables:
         weight.assign(scale * weight)
     return train(model, 1)
@@ -28,7 +28,7 @@ def test_generators_heed_the_privacy_discriminator_by_its_ratio(ratio):
 
 
 def test_the_privacy_loss_is_low_where_generators_are_mistaken():
-    model = build(defenses.PrivGan(3))
+    model = build(defenses.PrivGANDefense(3))
     fakes = model.fakes_of_all({"images": random_images(5)}, 0)
     own, other = model.log_probabilities(fakes, None)
     assert own.shape == other.shape == (5, 3)
@@ -38,7 +38,7 @@ def test_the_privacy_loss_is_low_where_generators_are_mistaken():
 
 
 def test_pairs_do_not_learn_from_each_other():
-    model = build(defenses.PrivGan(privacy_ratio=0.0))
+    model = build(defenses.PrivGANDefense(privacy_ratio=0.0))
     with tf.GradientTape(persistent=True) as tape:
         fakes = model.fakes_of_all({"images": random_images(4)}, 0)
         losses = model.generator_losses(fakes, None)
@@ -50,7 +50,7 @@ def test_pairs_do_not_learn_from_each_other():
 
 
 def test_all_networks_learn_and_the_first_is_released():
-    model = build(defenses.PrivGan())
+    model = build(defenses.PrivGANDefense())
     everything = [
         *model.trained_generators,
         *model.trained_discriminators,
@@ -75,15 +75,15 @@ def test_all_networks_learn_and_the_first_is_released():
 
 @pytest.mark.parametrize("num_classes", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
-    defense = defenses.PrivGan(privacy_ratio=0.5)
+    defense = defenses.PrivGANDefense(privacy_ratio=0.5)
     loaded = assert_resumes(defense, tmp_path / "m.keras", num_classes=num_classes)
     assert (loaded.num_parts, loaded.privacy_ratio) == (2, 0.5)
 
 
 def test_a_second_defense_and_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="PrivGAN is not defined together with `aug"):
-        build(defenses.PrivGan(), augment="color")
+        build(defenses.PrivGANDefense(), augment="color")
     with pytest.raises(ValueError, match="privacy_ratio"):
-        models.PrivGAN(privacy_ratio=-1.0)
+        defenses.PrivGAN(privacy_ratio=-1.0)
     with pytest.raises(ValueError, match="num_parts"):
-        models.PrivGAN(num_parts=1)
+        defenses.PrivGAN(num_parts=1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import defenses, models
+from keras_mixup_gan import defenses
 from tests.defenses.tiny import assert_resumes, build, train
 from tests.models.tiny import assert_same_state, random_images
 
@@ -68,8 +68,8 @@ def test_training_goes_on_to_the_bit(num_classes, tmp_path):
 
 def test_a_second_defense_and_impossible_levels_are_refused():
     with pytest.raises(ValueError, match="not defined together with `augment`"):
-        models.RelaxLossDCGAN(augment="color")
+        defenses.RelaxLossDCGAN(augment="color")
     with pytest.raises(ValueError, match="not defined together with `mixup`"):
         build(defenses.RelaxLoss(), mixup=True)
     with pytest.raises(ValueError, match="alpha"):
-        models.RelaxLossDCGAN(alpha=-1.0)
+        defenses.RelaxLossDCGAN(alpha=-1.0)

@@ -7,6 +7,7 @@ import pytest
 from keras_mixup_gan.experiments import run_comparison
 from keras_mixup_gan.experiments.cell import Cell, run_cell
 from keras_mixup_gan.experiments.comparison import choose_extractor
+from keras_mixup_gan.models import recipes
 
 TIMES = ("seconds_per_step", "step_time_ratio")
 
@@ -128,15 +129,13 @@ def test_other_settings_neither_reuse_nor_delete_old_results(tiny, tmp_path):
 
 
 def test_the_key_follows_the_recipe(tiny, monkeypatch):
-    from keras_mixup_gan import zoo
-
     split = tiny().split()
     cell, extractor = tiny().cells()[2], choose_extractor(split)
     key = cell.key(split, extractor)
     assert cell.key(split, extractor) == key
-    recipe = copy.deepcopy(zoo.load_recipe("dcgan"))
+    recipe = copy.deepcopy(recipes.load_recipe("dcgan"))
     recipe["mixup"]["alpha"] = 0.5
-    monkeypatch.setattr(zoo, "load_recipe", lambda name: recipe)
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
     assert cell.key(split, extractor) != key
 
 

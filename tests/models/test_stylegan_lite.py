@@ -6,9 +6,9 @@ import tensorflow as tf
 from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models import StyleGANLite
 from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.recipes import load_recipe
 from keras_mixup_gan.models.style_layers import MinibatchStddev
 from keras_mixup_gan.models.stylegan_lite import num_levels, r1_penalty
-from keras_mixup_gan.zoo.factories import load_recipe
 from tests.models.tiny import (
     NUM_CLASSES,
     assert_same_state,

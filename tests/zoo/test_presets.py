@@ -10,7 +10,9 @@ import pytest
 from keras_mixup_gan import zoo
 from keras_mixup_gan.models import preset_files
 from keras_mixup_gan.models.preset_files import CONFIG, WEIGHTS, PresetFiles
-from keras_mixup_gan.models.preset_models import CLASSES, load_preset, variables
+from keras_mixup_gan.models.recipes import family_classes, list_families
+from keras_mixup_gan.models.saving import load_preset, variables
+from keras_mixup_gan.storage import digest_bytes
 from keras_mixup_gan.zoo import presets
 from tests.models import tiny
 
@@ -58,7 +60,7 @@ def rewrite(folder, change_arrays=None, **changes):
 def replace_weights(folder, data):
     """Puts other bytes in the place of the weights, with right checksums."""
     content = json.loads((folder / CONFIG).read_text())
-    content["weights"] = {"sha256": preset_files._sha256(data), "bytes": len(data)}
+    content["weights"] = {"sha256": digest_bytes(data), "bytes": len(data)}
     (folder / WEIGHTS).write_bytes(data)
     (folder / CONFIG).write_text(json.dumps(content))
 
@@ -123,9 +125,12 @@ def test_a_preset_is_found_by_its_folder_and_files(saved, inside):
 
 
 def test_every_family_has_a_class_and_a_recipe():
-    assert set(presets._FACTORIES) == set(CLASSES)
-    for factory in presets._FACTORIES.values():
-        assert zoo.load_recipe(factory)["optimizer"]
+    assert list_families() == ["dcgan", "stylegan_lite", "wgan_gp"]
+    for name, kind in family_classes().items():
+        assert name == kind.__name__
+        assert zoo.load_recipe(kind.family)["optimizer"]
+        assert getattr(zoo, kind.family) == kind.from_recipe
+        assert kind.family in dir(zoo)
 
 
 # === Names ===
@@ -370,5 +375,5 @@ def test_only_models_of_the_library_are_saved(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(saved, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="could not be written"):
+    with pytest.raises(ValueError, match="cannot be written"):
         zoo.save_to_preset(saved[0], tmp_path / "file" / "preset")

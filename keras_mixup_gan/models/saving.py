@@ -1,27 +1,33 @@
-"""Models to presets and back: only weights travel, and only our classes are built."""
+"""Saved models: presets and `.keras` files, which are read without running code.
+
+A preset holds weights and plain settings; only classes of the families' registry are
+built from one. A `.keras` file holds the whole state of a training; before Keras loads
+one, everything that it names is held against an allow-list.
+"""
 
 import dataclasses
-import importlib
 import inspect
+import json
 import os
-from collections.abc import Mapping
-from typing import Any
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.preset_files import PresetFiles
+from keras_mixup_gan.models.recipes import family_classes
 from keras_mixup_gan.privacy.dpsgd import DPSGD
+from keras_mixup_gan.registration import PACKAGE, announce_classes
 from keras_mixup_gan.validation import check_choice
+from keras_mixup_gan.versions import __version__
 
-# What a preset may name, and where it lives.
-CLASSES = {
-    "DCGAN": "keras_mixup_gan.models.dcgan",
-    "WGANGP": "keras_mixup_gan.models.wgan_gp",
-    "StyleGANLite": "keras_mixup_gan.models.stylegan_lite",
-}
+if TYPE_CHECKING:
+    from keras_mixup_gan.models.gan import GAN
+
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 _NETWORKS = {"self", "generator", "discriminator", "ema_generator", "kwargs"}
@@ -30,9 +36,12 @@ _COUNTERS = ("steps", "num_examples", "expected_batch_size")
 _CALIBRATED = ("calibrated_noise", "planned_updates")
 # Larger numbers than these are no sizes of a network that fits into a preset.
 _MAX_SIZE, _MAX_PIXELS = 2**12, 2**20
+_MAX_CONFIG_BYTES = 2**24
+
+# === Presets ===
 
 
-def save_preset(model: GAN, folder: str | os.PathLike[str]) -> PresetFiles:
+def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
     """Writes a model's averaged generator, discriminator and settings.
 
     Optimizers and the generator as it is in training stay out, and so does the seed
@@ -48,10 +57,10 @@ def save_preset(model: GAN, folder: str | os.PathLike[str]) -> PresetFiles:
     Raises:
         ValueError: If the model is of another class, or the files cannot be written.
     """
-    name = type(model).__name__
-    if type(model).__module__ != CLASSES.get(name):
+    name, known = type(model).__name__, family_classes()
+    if type(model) is not known.get(name):
         raise ValueError(
-            f"Presets hold models of this library. Expected {' or '.join(CLASSES)}. "
+            f"Presets hold models of this library. Expected {' or '.join(known)}. "
             f"Received: {type(model).__module__}.{name}. Save other models with "
             '`model.save("model.keras")`.'
         )
@@ -59,7 +68,7 @@ def save_preset(model: GAN, folder: str | os.PathLike[str]) -> PresetFiles:
         "class": name,
         "arguments": plain_arguments(model),
         "counters": {key: int(_value(getattr(model, key))) for key in _COUNTERS},
-        "library": _library_version(),
+        "library": __version__,
         "keras": keras.__version__,
     }
     if model.dp is not None:
@@ -72,7 +81,7 @@ def save_preset(model: GAN, folder: str | os.PathLike[str]) -> PresetFiles:
     return PresetFiles.write(folder, content, named)
 
 
-def load_preset(files: PresetFiles) -> GAN:
+def load_preset(files: PresetFiles) -> "GAN":
     """Builds the model of a preset, not compiled, and gives it its weights.
 
     Args:
@@ -99,7 +108,7 @@ def load_preset(files: PresetFiles) -> GAN:
     return model
 
 
-def plain_arguments(model: GAN) -> dict[str, Any]:
+def plain_arguments(model: "GAN") -> dict[str, Any]:
     """The arguments that rebuild a model, as JSON values."""
     config = model.get_config()
     for key in ("name", "trainable"):
@@ -116,7 +125,7 @@ def plain_arguments(model: GAN) -> dict[str, Any]:
     return config
 
 
-def variables(model: GAN) -> dict[str, Any]:
+def variables(model: "GAN") -> dict[str, Any]:
     """The variables that a preset holds, by names that do not depend on the session."""
     networks = {"generator": model.ema_generator, "discriminator": model.discriminator}
     named = {
@@ -130,11 +139,12 @@ def variables(model: GAN) -> dict[str, Any]:
     return named | {f"model/{number:03}": v for number, v in enumerate(own)}
 
 
-def _built(files: PresetFiles) -> GAN:
+def _built(files: PresetFiles) -> "GAN":
     """A fresh model of the class and with the arguments that a preset names."""
     name = files.content["class"]
-    check_choice(name, CLASSES, "class")
-    kind = getattr(importlib.import_module(CLASSES[name]), name)
+    known = family_classes()
+    check_choice(name, known, "class")
+    kind = known[name]
     try:
         arguments = _checked(files.content["arguments"], kind)
         model: GAN = kind(**arguments)
@@ -147,11 +157,13 @@ def _built(files: PresetFiles) -> GAN:
     return model
 
 
-def _checked(arguments: Mapping[str, Any], kind: type[GAN]) -> dict[str, Any]:
+def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
     """Arguments of a constructor, after checking names, types and sizes."""
+    own = kind.__mro__[: kind.__mro__.index(keras.Model)]
+    constructors = [vars(base)["__init__"] for base in own if "__init__" in vars(base)]
     allowed = {
         name
-        for constructor in (kind.__init__, GAN.__init__)
+        for constructor in constructors
         for name in inspect.signature(constructor).parameters
     }
     allowed = (allowed | {"dtype"}) - _NETWORKS
@@ -207,7 +219,105 @@ def _value(variable: Any) -> Any:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _library_version() -> str:
-    from keras_mixup_gan import __version__
+# === .keras files ===
 
-    return __version__
+
+def load_gan(path: str | os.PathLike[str]) -> "GAN":
+    """Loads a GAN that was saved by `model.save("name.keras")`.
+
+    Before anything is built, the file's configuration is read as plain JSON and must
+    name no classes but those of Keras and those registered by this library; Lambda
+    layers and other code are refused. Then Keras loads it in its safe mode.
+
+    Args:
+        path: The `.keras` file.
+
+    Returns:
+        The model, with its optimizers and its random state.
+
+    Raises:
+        ValueError: If there is no such file, it is damaged, or it holds something else
+            than a model of this library.
+
+    Example:
+    ```python
+    model = keras_mixup_gan.models.load_gan("model.keras")
+    ```
+    """
+    path = Path(path)
+    config = _read_config(path)
+    for entry in _class_entries(config):
+        _check_entry(entry, path)
+    if not str(config.get("registered_name")).startswith(f"{PACKAGE}>"):
+        raise ValueError(
+            f"The file {path} holds no model of this library. Expected one of its "
+            f"GANs. Received: class_name={config.get('class_name')!r}. Audit other "
+            "models from Python, `keras_mixup_gan.audit(...)`."
+        )
+    try:
+        announce_classes()
+        model = keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:
+        raise _damaged(path, error) from error
+    kinds: Any = tuple(family_classes().values())
+    if not isinstance(model, kinds):
+        raise ValueError(
+            f"The file {path} holds no GAN. Received: {type(model).__name__}. Save "
+            'the whole model with `model.save("model.keras")`.'
+        )
+    return model
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """The configuration inside a file, as plain JSON."""
+    if not path.is_file():
+        raise ValueError(
+            f"There is no file {path}. Expected a model saved by `model.save("
+            f'"model.keras")`. Received: a path looked up from {Path.cwd()}.'
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+                raise ValueError("its configuration is too large")
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(config, dict):
+        raise _damaged(path, ValueError("its configuration is no model"))
+    return config
+
+
+def _class_entries(value: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a configuration that names a class or a function."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "class_name" in part or "registered_name" in part:
+                yield part
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _check_entry(entry: dict[str, Any], path: Path) -> None:
+    """Raises unless an entry names a class of Keras or of this library."""
+    name = str(entry.get("class_name"))
+    module = str(entry.get("module") or "keras")
+    registered = entry.get("registered_name")
+    is_ours = str(registered).startswith(f"{PACKAGE}>")
+    is_keras = registered in (None, name) and module.split(".")[0] == "keras"
+    if not (is_ours or is_keras) or name in ("Lambda", "__lambda__", "function"):
+        raise ValueError(
+            f"The file {path} asks for code that is not loaded from files. Expected "
+            f"classes of Keras and of {PACKAGE} alone. Received: "
+            f"{module}.{name}, registered_name={registered!r}."
+        )
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(
+        f"The file {path} could not be read as a model ({reason}). Expected a complete "
+        'file written by `model.save("model.keras")`. Save or copy it again.'
+    )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
-from keras_mixup_gan.zoo.factories import load_recipe
+from keras_mixup_gan.models.recipes import load_recipe
 from tests.models.tiny import make
 
 

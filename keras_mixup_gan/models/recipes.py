@@ -1,0 +1,104 @@
+"""Recipes of the families: settings that the zoo ships, and models built from them.
+
+A family is a class with an attribute `family`, the module of that name in this package,
+and a file `<family>/recipe.toml` in the zoo's folder. Importing this module does not
+import Keras.
+"""
+
+import functools
+import importlib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_mixup_gan.validation import check_choice
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.mixup import MixUp
+    from keras_mixup_gan.models.gan import GAN
+
+# Classes that define `family`, by it; each enters when its module is imported.
+FAMILIES: dict[str, type["GAN"]] = {}
+
+
+def zoo_folder() -> Path:
+    """The zoo's files: inside an installed package, or the folder of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "zoo" / "recipes"
+    return installed if installed.is_dir() else package.parent / "zoo"
+
+
+def list_families() -> list[str]:
+    """Names of all families: every model that has a recipe."""
+    return sorted(path.parent.name for path in zoo_folder().glob("*/recipe.toml"))
+
+
+def family_class(family: str) -> type["GAN"]:
+    """The class of a family, imported if need be.
+
+    Raises:
+        ValueError: If there is no such family; the message names the nearest ones.
+    """
+    if family not in FAMILIES:
+        check_choice(family, list_families(), "family")
+        importlib.import_module(f"keras_mixup_gan.models.{family}")
+    return FAMILIES[family]
+
+
+def family_classes() -> dict[str, type["GAN"]]:
+    """All classes that have a recipe of their own, by name."""
+    return {kind.__name__: kind for kind in map(family_class, list_families())}
+
+
+def read_toml(name: str) -> dict[str, Any]:
+    """A TOML file of the zoo, e.g. `"dcgan/recipe.toml"`."""
+    return tomllib.loads((zoo_folder() / name).read_text("utf-8"))
+
+
+@functools.cache
+def load_recipe(family: str) -> dict[str, Any]:
+    """The recipe of a family: network, optimizer and mixing, as the zoo ships them."""
+    return read_toml(f"{family}/recipe.toml")
+
+
+def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) -> Any:
+    """What the argument `mixup` of the zoo's functions stands for.
+
+    Args:
+        mixup: The argument.
+        recipe: The model's recipe, which says what `True` means.
+
+    Returns:
+        The transform, or `None`.
+
+    Raises:
+        ValueError: If the argument is none of the accepted values.
+    """
+    from keras_mixup_gan.mixup import MixUp
+
+    if mixup is None or mixup is False:
+        return None
+    if mixup is True:
+        return MixUp(**recipe["mixup"])
+    if mixup == "paper":
+        return MixUp.paper()
+    if isinstance(mixup, MixUp):
+        return mixup
+    raise ValueError(
+        "`mixup` must be False, True, 'paper' or a `MixUp`. "
+        f"Received: mixup={mixup!r}. Build one with `keras_mixup_gan.MixUp(alpha=1.0)`."
+    )
+
+
+def optimizer_from(recipe: dict[str, Any]) -> Any:
+    """A fresh optimizer as the recipe describes it."""
+    import keras
+
+    settings = dict(recipe["optimizer"])
+    name = settings.pop("name")
+    return keras.optimizers.get({"class_name": name, "config": settings})
+
+
+def compile_from(recipe: dict[str, Any], model: "GAN") -> None:
+    """Compiles a model with two optimizers of the recipe."""
+    model.compile(optimizer_from(recipe), optimizer_from(recipe))
