@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.bootstrap import bootstrap_interval
 from keras_mixup_gan.statistics.held_out import Advantage, cross_fitted_advantage
 from keras_mixup_gan.statistics.roc import (
     OperatingPoint,
@@ -21,7 +20,6 @@ from keras_mixup_gan.typing import FloatArray
 TARGET_FPR = 0.01
 OTHER_FPRS = (0.1, 0.001)
 CONFIDENCE = 0.95
-_MAX_BOOTSTRAP_VALUES = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,6 @@ class AttackResult:
         non_member_scores: The same for the non-members.
         auc: Area under the ROC curve, ties counted one half.
         auc_interval: DeLong interval of `auc`.
-        auc_bootstrap: Interval of `auc` by the stratified bootstrap.
         operating_point: True-positive rate at 1 % false positives.
         other_points: The same at 10 % and at .1 %, the latter only where there are
             non-members enough.
@@ -65,7 +62,6 @@ class AttackResult:
     non_member_scores: FloatArray | None = field(default=None, repr=False)
     auc: float | None = None
     auc_interval: tuple[float, float] | None = None
-    auc_bootstrap: tuple[float, float] | None = None
     operating_point: OperatingPoint | None = None
     other_points: tuple[OperatingPoint | WithheldPoint, ...] = ()
     advantage: Advantage | None = None
@@ -94,11 +90,9 @@ class AttackResult:
             name: Key in the report; by default the attack's name.
             settings: Settings of the attack; by default its present ones.
             num_queries: What it asked of the model.
-            seed: Seed of the bootstrap and of the halves that choose thresholds.
+            seed: Seed of the halves that choose thresholds.
         """
         scores = (member_scores, non_member_scores)
-        num_scores = len(member_scores) + len(non_member_scores)
-        draws = max(200, min(2000, _MAX_BOOTSTRAP_VALUES // num_scores))
         return cls(
             **_description(attack, name, settings),
             status="done",
@@ -107,7 +101,6 @@ class AttackResult:
             non_member_scores=non_member_scores,
             auc=auc(*scores),
             auc_interval=delong_interval(*scores, CONFIDENCE),
-            auc_bootstrap=bootstrap_interval(*scores, CONFIDENCE, draws, seed),
             operating_point=tpr_at_fpr(*scores, TARGET_FPR, CONFIDENCE),
             other_points=operating_points(*scores, OTHER_FPRS, CONFIDENCE),
             advantage=cross_fitted_advantage(*scores, CONFIDENCE, seed),
@@ -141,7 +134,6 @@ class AttackResult:
             "reason": self.reason,
             "auc": self.auc,
             "auc_ci": _list(self.auc_interval),
-            "auc_bootstrap_ci": _list(self.auc_bootstrap),
             "tpr_at_fpr": None if point is None else point_to_dict(point),
             "tpr_at_other_fprs": [point_to_dict(point) for point in self.other_points],
             "advantage": None

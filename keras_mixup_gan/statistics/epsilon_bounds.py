@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import special
 
 from keras_mixup_gan.statistics.roc import check_scores
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -69,10 +69,12 @@ def epsilon_one_run(
     >>> 1 < bound < 4
     True
     """
+    from scipy.stats import binomtest  # slow to import
+
     ins, outs = check_scores(in_scores, out_scores)
     _check_rates(delta, significance)
     num_canaries = len(ins) + len(outs)
-    if stats.binomtest(len(ins), num_canaries).pvalue < _COIN_ERROR:
+    if binomtest(len(ins), num_canaries).pvalue < _COIN_ERROR:
         raise ValueError(
             "Canaries must be put in by fair coins. Received: "
             f"{len(ins)} in and {len(outs)} out, which fair coins do not give. "
@@ -80,11 +82,10 @@ def epsilon_one_run(
         )
     sizes = _candidates(num_guesses, num_canaries)
     right = _right_guesses(ins, outs, seed)
+    error = significance / len(sizes)
     return max(
         _one_run_bound(size, int(right[size - 1]), num_canaries, delta, error)
-        for size, error in zip(
-            sizes, np.full(len(sizes), significance / len(sizes)), strict=True
-        )
+        for size in sizes
     )
 
 
@@ -138,7 +139,7 @@ def epsilon_clopper_pearson(
     bounds = []
     for rank in ranks:
         found = int((ins > ordered[rank - 1]).sum())
-        fpr = float(stats.beta.isf(error, rank, len(outs) - rank + 1))
+        fpr = float(special.betainccinv(rank, len(outs) - rank + 1, error))
         bounds.append(_log_ratio(_lower(found, len(ins), error), fpr, delta))
     return max(bounds)
 
@@ -176,7 +177,7 @@ def _lower(successes: int, trials: int, error: float) -> float:
     """One-sided lower Clopper-Pearson bound of a rate."""
     if successes == 0:
         return 0.0
-    return float(stats.beta.ppf(error, successes, trials - successes + 1))
+    return float(special.betaincinv(successes, trials - successes + 1, error))
 
 
 def _log_ratio(tpr: float, fpr: float, delta: float) -> float:
@@ -224,13 +225,14 @@ def _one_run_bound(
     guesses: int, right: int, num_canaries: int, delta: float, error: float
 ) -> float:
     """The largest epsilon that this many right guesses reject at this error."""
+    from scipy.optimize import brentq  # slow to import
 
     def excess(epsilon: float) -> float:
         return _p_value(epsilon, guesses, right, num_canaries, delta) - error
 
     if excess(0.0) > 0:
         return 0.0
-    return float(optimize.brentq(excess, 0.0, _MAX_EPSILON, xtol=1e-6))
+    return float(brentq(excess, 0.0, _MAX_EPSILON, xtol=1e-6))
 
 
 def _p_value(
@@ -238,12 +240,18 @@ def _p_value(
 ) -> float:
     """Probability of as many right guesses at this epsilon, at most."""
     rate = 1 / (1 + np.exp(-epsilon))
-    beta = float(stats.binom.sf(right - 1, guesses, rate))
+    beta = float(_at_least(np.array(right), guesses, rate))
     if delta == 0 or right == 0:
         return beta
     fewer = np.arange(1, right + 1)
-    gains = (stats.binom.sf(right - fewer - 1, guesses, rate) - beta) / fewer
+    gains = (_at_least(right - fewer, guesses, rate) - beta) / fewer
     return float(min(1.0, beta + 2 * num_canaries * delta * gains.max()))
+
+
+def _at_least(successes: IntArray, trials: int, rate: float) -> FloatArray:
+    """Probability of so many successes or more, of a binomial count."""
+    tail = special.betainc(np.maximum(successes, 1), trials - successes + 1, rate)
+    return np.where(successes == 0, 1.0, tail)
 
 
 def _check_rates(delta: float, significance: float) -> None:

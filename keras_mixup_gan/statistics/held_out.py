@@ -1,11 +1,11 @@
-"""What must be chosen - a threshold, an attack - on queries that do not judge it."""
+"""Held-out statistics: thresholds and attacks chosen on other queries than judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from keras_mixup_gan.statistics.roc import (
     OperatingPoint,
@@ -76,8 +76,8 @@ def cross_fitted_advantage(
     error, and is conservative.
 
     Args:
-        member_scores: Array `(num_members,)`, at least 2, finite.
-        non_member_scores: Array `(num_non_members,)`, at least 2, finite.
+        member_scores: Array `(num_members,)`, at least 2.
+        non_member_scores: Array `(num_non_members,)`, at least 2.
         confidence: Coverage of the interval, at least, in `(0, 1)`.
         seed: Seed of the halves.
 
@@ -110,7 +110,7 @@ def cross_fitted_advantage(
         balanced_accuracy=(1 + advantage) / 2,
         advantage=advantage,
         interval=(tpr_low - fpr_high, tpr_high - fpr_low),
-        null_quantile=float(min(1.0, stats.norm.isf(0.05) * error)),
+        null_quantile=float(min(1.0, -special.ndtri(0.05) * error)),
         true_positives=true_positives,
         false_positives=false_positives,
     )

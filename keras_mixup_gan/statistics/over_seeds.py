@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
@@ -191,7 +191,7 @@ def _t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     if number < 2:
         return None
     spread = float(np.std(values, ddof=1))
-    reach = float(stats.t.isf(ERROR_RATE / 2, number - 1)) * spread / number**0.5
+    reach = -float(special.stdtrit(number - 1, ERROR_RATE / 2)) * spread / number**0.5
     mean = float(np.mean(values))
     return mean - reach, mean + reach
 
@@ -203,7 +203,7 @@ def _p_value(values: Sequence[float]) -> float | None:
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
     if spread == 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) * number**0.5 / spread, number - 1))
+    return float(2 * special.stdtr(number - 1, -abs(mean) * number**0.5 / spread))
 
 
 def _bootstrap(

@@ -1,8 +1,8 @@
-"""Statistics of membership scores: pure functions of two arrays of scores.
+"""ROC analysis of membership scores: AUC with DeLong's interval, TPR at a fixed FPR.
 
 Every function takes the scores of members and of non-members, in this order, and
-reads a higher score as "more likely a member". Ties count one half; nothing is
-interpolated, jittered or flipped.
+reads a higher score as "more likely a member". Scores are one-dimensional, finite and
+not empty. Ties count one half; nothing is interpolated, jittered or flipped.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
@@ -62,12 +62,11 @@ class WithheldPoint:
 def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
     """Probability that a member scores above a non-member, ties counted one half.
 
-    This is the Mann-Whitney statistic divided by the number of pairs, computed from
-    midranks in `O(n log n)`.
+    This is the Mann-Whitney statistic divided by the number of pairs.
 
     Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
+        member_scores: Array `(num_members,)`.
+        non_member_scores: Array `(num_non_members,)`.
 
     Returns:
         The area under the ROC curve in `[0, 1]`; .5 where the scores are constant.
@@ -102,8 +101,8 @@ def delong_interval(
     the interval is `(0, 1)`.
 
     Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
+        member_scores: Array `(num_members,)`.
+        non_member_scores: Array `(num_non_members,)`.
         confidence: Coverage of the two-sided interval, in `(0, 1)`.
 
     Returns:
@@ -130,8 +129,11 @@ def delong_interval(
         agree, _ = clopper_pearson(smaller, smaller, confidence)
         return area * agree, area * agree + 1 - agree
     half_width = normal_quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
-    low, high = _logit(area) - half_width, _logit(area) + half_width
-    return float(_expit(low)), float(_expit(high))
+    # Published digits hang on these two formulas; SciPy's differ in the last one.
+    logit = float(np.log(area) - np.log1p(-area))
+    ends = np.array([logit - half_width, logit + half_width])
+    low, high = (1 / (1 + np.exp(-ends))).tolist()
+    return low, high
 
 
 def tpr_at_fpr(
@@ -147,8 +149,8 @@ def tpr_at_fpr(
     rate lies below the one asked for; it is returned, not interpolated away.
 
     Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
+        member_scores: Array `(num_members,)`.
+        non_member_scores: Array `(num_non_members,)`.
         fpr: Largest false-positive rate allowed, in `[0, 1)`.
         confidence: Coverage of the Clopper-Pearson interval of the TPR.
 
@@ -199,8 +201,8 @@ def operating_points(
     threshold would hang on a handful of non-members.
 
     Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
+        member_scores: Array `(num_members,)`.
+        non_member_scores: Array `(num_non_members,)`.
         rates: False-positive rates, each in `[0, 1)`.
         confidence: Coverage of the Clopper-Pearson intervals.
 
@@ -236,8 +238,8 @@ def roc_curve(
     """Every operating point of an attack, one for each distinct score.
 
     Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
+        member_scores: Array `(num_members,)`.
+        non_member_scores: Array `(num_non_members,)`.
 
     Returns:
         False-positive rates and true-positive rates, both non-decreasing from 0 to 1.
@@ -254,6 +256,51 @@ def roc_curve(
         for scores in (non_members, members)
     ]
     return np.append(0.0, rates[0]), np.append(0.0, rates[1])
+
+
+def top_n_accuracy(
+    member_scores: ArrayLike, non_member_scores: ArrayLike, n: int | None = None
+) -> float:
+    """Share of members among the `n` highest scores, ties by expectation.
+
+    Only for comparison with published results: it supposes an attacker who knows how
+    many of the queries are members, and changes with their share. Where scores at the
+    threshold are equal, those called are drawn from them by lot; the expectation over
+    the lots (of a hypergeometric count) is returned. So constant scores are worth the
+    share of members among the queries, whatever their order.
+
+    Args:
+        member_scores: Array `(num_members,)`, finite.
+        non_member_scores: Array `(num_non_members,)`, finite.
+        n: How many queries are called members; by default as many as there are.
+
+    Returns:
+        The expected share in `[0, 1]`.
+
+    Raises:
+        ValueError: If the scores are empty or not finite, or `n` is not in 1 ...
+            number of queries.
+
+    Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
+    Attacks Against Generative Models", PoPETs 2019, where the attacker calls the
+    highest `n` scores members.
+
+    Example:
+    >>> top_n_accuracy([3.0, 2.0, 2.0], [2.0, 1.0, 0.0])
+    0.7777777777777777
+    """
+    members, non_members = check_scores(member_scores, non_member_scores)
+    n = len(members) if n is None else n
+    check_integer(1, n=n)
+    scores = np.concatenate([members, non_members])
+    if n > len(scores):
+        raise ValueError(
+            f"`n` must not exceed the {len(scores)} scores. Received: n={n}."
+        )
+    threshold = np.sort(scores)[-n]
+    drawn = n - int((scores > threshold).sum())
+    share = float((members == threshold).sum() / (scores == threshold).sum())
+    return (int((members > threshold).sum()) + drawn * share) / n
 
 
 def clopper_pearson(
@@ -290,9 +337,9 @@ def clopper_pearson(
     tail = (1 - confidence) / 2
     low, high = 0.0, 1.0
     if successes > 0:
-        low = float(stats.beta.ppf(tail, successes, trials - successes + 1))
+        low = float(special.betaincinv(successes, trials - successes + 1, tail))
     if successes < trials:
-        high = float(stats.beta.isf(tail, successes + 1, trials - successes))
+        high = float(special.betainccinv(successes + 1, trials - successes, tail))
     return low, high
 
 
@@ -303,10 +350,15 @@ def pair_counts(
 
     Ties count one half, so that all counts are exact multiples of .5.
     """
-    ranks = stats.rankdata(np.concatenate([members, non_members]))
-    above = ranks[: len(members)] - stats.rankdata(members)
-    below = ranks[len(members) :] - stats.rankdata(non_members)
-    return above, len(members) - below
+    above = _num_below(members, non_members)
+    return above, len(members) - _num_below(non_members, members)
+
+
+def _num_below(scores: FloatArray, others: FloatArray) -> FloatArray:
+    """For each score the number of others below it, ties counted one half."""
+    ordered = np.sort(others)
+    strictly = np.searchsorted(ordered, scores, side="left")
+    return (strictly + np.searchsorted(ordered, scores, side="right")) / 2
 
 
 def delong_variance(above: FloatArray, below: FloatArray) -> float:
@@ -356,12 +408,4 @@ def check_confidence(confidence: float) -> None:
 
 def normal_quantile(confidence: float) -> float:
     """How many standard errors a two-sided interval reaches."""
-    return float(stats.norm.isf((1 - confidence) / 2))
-
-
-def _logit(probability: float) -> float:
-    return float(np.log(probability) - np.log1p(-probability))
-
-
-def _expit(value: float) -> float:
-    return float(1 / (1 + np.exp(-value)))
+    return float(-special.ndtri((1 - confidence) / 2))

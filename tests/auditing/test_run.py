@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_mixup_gan import attacks as attacks_module
+import keras_mixup_gan
 from keras_mixup_gan.attacks import (
     DPI,
     LOGAN,
@@ -26,7 +26,7 @@ FAST = ("logan", "logan_mixup", GANLeaks(num_samples=300))
 
 def audit(*arguments, **options):
     """An audit without the blind baseline, which takes a second."""
-    return attacks_module.audit(*arguments, **{"blind": False, **options})
+    return keras_mixup_gan.audit(*arguments, **{"blind": False, **options})
 
 
 def leaky_report(**options):
@@ -322,9 +322,7 @@ def test_the_verdict_grows_with_the_leak(shift, words):
     assert words in report.verdict
 
 
-def test_models_that_leak_nothing_are_rarely_accused(monkeypatch):
-    slow = "keras_mixup_gan.auditing.attack_result.bootstrap_interval"
-    monkeypatch.setattr(slow, lambda *scores: (0.0, 1.0))  # no part of the verdict
+def test_models_that_leak_nothing_are_rarely_accused():
     accused = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,5 @@
 import doctest
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -7,19 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from keras_mixup_gan.attacks import bootstrap, paired
-from keras_mixup_gan.attacks.bootstrap import bootstrap_interval
-from keras_mixup_gan.attacks.paired import (
-    paired_auc_difference,
-    paired_bootstrap_difference,
-)
-from keras_mixup_gan.attacks.samples import nearest
-from keras_mixup_gan.statistics import epsilon_bounds, held_out, power, roc
-from keras_mixup_gan.statistics.held_out import (
-    cross_fitted_advantage,
-    strongest_held_out,
-)
-from keras_mixup_gan.statistics.power import detectable_auc
+from keras_mixup_gan.statistics import roc
 from keras_mixup_gan.statistics.roc import (
     WithheldPoint,
     auc,
@@ -27,18 +16,15 @@ from keras_mixup_gan.statistics.roc import (
     delong_interval,
     operating_points,
     roc_curve,
+    top_n_accuracy,
     tpr_at_fpr,
 )
+from tests.statistics.scores import normal_scores
 
 few = settings(deadline=None, max_examples=60, derandomize=True)
 # A small grid of values, so that ties are frequent.
 score_lists = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=25)
 rates = st.floats(0, 0.99)
-
-
-def normal_scores(shift, num_members, num_non_members, seed):
-    rng = np.random.default_rng(seed)
-    return rng.normal(shift, 1, num_members), rng.normal(0, 1, num_non_members)
 
 
 def labeled(members, non_members):
@@ -65,11 +51,8 @@ def delong_by_all_pairs(members, non_members, confidence):
     return tuple(1 / (1 + np.exp(-(logit + np.array([-1, 1]) * half_width))))
 
 
-@pytest.mark.parametrize(
-    "module", [roc, nearest, bootstrap, held_out, epsilon_bounds, paired, power]
-)
-def test_examples_in_the_documentation_are_true(module):
-    assert doctest.testmod(module).failed == 0
+def test_examples_in_the_documentation_are_true():
+    assert doctest.testmod(roc).failed == 0
 
 
 # === AUC ===
@@ -190,143 +173,6 @@ def test_the_interval_contains_the_auc_and_never_collapses(members, non_members)
     assert high - low > 0.01
 
 
-# === Bootstrap ===
-
-
-@few
-@given(score_lists, score_lists, st.integers(0, 50))
-def test_resampled_aucs_are_those_of_the_resampled_scores(members, non_members, seed):
-    members, non_members = np.array(members), np.array(non_members)
-    draws = bootstrap.resampled_aucs([(members, non_members)], 3, seed)[0]
-    rng = np.random.default_rng([seed, 0])
-    rows = rng.integers(len(members), size=(3, len(members)))
-    others = rng.integers(len(non_members), size=(3, len(non_members)))
-    for draw, chosen, other in zip(draws, rows, others, strict=True):
-        expected = auc(members[chosen], non_members[other])
-        assert draw == pytest.approx(expected, abs=1e-12)
-
-
-def test_blocks_of_draws_are_all_used(monkeypatch):
-    scores = normal_scores(0.5, 30, 20, seed=0)
-    monkeypatch.setattr(bootstrap, "_BLOCK_VALUES", 50 * 7)
-    draws = bootstrap.resampled_aucs([scores], 100, 0)[0]
-    assert draws.shape == (100,)
-    assert len(np.unique(draws)) > 60
-
-
-def test_bootstrap_agrees_with_delong():
-    for shift in (0.0, 0.5, 1.5):
-        scores = normal_scores(shift, 500, 400, seed=1)
-        assert bootstrap_interval(*scores) == pytest.approx(
-            delong_interval(*scores), abs=0.006
-        )
-
-
-def test_bootstrap_covers_the_truth_as_often_as_it_says():
-    truth = stats.norm.cdf(0.5 / np.sqrt(2))
-    covered = 0
-    for seed in range(300):
-        scores = normal_scores(0.5, 100, 80, seed)
-        low, high = bootstrap_interval(*scores, num_draws=500, seed=seed)
-        covered += low <= truth <= high
-    assert abs(covered / 300 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 300)
-
-
-def test_bootstrap_does_not_collapse_where_draws_cannot_differ():
-    separated = np.arange(50) + 100.0, np.arange(60.0)
-    for scores in (separated, (np.zeros(30), np.zeros(40))):
-        assert bootstrap_interval(*scores) == delong_interval(*scores)
-    assert bootstrap_interval([1.0], [0.0, 2.0]) == (0.0, 1.0)
-
-
-def test_bootstrap_is_a_function_of_its_seed():
-    scores = normal_scores(0.5, 60, 50, seed=0)
-    assert bootstrap_interval(*scores, seed=3) == bootstrap_interval(*scores, seed=3)
-    assert bootstrap_interval(*scores, seed=3) != bootstrap_interval(*scores, seed=4)
-
-
-# === Thresholds and attacks chosen elsewhere ===
-
-
-def test_cross_fitted_advantage_is_that_of_the_definition():
-    members, non_members = normal_scores(1.0, 41, 30, seed=5)
-    found = cross_fitted_advantage(members, non_members, seed=2)
-    folds = []
-    for scores in (members, non_members):
-        order = np.random.default_rng([2, len(scores)]).permutation(len(scores))
-        folds.append(
-            (scores[order[: len(scores) // 2]], scores[order[len(scores) // 2 :]])
-        )
-    true = false = 0
-    for here, there in ((0, 1), (1, 0)):
-        a, b = folds[0][here], folds[1][here]
-        values = np.unique(np.r_[a, b])
-        cuts = np.r_[-np.inf, (values[1:] + values[:-1]) / 2, np.inf]
-        gains = [(a > cut).mean() - (b > cut).mean() for cut in cuts]
-        best = max(gains)
-        # Of several best thresholds the highest.
-        cut = max(c for c, g in zip(cuts, gains, strict=True) if g == best)
-        true += (folds[0][there] > cut).sum()
-        false += (folds[1][there] > cut).sum()
-    assert (found.true_positives, found.false_positives) == (true, false)
-    assert found.advantage == pytest.approx(true / 41 - false / 30)
-    assert found.balanced_accuracy == pytest.approx((1 + found.advantage) / 2)
-
-
-def test_a_model_that_leaks_nothing_has_no_advantage():
-    found = [
-        cross_fitted_advantage(*normal_scores(0.0, 100, 100, seed), seed=seed)
-        for seed in range(300)
-    ]
-    advantages = np.array([each.advantage for each in found])
-    # The best threshold of the same scores would give .12 on average.
-    assert abs(advantages.mean()) < 4 * advantages.std() / np.sqrt(300)
-    assert np.mean(advantages > found[0].null_quantile) < 0.05 + 4 * 0.0126
-    covered = [each.interval[0] <= 0 <= each.interval[1] for each in found]
-    assert np.mean(covered) > 0.95 - 4 * 0.0126
-
-
-def test_advantage_of_clear_and_of_constant_scores():
-    clear = cross_fitted_advantage(np.arange(40) + 100.0, np.arange(30.0))
-    assert (clear.advantage, clear.balanced_accuracy) == (1, 1)
-    assert clear.interval[0] < 1
-    constant = cross_fitted_advantage(np.zeros(40), np.zeros(30))
-    assert (constant.advantage, constant.balanced_accuracy) == (0, 0.5)
-
-
-def test_the_best_of_many_useless_attacks_is_not_flattered():
-    held, naive = [], []
-    for seed in range(150):
-        rng = np.random.default_rng(seed)
-        scores = {str(k): (rng.normal(size=60), rng.normal(size=60)) for k in range(8)}
-        held.append(strongest_held_out(scores, seed=seed).auc)
-        naive.append(max(auc(*pair) for pair in scores.values()))
-    assert np.mean(naive) > 0.55
-    assert abs(np.mean(held) - 0.5) < 4 * np.std(held) / np.sqrt(150)
-
-
-def test_the_strongest_attack_is_chosen_and_judged_on_different_halves():
-    rng = np.random.default_rng(0)
-    order = np.random.default_rng([7, 100]).permutation(100)
-    first, second = order[:50], order[50:]
-    members, others = np.zeros(100), rng.normal(size=100)
-    members[first], members[second] = 9.0, -9.0  # strong where attacks are chosen
-    honest = rng.normal(0.5, 1, 100), others
-    found = strongest_held_out({"a": honest, "b": (members, others)}, seed=7)
-    assert (found.name, found.auc) == ("b", 0)
-    assert found.operating_point.num_members == 50
-    assert found.interval == delong_interval(members[second], others[second])
-
-
-def test_attacks_on_different_queries_are_not_compared():
-    with pytest.raises(ValueError, match="same queries"):
-        strongest_held_out({"a": ([1.0, 2.0], [0.0, 1.0]), "b": ([1.0] * 3, [0.0] * 2)})
-    with pytest.raises(ValueError, match="same queries"):
-        strongest_held_out({})
-    with pytest.raises(ValueError, match="at least 2 members"):
-        cross_fitted_advantage([1.0], [0.0, 1.0])
-
-
 # === TPR at an FPR ===
 
 
@@ -341,18 +187,6 @@ def test_low_rates_are_withheld_until_ten_false_positives_are_expected():
     )
     enough = np.r_[non_members, 0.0]
     assert operating_points(members, enough)[2] == tpr_at_fpr(members, enough, 0.001)
-
-
-def test_the_smallest_auc_that_is_found_is_found_in_four_of_five_audits():
-    area = detectable_auc(200, 150)
-    shift = np.sqrt(2) * stats.norm.ppf(area)
-    found = [
-        delong_interval(*normal_scores(shift, 200, 150, seed))[0] > 0.5
-        for seed in range(400)
-    ]
-    assert np.mean(found) == pytest.approx(0.8, abs=4 * 0.02)
-    assert detectable_auc(200, 150, num_attacks=20) > area
-    assert detectable_auc(2, 2) == 1
 
 
 @few
@@ -419,102 +253,33 @@ def test_clopper_pearson_agrees_with_scipy(trials, data):
     )
 
 
-# === Two models ===
+# === Accuracy of the highest scores ===
 
 
-def test_paired_difference_agrees_with_its_definition():
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_ties_are_worth_the_mean_over_all_orders(n):
+    scores = np.array([2.0, 1.0, 1.0, 1.0, 0.0])
+    inside = np.array([False, True, False, True, True])
+    shares = []
+    for order in permutations(range(5)):
+        ranked = sorted(order, key=lambda i: -scores[i])  # stable: ties as they came
+        shares.append(inside[ranked[:n]].mean())
+    found = top_n_accuracy(scores[inside], scores[~inside], n)
+    assert found == pytest.approx(np.mean(shares), abs=1e-12)
+
+
+def test_constant_scores_are_worth_the_share_of_members():
+    assert top_n_accuracy(np.zeros(30), np.zeros(10)) == 0.75
+    assert top_n_accuracy(np.zeros(50), np.zeros(50), n=7) == 0.5
+
+
+def test_without_ties_it_is_counted():
     rng = np.random.default_rng(0)
-    shared = rng.normal(size=60)
-    shared[:30] += 1
-    first = shared + rng.normal(size=60) * 0.3
-    second = shared + rng.normal(size=60)
-    values = pair_values(first[:30], first[30:]) - pair_values(second[:30], second[30:])
-    error = np.sqrt(
-        values.mean(axis=1).var(ddof=1) / 30 + values.mean(axis=0).var(ddof=1) / 30
-    )
-    found = paired_auc_difference((first[:30], first[30:]), (second[:30], second[30:]))
-    assert found.difference == pytest.approx(values.mean(), abs=1e-12)
-    assert found.interval == pytest.approx(
-        (values.mean() - 1.959964 * error, values.mean() + 1.959964 * error), abs=1e-6
-    )
-    assert found.p_value == pytest.approx(
-        2 * stats.norm.sf(abs(values.mean()) / error), abs=1e-9
-    )
-
-
-def test_paired_comparison_is_sharper_than_separate_intervals():
-    rng = np.random.default_rng(1)
-    shared = np.r_[rng.normal(1, 1, 300), rng.normal(0, 1, 300)]
-    first, second = (shared + rng.normal(size=600) * 0.2 for _ in range(2))
-    found = paired_auc_difference(
-        (first[:300], first[300:]), (second[:300], second[300:])
-    )
-    low, high = delong_interval(first[:300], first[300:])
-    assert found.interval[1] - found.interval[0] < 0.5 * (high - low)
-
-
-def test_paired_difference_of_equals_covers_zero_in_95_percent():
-    covered = 0
-    for seed in range(400):
-        rng = np.random.default_rng(seed)
-        shared = np.r_[rng.normal(0.5, 1, 80), rng.normal(0, 1, 60)]
-        first, second = (shared + rng.normal(size=140) * 0.5 for _ in range(2))
-        found = paired_auc_difference(
-            (first[:80], first[80:]), (second[:80], second[80:])
-        )
-        covered += found.interval[0] <= 0 <= found.interval[1]
-    assert abs(covered / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400)
-
-
-def test_paired_difference_without_variance_does_not_collapse():
-    members, non_members = np.arange(50) + 100.0, np.arange(60.0)
-    both_perfect = paired_auc_difference(
-        (members, non_members), (members * 2, non_members)
-    )
-    agree = 0.025 ** (1 / 50)
-    assert both_perfect.interval == pytest.approx((agree - 1, 1 - agree))
-    assert both_perfect.p_value == 1
-    perfect_and_constant = paired_auc_difference(
-        (members, non_members), (np.zeros(50), np.zeros(60))
-    )
-    low, high = perfect_and_constant.interval
-    assert low < perfect_and_constant.difference == 0.5 < high
-    assert perfect_and_constant.p_value < 1e-6
-
-
-def test_paired_bootstrap_agrees_with_delong():
-    rng = np.random.default_rng(2)
-    shared = np.r_[rng.normal(0.7, 1, 300), rng.normal(0, 1, 200)]
-    noisy = shared + rng.normal(size=500)
-    models = (shared[:300], shared[300:]), (noisy[:300], noisy[300:])
-    exact, drawn = paired_auc_difference(*models), paired_bootstrap_difference(*models)
-    assert drawn.difference == exact.difference
-    assert drawn.interval == pytest.approx(exact.interval, abs=0.006)
-    assert drawn.p_value < 0.05
-    assert drawn == paired_bootstrap_difference(*models)
-
-
-def test_paired_bootstrap_of_equals_is_rarely_significant():
-    significant = covered = 0
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        shared = np.r_[rng.normal(0.5, 1, 80), rng.normal(0, 1, 60)]
-        first, second = (shared + rng.normal(size=140) * 0.5 for _ in range(2))
-        found = paired_bootstrap_difference(
-            (first[:80], first[80:]), (second[:80], second[80:]), num_draws=400
-        )
-        significant += found.p_value < 0.05
-        covered += found.interval[0] <= 0 <= found.interval[1]
-    error = 4 * np.sqrt(0.05 * 0.95 / 200)
-    assert significant / 200 < 0.05 + error
-    assert covered / 200 > 0.95 - error
-
-
-def test_paired_bootstrap_without_variance_does_not_collapse():
-    perfect = np.arange(50) + 100.0, np.arange(60.0)
-    assert paired_bootstrap_difference(perfect, perfect) == paired_auc_difference(
-        perfect, perfect
-    )
+    members, others = rng.normal(1, 1, 40), rng.normal(0, 1, 60)
+    highest = np.argsort(-np.concatenate([members, others]))[:40]
+    assert top_n_accuracy(members, others) == (highest < 40).mean()
+    assert top_n_accuracy(np.ones(5), np.zeros(5)) == 1
+    assert top_n_accuracy(np.zeros(5), np.ones(5)) == 0
 
 
 # === Refusals ===
@@ -544,5 +309,9 @@ def test_rates_out_of_range_are_refused():
         delong_interval([1.0, 2.0], [0.0, 1.0], 95)
     with pytest.raises(ValueError, match="`successes` must not exceed"):
         clopper_pearson(5, 4)
-    with pytest.raises(ValueError, match="same queries"):
-        paired_auc_difference(([1.0, 2.0], [0.0]), ([1.0], [0.0]))
+
+
+@pytest.mark.parametrize("n", [0, 11])
+def test_impossible_numbers_are_refused(n):
+    with pytest.raises(ValueError, match="`n`"):
+        top_n_accuracy(np.zeros(5), np.zeros(5), n)

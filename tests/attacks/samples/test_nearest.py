@@ -1,3 +1,5 @@
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +8,10 @@ from scipy.spatial.distance import cdist
 
 from keras_mixup_gan.attacks.samples import nearest
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
+
+
+def test_examples_in_the_documentation_are_true():
+    assert doctest.testmod(nearest).failed == 0
 
 
 def exhaustive(queries, samples, k):

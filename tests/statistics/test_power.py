@@ -1,11 +1,32 @@
-"""Sets of members against sets of non-members."""
+import doctest
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy import stats
 
+from keras_mixup_gan.statistics import power
+from keras_mixup_gan.statistics.power import detectable_auc, set_membership
 from keras_mixup_gan.statistics.roc import auc, delong_interval
-from keras_mixup_gan.statistics.sets import set_membership
+from tests.statistics.scores import normal_scores
+
+
+def test_examples_in_the_documentation_are_true():
+    assert doctest.testmod(power).failed == 0
+
+
+def test_the_smallest_auc_that_is_found_is_found_in_four_of_five_audits():
+    area = detectable_auc(200, 150)
+    shift = np.sqrt(2) * stats.norm.ppf(area)
+    found = [
+        delong_interval(*normal_scores(shift, 200, 150, seed))[0] > 0.5
+        for seed in range(400)
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=4 * 0.02)
+    assert detectable_auc(200, 150, num_attacks=20) > area
+    assert detectable_auc(2, 2) == 1
+
+
+# === Sets of images ===
 
 
 def test_sets_of_one_are_single_images():
@@ -23,7 +44,7 @@ def test_success_grows_with_the_size_as_for_gaussian_scores():
     results = set_membership(inside, outside)
     assert [result.size for result in results] == [1, 2, 5, 10, 25, 100]
     for result in results:
-        expected = norm.cdf(0.2 * np.sqrt(result.size / 2))
+        expected = stats.norm.cdf(0.2 * np.sqrt(result.size / 2))
         assert result.success == pytest.approx(expected, abs=0.012)
         low, high = result.interval
         assert low < result.success < high
@@ -39,9 +60,7 @@ def test_sets_of_the_same_few_scores_tie_exactly():
     # In any order .1 + .2 + .3 is one set mean: rounding must not break the tie.
     scores = np.array([0.1, 0.2, 0.3])
     rng = np.random.default_rng(0)
-    from keras_mixup_gan.statistics.sets import _set_means
-
-    means = {float(_set_means(rng, scores, 3)[0]) for _ in range(20)}
+    means = {float(power._set_means(rng, scores, 3)[0]) for _ in range(20)}
     assert len(means) == 1
 
 
