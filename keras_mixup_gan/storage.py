@@ -4,8 +4,11 @@ import contextlib
 import hashlib
 import io
 import json
+import lzma
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from numpy.typing import NDArray
 # What reading a damaged file may raise, whatever it was meant to hold.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
-    *(RecursionError, zipfile.BadZipFile),
+    *(RuntimeError, SyntaxError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
 )
 
 

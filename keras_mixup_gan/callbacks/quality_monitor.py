@@ -5,17 +5,11 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.callbacks.monitor import Monitor
-from keras_mixup_gan.metrics.features import (
-    FeatureExtractor,
-    digit_features,
-    pixel_features,
-)
+from keras_mixup_gan.metrics.features import FeatureExtractor, extractor_for
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
 from keras_mixup_gan.models import feeding
 from keras_mixup_gan.validation import check_integer
-
-_DIGIT_SHAPE = (28, 28, 1)
 
 
 class QualityMonitor(Monitor):
@@ -74,9 +68,7 @@ class QualityMonitor(Monitor):
         check_integer(0, seed=seed)
         images = np.asarray(images)
         if extractor is None:
-            shape: Any = images.shape[1:]
-            is_digits = shape == _DIGIT_SHAPE
-            extractor = digit_features() if is_digits else pixel_features(shape)
+            extractor = extractor_for(images.shape[1:])
         self._real = extractor(images)
         fewest = 4 if kid else 2
         if len(images) < fewest:

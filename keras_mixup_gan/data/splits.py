@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from keras_mixup_gan.data.sources import Images, check_labels
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_images, check_integer
 
 _ROLES = ("members", "non_members", "reference")
-_COINS = 1  # the stream of random numbers beside the permutation's
 
 
 class SplitPart(NamedTuple):
@@ -290,7 +290,7 @@ def _by_coins(
     """The same pool shared out by a coin for each image, as likely heads as before."""
     pool = np.concatenate([members, non_members])
     rate = len(members) / len(pool)
-    heads = np.random.default_rng([seed, _COINS]).random(len(pool)) < rate
+    heads = generator(seed, Stream.MEMBERSHIP_COINS).random(len(pool)) < rate
     if heads.all() or not heads.any():
         raise ValueError(
             "All coins fell on one side, and an attack needs both. Expected members "

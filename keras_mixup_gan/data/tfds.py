@@ -1,6 +1,5 @@
 """Reads data sets of TensorFlow Datasets: from disk where they are prepared."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -8,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_mixup_gan.data.shapes import Shape, stack_images, unit_range
 from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import did_you_mean
 
 _SOURCE = re.compile(
     r"tfds:(?P<name>\w+)(?:/(?P<config>[^/:]+))?"
@@ -42,7 +41,7 @@ def load_tfds(
 
     Raises:
         ImportError: Without tensorflow-datasets.
-        ValueError: If the data set, its split or its images cannot be had.
+        ValueError: If the data set, its split or its images are not available.
     """
     parsed = _SOURCE.fullmatch(source)
     if parsed is None:
@@ -107,12 +106,10 @@ def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
     name, config, version = parsed["name"], parsed["config"], parsed["version"]
     known = tfds.list_builders(with_community_datasets=False)
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
         raise ValueError(
             f"Unknown data set {name!r}. Expected one that is prepared in {root} or "
-            f"that TensorFlow Datasets can download.{hint} Pass `data_dir=` if it is "
-            "kept elsewhere."
+            f"that TensorFlow Datasets can download.{did_you_mean(name, known)} "
+            "Pass `data_dir=` if it is kept elsewhere."
         )
     full_name = (
         name + (f"/{config}" if config else "") + (f":{version}" if version else "")
@@ -139,6 +136,8 @@ def _read(
     crop_to_aspect_ratio: bool,
 ) -> tuple[FloatArray, IntArray | None]:
     """Decodes a split of a prepared data set in its stored order."""
+    import tensorflow as tf
+
     try:
         dataset = builder.as_dataset(split=split, shuffle_files=False)
     except (ValueError, KeyError) as error:

@@ -1,7 +1,9 @@
 """Image quality and utility: generated images compared with real ones."""
 
+from keras_mixup_gan.metrics.features import EXTRACTORS as EXTRACTORS
 from keras_mixup_gan.metrics.features import FeatureExtractor as FeatureExtractor
 from keras_mixup_gan.metrics.features import digit_features as digit_features
+from keras_mixup_gan.metrics.features import extractor_for as extractor_for
 from keras_mixup_gan.metrics.features import inception_features as inception_features
 from keras_mixup_gan.metrics.features import pixel_features as pixel_features
 from keras_mixup_gan.metrics.fid import frechet_distance as frechet_distance

