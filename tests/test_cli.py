@@ -95,7 +95,7 @@ def test_a_stopped_command_says_how_to_go_on(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(experiments, "run_comparison", stop)
     code, output = run(monkeypatch, capsys, "compare", "--out", str(tmp_path))
     assert code == 130
-    assert output.err == "Stopped. The same command goes on from here.\n"
+    assert output.err == "Stopped. The same command continues from here.\n"
 
 
 def test_help_lists_the_commands(monkeypatch, capsys):

@@ -97,7 +97,7 @@ def test_an_interrupted_audit_goes_on(folder, tmp_path, monkeypatch, capsys):
         patched.setattr(GANLeaks, "_score", interrupt)
         code, output = run(patched, capsys, *command(folder, tmp_path))
     assert code == 130
-    assert output.err.endswith("Stopped. The same command goes on from here.\n")
+    assert output.err.endswith("Stopped. The same command continues from here.\n")
     assert "Traceback" not in output.err
     (kept,) = (tmp_path / "scores").glob("logan-*.npz")
     before = kept.stat().st_mtime_ns

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan import MixUp, attacks, zoo
+from keras_mixup_gan import MixUp, auditing, zoo
 from keras_mixup_gan.cli import training
 from keras_mixup_gan.zoo import presets
 from tests.command_line import run
@@ -60,11 +60,11 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
             patched, capsys, *words(data, parts, *settings, "--steps", 3)
         )
     assert code == 130
-    assert output.err.endswith("Stopped. The same command goes on from here.\n")
+    assert output.err.endswith("Stopped. The same command continues from here.\n")
     assert not (parts / "model.keras").exists()
     code, output = run(monkeypatch, capsys, *words(data, parts, *five))
     assert code == 0
-    assert "going on after step 3 of 5" in output.err
+    assert "continuing after step 3 of 5" in output.err
     assert weights(parts) == weights(whole)
     history = (parts / "history.csv").read_text().splitlines()
     assert [row["step"] for row in csv.DictReader(history)] == ["2", "3", "4", "5"]
@@ -245,7 +245,7 @@ def test_an_audit_takes_presets_and_trains_shadows(
         given.update(model=model, **options)
         raise ValueError("enough")
 
-    monkeypatch.setattr(attacks, "audit", audit)
+    monkeypatch.setattr(auditing, "audit", audit)
     words_ = ["audit", preset, "--members", data, "--non-members", data]
     shadows = ["--shadows", 4, "--shadow-steps", 7, "--scheduler", "tcp://host:1"]
     run(monkeypatch, capsys, *words_, *shadows)

@@ -1,12 +1,13 @@
-"""`PrivacyMonitor`: how well members can be told, epoch by epoch, and when to stop."""
+"""`PrivacyMonitor`: AUC of attacks, epoch by epoch, and when to stop training."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
@@ -15,11 +16,68 @@ from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
 from keras_mixup_gan.auditing.attack_result import plain_settings
 from keras_mixup_gan.auditing.runner import Queries
-from keras_mixup_gan.callbacks.monitor import Monitor
-from keras_mixup_gan.callbacks.safe_weights import SafeWeights
+from keras_mixup_gan.callbacks.quality_monitor import Monitor
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.roc import auc
+from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
+
+
+@dataclass(frozen=True)
+class SafeWeights:
+    """Weights that were measured and found to leak less than the limit.
+
+    Attributes:
+        weights: What `model.get_weights()` returned.
+        epoch: Number of epochs after which they were measured.
+        figures: The last figures measured, of these weights or of later ones.
+        stopped_epoch: Number of epochs after which training ended because of such later
+            ones, or `None`.
+    """
+
+    weights: list[Any]
+    epoch: int
+    figures: dict[str, float]
+    stopped_epoch: int | None = None
+
+    def save(self, path: Path, key: str) -> None:
+        """Writes a file, whole or not at all; `key` recognizes the training.
+
+        Raises:
+            ValueError: If the file cannot be written.
+        """
+        state = {
+            "key": key,
+            "epoch": self.epoch,
+            "figures": self.figures,
+            "stopped_epoch": self.stopped_epoch,
+        }
+        weights = {f"weight_{n}": weight for n, weight in enumerate(self.weights)}
+        write_arrays(path, {"state": np.array(json.dumps(state)), **weights})
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> Self:
+        """Reads a file that `save` wrote.
+
+        Raises:
+            ValueError: If the file is damaged, or is one of another training.
+        """
+        what = "weights of a training to go back to"
+        remedy = "Delete it and the backup of the training, and train again."
+        arrays = read_arrays(path, what, remedy)
+        with reading(path, what, remedy):
+            state = json.loads(str(arrays.pop("state")))
+            weights = [arrays[f"weight_{n}"] for n in range(len(arrays))]
+            found = state.pop("key")
+            safe = cls(weights, **state)
+        if found != key:
+            raise ValueError(
+                "The folder holds the safe weights of another training, which was "
+                "interrupted. Expected those of this model, with the same images, "
+                f"attacks, seed and limit. Received: path={str(path)!r}. Choose "
+                "another folder, or delete the file."
+            )
+        return safe
 
 
 class PrivacyMonitor(Monitor):
@@ -58,7 +116,7 @@ class PrivacyMonitor(Monitor):
         attacks: Names or `Attack` instances; by default `LOGAN()`,
             `GANLeaks(num_samples=2000)` and, where there is a reference,
             `MixupLOGAN(num_blends=4)`.
-        reference: Outside images that the attacker knows, like `non_members`, or
+        reference: Further images that the attacker knows, like `non_members`, or
             `None`.
         stop_at_auc: Limit in `[0.5, 1]`, or `None` to only watch.
         folder: Where the weights to go back to are kept while training runs, so that a
@@ -245,14 +303,9 @@ class PrivacyMonitor(Monitor):
 
     def _key(self) -> str:
         """What a training is recognized by when it is resumed."""
-        content = [
-            self._split.content_hash,
-            self._settings,
-            self.seed,
-            self.stop_at_auc,
-            [list(weight.shape) for weight in self.model.weights],
-        ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        shapes = [list(weight.shape) for weight in self.model.weights]
+        settings = [self._settings, self.seed, self.stop_at_auc]
+        return digest_json([self._split.content_hash, settings, shapes])
 
 
 def _chosen(

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_mixup_gan.cli import models
-from keras_mixup_gan.cli.console import Console, resumable
+from keras_mixup_gan.cli.console import MODEL_HELP, Console, read_model, resumable
 
 
 @resumable
 def audit(
-    model: Annotated[str, typer.Argument(help=models.HELP)],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     members: Annotated[
         Path, typer.Option(help="Images it was trained on: a folder or an .npz file.")
     ],
@@ -96,7 +95,7 @@ def audit(
         shadows=shadows,
         shadow_fit=None if shadows is None else fit,
         scheduler=scheduler,
-        null_target=null_target and models.read_model(null_target),
+        null_target=null_target and read_model(null_target),
     )
     print(report)
     for suffix in (".json", ".npz", ".md", ".html"):
@@ -110,7 +109,7 @@ def _read(
     """The model, and members, non-members and reference (or None)."""
     from keras_mixup_gan.data import load_images
 
-    model = models.read_model(name)
+    model = read_model(name)
     sources = [members, non_members, *([] if reference is None else [reference])]
     loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
     missing = [None] * (3 - len(sources))

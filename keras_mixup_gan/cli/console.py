@@ -1,15 +1,18 @@
-"""What the commands say while they run, and how they stop."""
+"""What the commands share: the models they take, what they say, how they stop."""
 
 import functools
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from keras_mixup_gan.experiments import Cell
+
+MODEL_HELP = "A .keras file, the name of a preset, or a preset's folder."
 
 
 class Console:
@@ -45,14 +48,36 @@ class Progress(Console):
 
 
 def resumable(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that, when stopped by Ctrl-C, says that it can go on."""
+    """A command that, when stopped by Ctrl-C, says that it can continue."""
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt:
-            print("Stopped. The same command goes on from here.", file=sys.stderr)
+            print("Stopped. The same command continues from here.", file=sys.stderr)
             raise typer.Exit(130) from None
 
     return wrapped
+
+
+def read_model(model: str, *, compile: bool = True) -> Any:
+    """A trained model.
+
+    Args:
+        model: Path of a `.keras` file or of a preset's folder, or a preset's name.
+        compile: Whether a preset is compiled, to be trained like.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If there is none, or it is damaged.
+    """
+    from keras_mixup_gan import zoo
+    from keras_mixup_gan.models.saving import load_gan
+
+    path = Path(model)
+    if path.suffix == ".keras" or (path.is_file() and path.suffix != ".json"):
+        return load_gan(path)
+    return zoo.from_preset(model, compile=compile)

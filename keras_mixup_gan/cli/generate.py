@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_mixup_gan.cli import models
-from keras_mixup_gan.cli.console import Console
+from keras_mixup_gan.cli.console import MODEL_HELP, Console, read_model
 
 
 def generate(
-    model: Annotated[str, typer.Argument(help=models.HELP)],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     num: Annotated[int, typer.Option(help="Number of images.")] = 64,
     out: Annotated[
         Path,
@@ -37,7 +36,7 @@ def generate(
     classes = None
     if labels is not None:
         classes = np.resize(_classes(labels), num)
-    trained = models.read_model(model, compile=False)
+    trained = read_model(model, compile=False)
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")

@@ -56,7 +56,7 @@ def train(
 ) -> None:
     """Trains a GAN: checkpoints, pictures, history, model.keras and a preset.
 
-    Stopped at any moment, the same command goes on after the last whole epoch; with
+    Stopped at any moment, the same command continues after the last whole epoch; with
     more epochs or steps, so does a finished training. A folder of other settings is
     refused.
     """

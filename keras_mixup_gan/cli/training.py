@@ -1,8 +1,7 @@
-"""A training in a folder: it can be stopped at any moment, and goes on from there."""
+"""A training in a folder, which can be stopped at any moment and then continues."""
 
 import csv
 import dataclasses
-import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -11,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_mixup_gan import zoo
 from keras_mixup_gan.callbacks import ImageGrid
 from keras_mixup_gan.data import Images, load_images
+from keras_mixup_gan.data.shapes import check_image_shape
 from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mixup
 from keras_mixup_gan.models.saving import load_gan
 from keras_mixup_gan.privacy import DPSGD
-from keras_mixup_gan.storage import write_file
+from keras_mixup_gan.storage import (
+    digest_arrays,
+    digest_file,
+    read_json,
+    reading,
+    write_file,
+)
 from keras_mixup_gan.validation import check_choice
 
 STATE = "train.json"
@@ -77,8 +83,8 @@ def resolve(
     Raises:
         ValueError: If the data, or the settings, do not fit.
     """
-    recipe = zoo.load_recipe(model)
-    transform = zoo.resolve_mixup(parse_mixup(mixup), recipe)
+    recipe = load_recipe(model)
+    transform = resolve_mixup(parse_mixup(mixup), recipe)
     shape = None if image_size is None else (image_size, image_size, 3)
     images, labels = load_images(data, shape)
     if classes and labels is None:
@@ -89,8 +95,8 @@ def resolve(
         )
     labels = labels if classes else None
     num_classes = None if labels is None else int(labels.max()) + 1
-    fresh = getattr(zoo, model)(
-        images.shape[1:],
+    fresh = family_class(model).from_recipe(
+        check_image_shape(images.shape[1:]),
         mixup=transform or False,
         dp=None if dp is None else DPSGD(*dp),
         num_classes=num_classes,
@@ -100,7 +106,7 @@ def resolve(
     settings = {
         "model": model,
         "data": data,
-        "data_sha256": _digest(images, labels),
+        "data_sha256": digest_arrays(a for a in (images, labels) if a is not None),
         "num_images": len(images),
         "image_shape": list(images.shape[1:]),
         "num_classes": num_classes,
@@ -171,7 +177,7 @@ def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
     store = _Store(folder, job)
     model = store.model()
     if model.num_steps:
-        say(f"going on after step {model.num_steps} of {total}")
+        say(f"continuing after step {model.num_steps} of {total}")
     length = job.steps_per_epoch
     callbacks: list[Any] = [_Keeper(store, total, say)]
     if model.image_shape[-1] in (1, 3):
@@ -220,7 +226,7 @@ class _Store:
         if not self.state["history"]:
             return self.job.model
         path = self.folder / str(self.state["checkpoint"])
-        if not path.is_file() or _file_digest(path) != self.state["sha256"]:
+        if digest_file(path) != self.state["sha256"]:
             raise ValueError(
                 f"The checkpoint {str(path)!r} is missing or damaged. Expected the "
                 f"file that was written, sha256 {str(self.state['sha256'])[:12]}. "
@@ -235,7 +241,7 @@ class _Store:
         self.state = {
             "settings": self.job.settings,
             "checkpoint": path.name,
-            "sha256": _file_digest(path),
+            "sha256": digest_file(path),
             "history": [*self.state["history"], row],
         }
         self._write()
@@ -249,15 +255,11 @@ class _Store:
         write_file(self.folder / "history.csv", table.getvalue().encode())
 
     def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            state = json.loads(path.read_text("utf-8"))
+        what, remedy = "the state of a training", "Choose another `--out`."
+        state = read_json(path, what, remedy)
+        with reading(path, what, remedy):
             settings = dict(state["settings"])
             list(state["history"])
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"The file {path} cannot be read ({error}). Expected the state of a "
-                "training. Choose another `--out`, or delete the folder."
-            ) from error
         changed = sorted(
             name
             for name in {*settings, *self.job.settings}
@@ -270,9 +272,10 @@ class _Store:
                 f"The folder {str(self.folder)!r} holds a training with other "
                 f"settings. Expected {before}. Received: {now}. Choose another `--out`."
             )
-        return dict(state)
+        return state
 
     def _write(self) -> None:
+        # A training that diverged has losses that are NaN, which `write_json` refuses.
         text = json.dumps(self.state, indent=1) + "\n"
         write_file(self.folder / STATE, text.encode())
 
@@ -291,18 +294,3 @@ class _Keeper(keras.callbacks.Callback):
         self._store.keep(self.model, row)
         words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         self._say(f"epoch {epoch + 1}: step {row['step']} of {self._total}: {words}")
-
-
-def _digest(*arrays: Any) -> str:
-    """SHA-256 of the data."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""privGAN (Mukherjee et al., PETS 2021): pairs that must not be told apart."""
+"""privGAN (Mukherjee et al., PETS 2021): several pairs and a privacy discriminator."""
 
 from dataclasses import dataclass
 from typing import Any

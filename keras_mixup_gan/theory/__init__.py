@@ -5,13 +5,6 @@ weights near one half, few blends) and where it does not (everything that a mean
 covariance gives away, high dimension). None of it is a guarantee for a trained GAN.
 """
 
-from keras_mixup_gan.theory.bounds import bretagnolle_huber as bretagnolle_huber
-from keras_mixup_gan.theory.bounds import largest_auc as largest_auc
-from keras_mixup_gan.theory.bounds import (
-    largest_auc_from_divergence as largest_auc_from_divergence,
-)
-from keras_mixup_gan.theory.bounds import pinsker as pinsker
-from keras_mixup_gan.theory.bounds import smallest_auc as smallest_auc
 from keras_mixup_gan.theory.gaussian_mean import gaussian_mean_auc as gaussian_mean_auc
 from keras_mixup_gan.theory.gaussian_mean import (
     gaussian_mean_divergence as gaussian_mean_divergence,
@@ -26,12 +19,21 @@ from keras_mixup_gan.theory.kernel_density import (
 )
 from keras_mixup_gan.theory.likelihood_ratio import MonteCarloAUC as MonteCarloAUC
 from keras_mixup_gan.theory.likelihood_ratio import (
+    bretagnolle_huber as bretagnolle_huber,
+)
+from keras_mixup_gan.theory.likelihood_ratio import (
     gaussian_shift_auc as gaussian_shift_auc,
 )
 from keras_mixup_gan.theory.likelihood_ratio import (
     gaussian_shift_tpr as gaussian_shift_tpr,
 )
+from keras_mixup_gan.theory.likelihood_ratio import largest_auc as largest_auc
+from keras_mixup_gan.theory.likelihood_ratio import (
+    largest_auc_from_divergence as largest_auc_from_divergence,
+)
 from keras_mixup_gan.theory.likelihood_ratio import monte_carlo_auc as monte_carlo_auc
+from keras_mixup_gan.theory.likelihood_ratio import pinsker as pinsker
+from keras_mixup_gan.theory.likelihood_ratio import smallest_auc as smallest_auc
 from keras_mixup_gan.theory.linear_generator import blend_moments as blend_moments
 from keras_mixup_gan.theory.linear_generator import (
     covariance_factor as covariance_factor,
