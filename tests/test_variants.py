@@ -1,0 +1,127 @@
+"""A new variant is one record or one class: found, built and listed without more."""
+
+import shutil
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mixup_gan import data, defenses, metrics, models, zoo
+from keras_mixup_gan.defenses import DEFENSES, Defense, base
+from keras_mixup_gan.models import recipes
+from tests.command_line import run
+from tests.models.tiny import random_images
+
+SHAPE = (8, 8, 1)
+RECIPE = """
+[model]
+latent_dim = 3
+width = 4
+
+[optimizer]
+name = "sgd"
+learning_rate = 0.01
+
+[mixup]
+alpha = 2.0
+"""
+
+
+@pytest.fixture
+def family(tmp_path, monkeypatch):
+    """A family: its recipe in the zoo's folder, and its class."""
+    folder = tmp_path / "zoo"
+    for name in recipes.list_families():
+        (folder / name).mkdir(parents=True)
+        shutil.copy(recipes.zoo_folder() / name / "recipe.toml", folder / name)
+    (folder / "tiny_gan").mkdir()
+    (folder / "tiny_gan" / "recipe.toml").write_text(RECIPE)
+    monkeypatch.setattr(recipes, "zoo_folder", lambda: folder)
+
+    @keras.saving.register_keras_serializable("keras_mixup_gan")
+    class TinyGAN(models.DCGAN):
+        family = "tiny_gan"
+
+    yield TinyGAN
+    del recipes.FAMILIES["tiny_gan"]
+    del keras.saving.get_custom_objects()["keras_mixup_gan>TinyGAN"]
+    recipes.load_recipe.cache_clear()
+
+
+def test_a_family(family, tmp_path, monkeypatch, capsys):
+    assert "tiny_gan" in dir(zoo)
+    model = zoo.tiny_gan(SHAPE, mixup=True, seed=0)
+    assert type(model) is family
+    assert (model.latent_dim, model.width, model.mixup.alpha) == (3, 4, 2.0)
+    assert isinstance(model.g_optimizer, keras.optimizers.SGD)
+    model.fit(random_images(8), batch_size=4, epochs=1, verbose=0)
+
+    expected = model.generate(2, seed=0)
+    same = zoo.from_preset(zoo.save_to_preset(model, tmp_path / "preset"))
+    assert type(same) is family
+    np.testing.assert_array_equal(same.generate(2, seed=0), expected)
+    model.save(tmp_path / "model.keras")
+    loaded = models.load_gan(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.generate(2, seed=0), expected)
+
+    assert type(defenses.make("noise").build("tiny_gan", SHAPE)) is family
+    code, output = run(monkeypatch, capsys, "train", "tiny_gan", "--dry-run")
+    assert code == 0
+    assert '"model": "tiny_gan"' in output.out
+
+
+def test_a_defense(monkeypatch):
+    monkeypatch.setattr(base, "DEFENSES", DEFENSES.copy())
+
+    @dataclass(frozen=True)
+    class Slow(Defense):
+        name = "slow"
+        title = "Slow averaging"
+        families = ("dcgan", "wgan_gp")
+        ema_momentum: float = 0.5
+
+        def describe(self, family):
+            return f"averaging of {family} by {self.ema_momentum:g}"
+
+    defense = defenses.make("slow", ema_momentum=0.25)
+    assert base.DEFENSES["slow"] is Slow
+    assert defense.describe("dcgan") == "averaging of dcgan by 0.25"
+    model = defense.build("wgan_gp", SHAPE, width=4, latent_dim=3, seed=0)
+    assert model.ema_momentum == 0.25
+    assert model.score(random_images(3)).shape == (3,)
+    with pytest.raises(ValueError, match=r"Slow averaging is not defined for every"):
+        defense.build("stylegan_lite", SHAPE)
+    with pytest.raises(ValueError, match="'slow'"):
+        defenses.make("slaw")
+
+
+def test_a_data_set_and_its_features(monkeypatch):
+    means = metrics.FeatureExtractor("means-v1", None, 1, lambda x: x.mean((1, 2)))
+    monkeypatch.setitem(metrics.EXTRACTORS, "means", lambda image_shape: means)
+    stripes = np.linspace(-1, 1, 5, dtype="float32")[:, None, None, None]
+    record = data.data_set(
+        "stripes",
+        lambda: (np.broadcast_to(stripes, (5, *SHAPE)), np.arange(5)),
+        title="stripes of gray",
+        image_shape=SHAPE,
+        extractor="means",
+    )
+    monkeypatch.setitem(data.SOURCES, "stripes", record)
+    images, labels = data.load_images("stripes", image_shape=(4, 4, 1))
+    assert images.shape == (5, 4, 4, 1)
+    assert labels.tolist() == [0, 1, 2, 3, 4]
+    assert data.source_title("stripes") == "stripes of gray"
+    with pytest.raises(ValueError, match=r"'stripes', or an array.*mean 'stripes'"):
+        data.load_images("strips")
+    extractor = metrics.extractor_for(images.shape[1:], record.extractor)
+    np.testing.assert_allclose(extractor(images), stripes[:, :, 0, 0])
+
+
+@pytest.mark.parametrize("source", data.SOURCES.values(), ids=lambda one: one.name)
+def test_the_features_of_a_data_set_suit_it(source):
+    assert source.extractor in (None, *metrics.EXTRACTORS)
+    if source.image_shape is not None:
+        extractor = metrics.extractor_for(source.image_shape, source.extractor)
+        assert extractor.image_shape in (None, source.image_shape)
+        assert data.load_images(source.name).images.shape[1:] == source.image_shape
