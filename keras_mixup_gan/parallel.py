@@ -1,19 +1,77 @@
-"""Where models are trained: here, in processes beside, or on a cluster."""
+"""Jobs in this process, in worker processes, or on a Dask cluster."""
 
 import asyncio
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
+from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.versions import software_versions
 
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_jobs(
+    job: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    n_jobs: int | None = None,
+    scheduler: str | None = None,
+) -> Generator[tuple[Task, Result], None, None]:
+    """Runs a job for each task and yields each result as soon as it is there.
+
+    Workers use one core each, so that a result is the same to the last bit whichever of
+    them computes it. In this process TensorFlow keeps the cores that it was given; see
+    `use_one_core`. An error of a job ends the others and is raised here.
+
+    Args:
+        job: Function of a task. For workers it is pickled, and sent to a cluster once.
+        tasks: The tasks; if there are none, nothing is started.
+        n_jobs: How many at the same time, in processes; -1 for as many as there are
+            cores. By default one, in this process, or what a surrounding
+            `joblib.parallel_config` says. Without influence on a cluster.
+        scheduler: Address of a Dask scheduler whose workers run the jobs instead.
+
+    Yields:
+        Pairs of a task and its result, in the order in which they finish. Close the
+        iterator, as `contextlib.closing` does, if it may not be read to its end.
+
+    Raises:
+        ValueError: If there is no such scheduler, or no worker that can do the work.
+        ImportError: If the `cluster` extra is missing.
+
+    Example:
+    >>> sorted(run_jobs(abs, [-2, 1]))
+    [(-2, 2), (1, 1)]
+    """
+    tasks = list(tasks)
+    if not tasks:
+        return
+    caller = this_process()
+    with workers(scheduler, n_jobs, job) as parallel:
+        yield from parallel(
+            joblib.delayed(_run_job)(job, task, caller) for task in tasks
+        )
+
+
+def _run_job(
+    job: Callable[[Task], Result], task: Task, caller: tuple[str, int]
+) -> tuple[Task, Result]:
+    if this_process() == caller:
+        return task, job(task)
+    use_one_core()
+    with threadpool_limits(1):
+        return task, job(task)
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ class Stream(Enum):
     CLASSES = 7
     CALIBRATION = 10
     CALIBRATION_OF_RADII = 11
+    DENSITIES = 12
     PLAGIARISM = 13
     CLASSIFIER = 14
-    CRITIC_NOISE = 20
-    FOLDS = (20, "folds")  # cuts queries, where the former adds noise to images
+    CRITIC_MOVES = 20
+    FOLDS = (20, "folds")  # cuts queries, where the former moves images
     BLIND_BASELINE = 21
     CLASSIFIER_NETWORK = 22
     SHADOW_HALVES = 30

@@ -1,4 +1,4 @@
-"""Turns models, networks, functions and arrays into the accesses of an attacker."""
+"""The accesses of an attacker to a model, networks, a function or an array."""
 
 import os
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.data.sources import load_images
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import check_images
 
 Sampler: TypeAlias = Callable[[int, int], FloatArray]
 Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
-Queries: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
+Decoder: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 
 _LATENT_BLOCK = 256
@@ -67,7 +68,7 @@ def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
         "name": type(model).__name__,
         "latent_dim": latent_dim,
         "generator": network_generator(model) if is_open else None,
-        "queries": model_queries(model) if is_open else None,
+        "queries": model_decoder(model) if is_open else None,
     }
 
 
@@ -83,7 +84,7 @@ def model_discriminator(model: Any) -> Discriminator:
     return lambda images, labels: model.score(images, labels, check_range=False)
 
 
-def model_queries(model: Any) -> Queries | None:
+def model_decoder(model: Any) -> Decoder | None:
     """Images for chosen latents, if the model decodes them."""
     if not callable(getattr(model, "decode", None)):
         return None
@@ -95,11 +96,11 @@ def network_generator(network: Any) -> Generator | None:
     if not callable(network):
         return None
 
-    def generator(latents: Tensor, labels: Tensor | None) -> Tensor:
+    def images_of(latents: Tensor, labels: Tensor | None) -> Tensor:
         inputs = latents if labels is None else [latents, labels]
         return network(inputs, training=False)
 
-    return generator
+    return images_of
 
 
 def network_discriminator(network: Any) -> Discriminator:
@@ -110,7 +111,7 @@ def network_discriminator(network: Any) -> Discriminator:
         inputs = images[part] if labels is None else [images[part], labels[part]]
         return np.asarray(network(inputs, training=False), "float64")
 
-    def discriminator(images: FloatArray, labels: FloatArray | None) -> FloatArray:
+    def score_all(images: FloatArray, labels: FloatArray | None) -> FloatArray:
         nonlocal tried
         parts = [
             score(images, labels, slice(start, start + _BATCH_SIZE))
@@ -121,7 +122,7 @@ def network_discriminator(network: Any) -> Discriminator:
             tried = True
         return np.concatenate(parts)
 
-    return discriminator
+    return score_all
 
 
 def _check_alone(alone: FloatArray, together: FloatArray) -> None:
@@ -137,22 +138,22 @@ def _check_alone(alone: FloatArray, together: FloatArray) -> None:
         )
 
 
-def generator_queries(generator: Generator) -> Queries:
+def generator_decoder(network: Generator) -> Decoder:
     """Images for chosen latents from a differentiable generator."""
 
-    def queries(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
+    def decode(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
         images = []
         for start in range(0, len(latents), _BATCH_SIZE):
             part = slice(start, start + _BATCH_SIZE)
             rows = None if labels is None else labels[part]
-            images.append(np.asarray(generator(latents[part], rows), "float32"))
+            images.append(np.asarray(network(latents[part], rows), "float32"))
         return np.concatenate(images)
 
-    return queries
+    return decode
 
 
 def latent_sampler(
-    queries: Queries, latent_dim: int, num_classes: int | None, seed: int
+    decode: Decoder, latent_dim: int, num_classes: int | None, seed: int
 ) -> Sampler:
     """Images of standard normal latents; image i depends on `(seed, i)` alone."""
 
@@ -168,7 +169,7 @@ def latent_sampler(
         rows = None
         if num_classes is not None:
             rows = np.eye(num_classes, dtype="float32")[np.concatenate(classes)[window]]
-        return queries(np.concatenate(latents)[window], rows)
+        return decode(np.concatenate(latents)[window], rows)
 
     return sampler
 
@@ -179,7 +180,7 @@ def array_sampler(images: FloatArray, seed: int) -> Sampler:
     Arrays and folders are often sorted, by class for instance. An attack that looks
     at the first so many images would look at some kinds of images only.
     """
-    order = np.random.default_rng([seed, 80]).permutation(len(images))
+    order = generator(seed, Stream.ARRAY_SAMPLES).permutation(len(images))
     return lambda start, stop: images[order[start:stop]]
 
 

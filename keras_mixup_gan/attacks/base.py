@@ -1,15 +1,25 @@
-"""What all attacks share: declared access, checked queries, checked scores."""
+"""What all membership-inference attacks share: declared access, checked scores."""
 
 import abc
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from keras_mixup_gan.attacks.target import AttackTarget, check_labels, class_rows
+from keras_mixup_gan.attacks.target import (
+    AttackTarget,
+    ReferenceData,
+    check_labels,
+    check_scores,
+    class_rows,
+)
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images
 
 DISCRIMINATOR_BLOCK = 1024
+
+# All attacks by name; a class that defines `name` enters when it is defined.
+ATTACKS: dict[str, type["Attack"]] = {}
 
 
 class Attack(abc.ABC):
@@ -20,21 +30,36 @@ class Attack(abc.ABC):
     the image, its class label and the target alone: not on the other images of the
     call, their order, or their number.
 
-    Subclasses set the class attributes and define `_fit` and `_score`.
+    Subclasses set the class attributes and define `_fit` and `_score`. A subclass with
+    a `name` can be asked for by it, unless it is declared with `by_name=False`, as one
+    that cannot be made without arguments must be.
 
     Attributes:
         name: Short name, used by `audit(attacks=...)` and as a key in reports.
         title: Name to show.
         requires: Names of the accesses it needs, as in `AttackTarget.access`.
         paper: Where the attack comes from.
+        default_with: What an audit must be given for the attack to run by default:
+            nothing, or some of `"augmentation"` (of the model, by which it is known to
+            be trained), `"reference_models"`, `"shadows"` and `"own_shadows"` (that the
+            audit trains itself). None for an attack that is run only by its name, as
+            those are that take minutes, or order images as another one does.
+        knows: Defenses that the attack takes into account where the target was trained
+            with them, of `"mixup"` and `"augment"`.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     requires: ClassVar[frozenset[str]]
     paper: ClassVar[str]
+    default_with: ClassVar[frozenset[str] | None] = None
+    knows: ClassVar[frozenset[str]] = frozenset()
 
     _target: AttackTarget | None = None
+
+    def __init_subclass__(cls, by_name: bool = True) -> None:
+        if by_name and "name" in vars(cls):
+            ATTACKS[cls.name] = cls
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -86,7 +111,7 @@ class Attack(abc.ABC):
         images = check_images(images, "images", self._fitted().image_shape)
         if labels is not None:
             labels = check_labels(labels, len(images), "images")
-        return self._checked(self._score(images, labels), len(images))
+        return check_scores(self._score(images, labels), len(images), self.title)
 
     def _fitted(self) -> AttackTarget:
         """The target, once there is one."""
@@ -106,15 +131,6 @@ class Attack(abc.ABC):
     ) -> FloatArray:
         """Scores checked images."""
 
-    def _discriminate(
-        self, target: AttackTarget, images: FloatArray, labels: FloatArray | None
-    ) -> FloatArray:
-        """Raw discriminator scores as float64, checked."""
-        if target.discriminator is None:
-            raise ValueError(f"{self.title} needs access to: discriminator.")
-        scores = target.discriminator(images, labels)
-        return self._checked(scores, len(images))
-
     def _class_rows(
         self, target: AttackTarget, labels: FloatArray | IntArray | None, what: str
     ) -> FloatArray | None:
@@ -129,19 +145,23 @@ class Attack(abc.ABC):
             )
         return class_rows(labels, target.num_classes)
 
-    def _checked(self, scores: Any, num_images: int) -> FloatArray:
-        """Returns scores as a float64 vector after checking number and values."""
-        scores = np.asarray(scores, dtype="float64")
-        if scores.size != num_images:
+    def _reference(self, target: AttackTarget, minimum: int = 1) -> ReferenceData:
+        """The reference images of a target, at least so many."""
+        if target.reference is None:
+            raise ValueError(f"{self.title} needs access to: reference.")
+        if len(target.reference.images) < minimum:
             raise ValueError(
-                f"{self.title} expected one score for each of {num_images} images. "
-                f"Received: shape={scores.shape}. Let the discriminator return one "
-                "value per image."
+                f"{self.title} needs at least {minimum} reference images. Received: "
+                f"{len(target.reference.images)}. Pass more of them."
             )
-        if not np.isfinite(scores).all():
-            raise ValueError(
-                f"{self.title} met scores that are not finite. Received: "
-                f"{int((~np.isfinite(scores)).sum())} of {num_images} NaN or infinite. "
-                "Look for a model that diverged."
-            )
-        return scores.reshape(num_images)
+        return target.reference
+
+    def _drawn_reference(
+        self, target: AttackTarget, number: int, minimum: int, stream: Stream
+    ) -> FloatArray:
+        """At most `number` reference images, drawn by the target's seed if of more."""
+        images = self._reference(target, minimum).images
+        if len(images) <= number:
+            return images
+        order = generator(target.seed, stream).permutation(len(images))
+        return images[np.sort(order[:number])]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks import access as means
-from keras_mixup_gan.attacks.access import Discriminator, Generator, Queries, Sampler
+from keras_mixup_gan.attacks.access import Decoder, Discriminator, Generator, Sampler
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 
@@ -39,7 +39,9 @@ class AttackTarget:
 
     Each field that is not None is an access the attacker has; see `access`. Attacks
     are given a target and never the model, so that no attack can use more than it
-    declares.
+    declares. They use the fields by three methods, named as those of models are, which
+    check what comes back: `generate` (by `sampler`), `score` (by `discriminator`) and
+    `decode` (by `queries`).
 
     Attributes:
         image_shape: `(height, width, channels)` of the images.
@@ -86,7 +88,7 @@ class AttackTarget:
     num_samples: int | None = None
     seed: int = 0
     generator: Generator | None = None
-    queries: Queries | None = None
+    queries: Decoder | None = None
     latent_dim: int | None = None
     shadows: Any = None
     reference_models: tuple["AttackTarget", ...] = ()
@@ -102,7 +104,7 @@ class AttackTarget:
         if self.reference is not None:
             check_images(self.reference.images, "reference", self.image_shape)
         if self.generator is not None and self.queries is None:
-            queries = means.generator_queries(self.generator)
+            queries = means.generator_decoder(self.generator)
             object.__setattr__(self, "queries", queries)
         if self.queries is not None and self.latent_dim is None:
             raise ValueError(
@@ -133,6 +135,82 @@ class AttackTarget:
             "reference_models": self.reference_models or None,
         }
         return frozenset(name for name, given in granted.items() if given is not None)
+
+    def num_available(self, wanted: int) -> int:
+        """The number of images wanted, or fewer if the target holds fewer."""
+        return wanted if self.num_samples is None else min(wanted, self.num_samples)
+
+    def generate(self, start: int, stop: int) -> FloatArray:
+        """Generated images `start` to `stop`, checked.
+
+        Args:
+            start: Number of the first image of the sequence.
+            stop: Number after that of the last one.
+
+        Returns:
+            Float32 array `(stop - start, height, width, channels)` in `[-1, 1]`.
+
+        Raises:
+            ValueError: If the sampler returns anything else, or there is none.
+        """
+        if self.sampler is None:
+            raise ValueError(f"The target {self.name!r} grants no access to: samples.")
+        images = self.sampler(start, stop)
+        images = check_images(images, "generated images", self.image_shape)
+        if len(images) != stop - start:
+            raise ValueError(
+                "The sampler must return `stop - start` images. Received: "
+                f"{len(images)} images for start={start}, stop={stop}."
+            )
+        return images
+
+    def score(self, images: FloatArray, rows: FloatArray | None) -> FloatArray:
+        """The discriminator's raw scores, checked.
+
+        Args:
+            images: Float array `(num_images, height, width, channels)`.
+            rows: Label rows of a conditional model, or None.
+
+        Returns:
+            Float64 array `(num_images,)`, finite.
+
+        Raises:
+            ValueError: If the discriminator returns anything else, or there is none.
+        """
+        if self.discriminator is None:
+            raise ValueError(
+                f"The target {self.name!r} grants no access to: discriminator."
+            )
+        scores = self.discriminator(images, rows)
+        return check_scores(scores, len(images), "The discriminator")
+
+    def decode(self, latents: FloatArray, rows: FloatArray | None) -> FloatArray:
+        """Images of chosen latents, checked but for their range.
+
+        Args:
+            latents: Float array `(num_images, latent_dim)`.
+            rows: Label rows of a conditional model, or None.
+
+        Returns:
+            Float array `(num_images, height, width, channels)`, finite.
+
+        Raises:
+            ValueError: If the generator returns anything else, or cannot be queried.
+        """
+        if self.queries is None:
+            raise ValueError(f"The target {self.name!r} grants no access to: queries.")
+        images = np.asarray(self.queries(latents.astype("float32"), rows))
+        if images.shape != (len(latents), *self.image_shape):
+            raise ValueError(
+                f"The generator must return images {self.image_shape}, one for each "
+                f"of {len(latents)} latents. Received: shape={images.shape}."
+            )
+        if not np.isfinite(images).all():
+            raise ValueError(
+                "The generator returned values that are not finite. Look for a model "
+                "that diverged."
+            )
+        return images
 
     @classmethod
     def from_model(
@@ -248,16 +326,16 @@ class AttackTarget:
                 "`generator` must be a network or a function of latents. "
                 f"Received: generator={generator!r:.80}."
             )
-        queries = means.generator_queries(differentiable)
+        decoder = means.generator_decoder(differentiable)
         score = discriminator and means.network_discriminator(discriminator)
         return cls(
             image_shape=shape,
-            sampler=means.latent_sampler(queries, latent_dim, num_classes, seed),
+            sampler=means.latent_sampler(decoder, latent_dim, num_classes, seed),
             discriminator=score or None,
             num_classes=num_classes,
             seed=seed,
             generator=differentiable,
-            queries=queries,
+            queries=decoder,
             latent_dim=latent_dim,
             reference=as_reference(fields.pop("reference", None)),
             name=fields.pop("name", getattr(generator, "name", "networks")),
@@ -293,6 +371,23 @@ def split_labels(data: Any) -> tuple[Any, Any]:
     if isinstance(data, tuple) and len(data) == 2:
         return data[0], data[1]
     return data, None
+
+
+def check_scores(scores: Any, num_images: int, what: str) -> FloatArray:
+    """Returns scores as a float64 vector after checking number and values."""
+    scores = np.asarray(scores, dtype="float64")
+    if scores.size != num_images:
+        raise ValueError(
+            f"{what} must return one score for each of {num_images} images. "
+            f"Received: shape={scores.shape}. Return one value per image."
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"{what} returned scores that are not finite. Received: "
+            f"{int((~np.isfinite(scores)).sum())} of {num_images} NaN or infinite. "
+            "Look for a model that diverged."
+        )
+    return scores.reshape(num_images)
 
 
 def check_labels(labels: Any, num_images: int, name: str) -> FloatArray | IntArray:

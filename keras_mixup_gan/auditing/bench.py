@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.store import digest_arrays
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.fingerprint import of_behavior
 from keras_mixup_gan.auditing.journal import Journal
@@ -13,6 +12,7 @@ from keras_mixup_gan.auditing.metered import Meter
 from keras_mixup_gan.auditing.results import AttackResult
 from keras_mixup_gan.auditing.runner import Queries, Runner
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.storage import digest_arrays
 from keras_mixup_gan.versions import software_versions
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.store import digest_arrays
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.storage import digest_arrays
 from keras_mixup_gan.typing import FloatArray
 
 _NUM_PROBES = 64

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
-from keras_mixup_gan.attacks.samples.networks import (
-    BoolArray,
-    balanced_folds,
-    train_network,
-)
 from keras_mixup_gan.statistics.roc import auc, delong_interval
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 
 NUM_FOLDS = 5

@@ -10,15 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.registry import (
-    ATTACKS,
-    DEFAULT_ATTACKS,
-    DEFAULT_WITH_AUGMENTATION,
-    DEFAULT_WITH_REFERENCE_MODELS,
-    DEFAULT_WITH_SHADOWS,
-)
-from keras_mixup_gan.attacks.shadows.protocol import with_shadows
+from keras_mixup_gan.attacks.registry import ATTACKS, default_attacks
 from keras_mixup_gan.attacks.shadows.store import weights_digest
+from keras_mixup_gan.attacks.shadows.training import with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
@@ -36,10 +30,6 @@ from keras_mixup_gan.auditing.results import (
 )
 from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.validation import check_choice
-
-# Attacks that treat the query as the defense does, or train with the defense.
-KNOWS_MIXUP = ("logan_mixup", "mixed_pairs", "lira_adaptive")
-KNOWS_AUGMENTATION = ("logan_augmented", "lira_augmented")
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -127,13 +117,13 @@ def audit(
     reference_models = tuple(reference_models)
     augments = policy_of(model) is not None
     if isinstance(attacks, str) and attacks == "default":
-        attacks = (
-            *DEFAULT_ATTACKS,
-            *(DEFAULT_WITH_AUGMENTATION if augments else ()),
-            *(DEFAULT_WITH_REFERENCE_MODELS if reference_models else ()),
-            *(() if shadows is None else DEFAULT_WITH_SHADOWS),
-            *(("lira_augmented",) if augments and isinstance(shadows, int) else ()),
-        )
+        given = {
+            "augmentation": augments,
+            "reference_models": bool(reference_models),
+            "shadows": shadows is not None,
+            "own_shadows": isinstance(shadows, int),
+        }
+        attacks = default_attacks([name for name, known in given.items() if known])
     chosen = _choose(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
@@ -268,7 +258,10 @@ def _report(
     others = [result for result in results if result.status != "done"]
     sizes = len(split.members.images), len(split.non_members.images)
     duplicates = split.num_duplicates
-    defenses = {"mixup": KNOWS_MIXUP, "augment": KNOWS_AUGMENTATION}
+    defenses = {
+        defense: tuple(name for name in ATTACKS if defense in ATTACKS[name].knows)
+        for defense in ("mixup", "augment")
+    }
     known = [name for name in defenses if getattr(target, name) is not None]
     ignored = [
         name

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_mixup_gan.attacks.shadows.store import write_bytes
 from keras_mixup_gan.experiments.cell import write_json
 from keras_mixup_gan.experiments.code_version import code_version
 from keras_mixup_gan.experiments.suite import GridCell, Suite
+from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.versions import software_versions
 
 SCHEMA_VERSION = 2
@@ -78,7 +78,7 @@ class GridFiles:
         place = self.place(entry["name"], key)
         place.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            write_bytes(place / name, content)
+            write_file(place / name, content)
         self.entries[key] = write_json(place / ENTRY, entry)
         self._read.add(key)
         shutil.rmtree(unfinished(self.folder, key), ignore_errors=True)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_mixup_gan.attacks.shadows.signals import critic_signals
-from keras_mixup_gan.attacks.shadows.store import Shadows
+from keras_mixup_gan.attacks.shadows.store import Shadows, default_signals
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
@@ -130,7 +129,7 @@ def _shadows(
             "epochs": 1,
             "steps_per_epoch": block.checkpoints[-1],
         },
-        signals=critic_signals(policy_of(model)),
+        signals=default_signals(policy_of(model)),
         seed=SHADOW_SEED,
         n_jobs=n_jobs,
         scheduler=scheduler,

@@ -6,13 +6,17 @@ import json
 import numpy as np
 import pytest
 
-from keras_mixup_gan.attacks import AttackTarget
-from keras_mixup_gan.attacks.registry import ATTACKS, MODEL_ATTACKS, SHADOW_ATTACKS
+from keras_mixup_gan.attacks import ATTACKS, AttackTarget
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import audit
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 
-EVERY = (*MODEL_ATTACKS, *SHADOW_ATTACKS)
+FOLDERS = ("discriminator.critic", "reconstruction", "shadows")
+EVERY = [
+    kind
+    for kind in ATTACKS.values()
+    if kind.__module__.removeprefix("keras_mixup_gan.attacks.").startswith(FOLDERS)
+]
 each = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
 
 MEMBERS, NON_MEMBERS, OUTSIDE = images(40, 1), images(40, 2), images(30, 3)

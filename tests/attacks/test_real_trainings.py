@@ -6,11 +6,7 @@ import pytest
 
 from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import AttackTarget
-from keras_mixup_gan.attacks.registry import (
-    DEFAULT_ATTACKS,
-    DEFAULT_WITH_REFERENCE_MODELS,
-    DEFAULT_WITH_SHADOWS,
-)
+from keras_mixup_gan.attacks.registry import default_attacks
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.data import load_images
 
@@ -96,7 +92,7 @@ def test_a_gan_of_other_digits_is_accused_by_no_attack(memorizer, digits, tmp_pa
         shadow_fit={"epochs": 3, "batch_size": 32},
         folder=tmp_path,
     )
-    names = {*DEFAULT_ATTACKS, *DEFAULT_WITH_REFERENCE_MODELS, *DEFAULT_WITH_SHADOWS}
+    names = set(default_attacks(["reference_models", "shadows", "own_shadows"]))
     assert {result.name for result in report.done} == names
     error = np.sqrt((2 * NUM_OTHERS + 1) / (12 * NUM_OTHERS**2))
     areas = {result.name: result.auc for result in report.done}

@@ -13,7 +13,7 @@ from keras_mixup_gan.attacks import (
     GANLeaks,
     MixupLOGAN,
 )
-from keras_mixup_gan.attacks.samples.calibrated import ModelCalibratedGANLeaks
+from keras_mixup_gan.attacks.samples.gan_leaks import ModelCalibratedGANLeaks
 from keras_mixup_gan.attacks.shadows.lira import LiRA
 from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.data.splits import MembershipSplit

@@ -1,15 +1,19 @@
-"""Attacks that compare the discriminator's score of an image with other scores."""
+"""Relative LOGAN: the discriminator's score of an image, less other scores.
 
-from typing import Any, ClassVar
+The white-box attack of Hayes, Melis, Danezis, De Cristofaro (PoPETs 2019), in units
+of generated images, of reference models (Chen et al., CCS 2020), or of slightly moved
+images (Fu et al., 2023).
+"""
+
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.samples.streaming import num_available
-from keras_mixup_gan.attacks.shadows.signals import generated_level
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_images, check_integer
 
 _PAPER = (
     "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against "
@@ -35,10 +39,10 @@ class CriticGap(Attack):
     ```
     """
 
-    name: ClassVar[str] = "critic_gap"
-    title: ClassVar[str] = "Discriminator, real less generated"
-    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "samples"})
-    paper: ClassVar[str] = _PAPER + ", relative to generated images."
+    name = "critic_gap"
+    title = "Discriminator, real less generated"
+    requires = frozenset({"discriminator", "samples"})
+    paper = _PAPER + ", relative to generated images."
 
     def __init__(self, num_samples: int = 1024):
         check_integer(1, num_samples=num_samples)
@@ -47,19 +51,41 @@ class CriticGap(Attack):
     @property
     def settings(self) -> dict[str, Any]:
         """The number of generated images."""
-        target = self._target
         number = self.num_samples
-        return {"num_samples": num_available(target, number) if target else number}
+        if self._target is not None:
+            number = self._target.num_available(number)
+        return {"num_samples": number}
 
     def _fit(self, target: AttackTarget) -> None:
-        self._level = generated_level(target, self.num_samples)
+        self._level = float(np.mean(target.score(*self._generated(target))))
+
+    def _generated(self, target: AttackTarget) -> tuple[FloatArray, FloatArray | None]:
+        """Generated images and their labels, the same ones each time.
+
+        A conditional discriminator rates an image for its class, so that images must be
+        generated for known ones, which takes a generator that can be queried.
+        """
+        if target.num_classes is None:
+            return target.generate(0, target.num_available(self.num_samples)), None
+        if target.queries is None or target.latent_dim is None:
+            raise ValueError(
+                "The classes of generated images must be known, because the model is "
+                "conditional. Received: a target that grants no queries. Grant "
+                "`queries` in `AttackTarget`, or leave this attack out."
+            )
+        rng = generator(target.seed, Stream.CLASSES)
+        latents = rng.standard_normal((self.num_samples, target.latent_dim), "float32")
+        classes = np.arange(self.num_samples) % target.num_classes
+        rows = np.eye(target.num_classes, dtype="float32")[classes]
+        images = check_images(target.decode(latents, rows), "generated images")
+        return images, rows
 
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
-        return self._discriminate(target, images, rows) - self._level
+        return target.score(images, rows) - self._level
 
 
 class CalibratedCritic(Attack):
@@ -75,20 +101,19 @@ class CalibratedCritic(Attack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, outside, reference_models=[other])
+    target = AttackTarget.from_model(model, reference, reference_models=[other])
     scores = CalibratedCritic().fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "critic_calibrated"
-    title: ClassVar[str] = "Discriminator, calibrated by reference models"
-    requires: ClassVar[frozenset[str]] = frozenset(
-        {"discriminator", "reference", "reference_models"}
-    )
-    paper: ClassVar[str] = (
+    name = "critic_calibrated"
+    title = "Discriminator, calibrated by reference models"
+    requires = frozenset({"discriminator", "reference", "reference_models"})
+    paper = (
         _PAPER + ", calibrated by reference models after Chen, Yu, Zhang, Fritz: "
         "GAN-Leaks. CCS 2020, arXiv:1909.03935."
     )
+    default_with = frozenset({"reference_models"})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -98,14 +123,12 @@ class CalibratedCritic(Attack):
 
     def _fit(self, target: AttackTarget) -> None:
         """Measures each discriminator's level and scale on the reference images."""
-        reference = target.reference
-        if reference is None:
-            raise ValueError(f"{self.title} needs access to: reference.")
+        reference = self._reference(target)
         self._models = (target, *target.reference_models)
         self._scales = []
         for model in self._models:
             rows = self._class_rows(model, reference.labels, "reference images")
-            scores = self._discriminate(model, reference.images, rows)
+            scores = model.score(reference.images, rows)
             self._scales.append((scores.mean(), scores.std() or 1.0))
 
     def _score(
@@ -114,8 +137,7 @@ class CalibratedCritic(Attack):
         standardized = []
         for model, (mean, scale) in zip(self._models, self._scales, strict=True):
             rows = self._class_rows(model, labels, "images")
-            scores = self._discriminate(model, images, rows)
-            standardized.append((scores - mean) / scale)
+            standardized.append((model.score(images, rows) - mean) / scale)
         return standardized[0] - np.mean(standardized[1:], axis=0)
 
 
@@ -142,14 +164,15 @@ class CriticFluctuation(Attack):
     ```
     """
 
-    name: ClassVar[str] = "critic_fluctuation"
-    title: ClassVar[str] = "Discriminator, against the image slightly moved"
-    requires: ClassVar[frozenset[str]] = frozenset({"discriminator"})
-    paper: ClassVar[str] = (
+    name = "critic_fluctuation"
+    title = "Discriminator, against the image slightly moved"
+    requires = frozenset({"discriminator"})
+    paper = (
         "Fu, Wang, Gao, Liu, Li, Jiang: A Probabilistic Fluctuation based Membership "
         "Inference Attack for Diffusion Models. 2023, arXiv:2308.12143, on the "
         "discriminator of a GAN."
     )
+    default_with = frozenset()
 
     def __init__(self, num_moves: int = 10, max_shift: int = 2, flips: bool = True):
         check_integer(1, num_moves=num_moves, max_shift=max_shift)
@@ -167,7 +190,7 @@ class CriticFluctuation(Attack):
         }
 
     def _fit(self, target: AttackTarget) -> None:
-        rng = np.random.default_rng([target.seed, 20])
+        rng = generator(target.seed, Stream.CRITIC_MOVES)
         side = 2 * self.max_shift + 1
         center = side * side // 2
         places = rng.integers(side * side - 1, size=self.num_moves)
@@ -183,8 +206,8 @@ class CriticFluctuation(Attack):
         rows = self._class_rows(target, labels, "images")
         moved = np.zeros(len(images))
         for move in self._moves:
-            moved += self._discriminate(target, self._moved(images, *move), rows)
-        return self._discriminate(target, images, rows) - moved / self.num_moves
+            moved += target.score(self._moved(images, *move), rows)
+        return target.score(images, rows) - moved / self.num_moves
 
     def _moved(
         self, images: FloatArray, row: int, column: int, mirrored: bool

@@ -1,16 +1,24 @@
-"""Attacks that read the discriminator: LOGAN, and LOGAN on blended queries."""
+"""LOGAN: the discriminator's score, also adapted to mixup and to augmentation.
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against
+Generative Models. PoPETs 2019, arXiv:1705.07663.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.access import Discriminator
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream, generator, sequence
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
 
 NUM_CALIBRATION_IMAGES = 256
+# Of a discriminator that is not known to have seen augmented images.
+ANY_POLICY = "color,translation,cutout"
 
 
 class LOGAN(Attack):
@@ -25,27 +33,27 @@ class LOGAN(Attack):
     ```
     """
 
-    name: ClassVar[str] = "logan"
-    title: ClassVar[str] = "LOGAN (discriminator score)"
-    requires: ClassVar[frozenset[str]] = frozenset({"discriminator"})
-    paper: ClassVar[str] = (
+    name = "logan"
+    title = "LOGAN (discriminator score)"
+    requires = frozenset({"discriminator"})
+    paper = (
         "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks "
         "Against Generative Models. PoPETs 2019, arXiv:1705.07663 (white-box attack)."
     )
+    default_with = frozenset()
 
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
         target = self._fitted()
-        rows = self._class_rows(target, labels, "images")
-        return self._discriminate(target, images, rows)
+        return target.score(images, self._class_rows(target, labels, "images"))
 
 
 class MixupLOGAN(Attack):
     """LOGAN as an attacker would run it who knows that training images were blended.
 
     A discriminator trained on blends is sharpest on blends. So the query is blended
-    with outside images, as the defense did it: with `num_samples - 1` partners that
+    with reference images, as the defense did it: with `num_samples - 1` partners that
     share the remaining weight, with the defense's noise on top, and with labels
     blended by the same weights where the model is conditional. Where the defense is
     noise alone, the query is not blended and gets that noise. The discriminator's
@@ -65,20 +73,22 @@ class MixupLOGAN(Attack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = MixupLOGAN(num_blends=32).fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "logan_mixup"
-    title: ClassVar[str] = "LOGAN on blends (knows mixup)"
-    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "reference"})
-    paper: ClassVar[str] = (
+    name = "logan_mixup"
+    title = "LOGAN on blends (knows mixup)"
+    requires = frozenset({"discriminator", "reference"})
+    paper = (
         "The white-box attack of Hayes et al. (PoPETs 2019) on queries blended with "
-        "outside images, in the manner of the mixed queries of Ji, Hu, Xiang, Zhou: "
+        "reference images, in the manner of the mixed queries of Ji, Hu, Xiang, Zhou: "
         "Mixup Training for Generative Models to Defend Membership Inference Attacks. "
         "INFOCOM 2023."
     )
+    default_with = frozenset()
+    knows = frozenset({"mixup"})
 
     def __init__(
         self, num_blends: int = 16, weights: Sequence[float] = (0.5, 0.7, 0.9)
@@ -107,25 +117,17 @@ class MixupLOGAN(Attack):
         return settings
 
     def _fit(self, target: AttackTarget) -> None:
-        """Draws partners and measures the scale of the scores on other outsiders."""
-        reference = target.reference
-        if reference is None:
-            raise ValueError(f"{self.title} needs access to: reference.")
+        """Draws partners and measures the scale of the scores on the other images."""
         mixup = target.mixup
         num_samples = getattr(mixup, "num_samples", 2)
         self._num_partners = max(num_samples, 2) - 1
         self._weights = self.weights if num_samples > 1 else (1.0,)
         self._noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
-        needed = max(4, 2 * self._num_partners)
-        if len(reference.images) < needed:
-            raise ValueError(
-                f"{self.title} needs at least {needed} reference images. Received: "
-                f"{len(reference.images)}. Pass more outside images."
-            )
+        reference = self._reference(target, max(4, 2 * self._num_partners))
         self._images = reference.images
         self._rows = self._class_rows(target, reference.labels, "reference images")
         by_class = getattr(mixup, "same_class", False) and self._rows is not None
-        rng = np.random.default_rng([target.seed, 0])
+        rng = generator(target.seed, Stream.BLEND_PARTNERS)
         order = rng.permutation(len(self._images))
         num_calibration = min(NUM_CALIBRATION_IMAGES, len(order) // 2)
         calibration, pool = order[:num_calibration], order[num_calibration:]
@@ -178,7 +180,7 @@ class MixupLOGAN(Attack):
                     blends = self._blend(
                         target.seed, images[part], part_rows, at, blend
                     )
-                    scores[at, part] += self._discriminate(target, *blends)
+                    scores[at, part] += target.score(*blends)
         return scores / self.num_blends
 
     def _blend(
@@ -196,7 +198,7 @@ class MixupLOGAN(Attack):
         mixed = self._images[partners].mean(axis=1)[which] * np.float32(1 - weight)
         mixed += np.float32(weight) * images
         if self._noise_stddev > 0:
-            rng = np.random.default_rng([seed, 1, at, blend])
+            rng = generator(seed, Stream.BLENDS, at, blend)
             noise = rng.standard_normal(images.shape[1:], dtype="float32")
             mixed += np.float32(self._noise_stddev) * noise
         if rows is None or self._rows is None:
@@ -210,6 +212,112 @@ class MixupLOGAN(Attack):
             return np.zeros(num_images, dtype="int64")
         same = rows.argmax(axis=1)[:, None] == self._classes
         return np.where(same.any(axis=1), same.argmax(axis=1) + 1, 0)
+
+
+class AugmentedLOGAN(Attack):
+    """LOGAN as an attacker would run it who knows that images were augmented.
+
+    A discriminator trained with differentiable augmentation hardly ever saw an
+    original, but random transforms of it, and may remember those. So the query is
+    transformed as the training images were, and the discriminator's scores of the
+    results are averaged.
+
+    The transforms are drawn once, from the target's seed, and are the same for every
+    query. They are those of the target's own policy; all there are, where none is
+    known.
+
+    Args:
+        num_draws: Number of random transforms of a query, at least 1.
+
+    Source: white-box attack of Hayes et al., PoPETs 2019, on the mean over augmented
+    queries of Yu, Zhang, Chen, Yin and Liu, "How Does Data Augmentation Affect Privacy
+    in Machine Learning?", AAAI 2021, who attack augmented classifiers by it.
+
+    Example:
+    ```python
+    model = keras_mixup_gan.zoo.dcgan(augment="color,translation")
+    ...
+    scores = AugmentedLOGAN().fit(AttackTarget.from_model(model)).score(images)
+    ```
+    """
+
+    name = "logan_augmented"
+    title = "LOGAN on transforms (knows augmentation)"
+    requires = frozenset({"discriminator"})
+    paper = (
+        "The white-box attack of Hayes et al. (PoPETs 2019), averaged over augmented "
+        "queries as in Yu, Zhang, Chen, Yin, Liu: How Does Data Augmentation Affect "
+        "Privacy in Machine Learning? AAAI 2021, arXiv:2007.10567."
+    )
+    default_with = frozenset({"augmentation"})
+    knows = frozenset({"augment"})
+
+    def __init__(self, num_draws: int = 32):
+        check_integer(1, num_draws=num_draws)
+        self.num_draws = num_draws
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of transforms, and which."""
+        settings: dict[str, Any] = {"num_draws": self.num_draws}
+        if self._target is not None:
+            settings["policy"] = self._target.augment or ANY_POLICY
+        return settings
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        return mean_scores(target, self.num_draws)(images, rows)
+
+
+def transforms(
+    target: AttackTarget, images: FloatArray, num_draws: int
+) -> Iterator[FloatArray]:
+    """Random transforms of images, by the policy of the target's augmentation.
+
+    Args:
+        target: The target.
+        images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+        num_draws: Number of transforms.
+
+    Yields:
+        Arrays like `images`: all images transformed in the same way. Colors may leave
+        `[-1, 1]`.
+    """
+    from keras_mixup_gan.models.augment import augment
+
+    policy = target.augment or ANY_POLICY
+    for draw in range(num_draws):
+        stream = sequence(target.seed, Stream.TRANSFORMS, draw)
+        key = stream.generate_state(2).astype("int64")
+        blocks = (
+            images[start : start + DISCRIMINATOR_BLOCK]
+            for start in range(0, len(images), DISCRIMINATOR_BLOCK)
+        )
+        seen = [augment(block, policy, key, shared=True) for block in blocks]
+        yield np.concatenate(seen)
+
+
+def mean_scores(target: AttackTarget, num_draws: int) -> Discriminator:
+    """The target's discriminator on random transforms of each image, averaged.
+
+    Args:
+        target: The target, whose augmentation and seed decide the transforms.
+        num_draws: Number of transforms.
+
+    Returns:
+        A function like `AttackTarget.discriminator`.
+    """
+
+    def means(images: FloatArray, rows: FloatArray | None) -> FloatArray:
+        total = np.zeros(len(images))
+        for seen in transforms(target, images, num_draws):
+            total += target.score(seen, rows)
+        return total / num_draws
+
+    return means
 
 
 def _choose(rng: np.random.Generator, pool: IntArray, number: int) -> IntArray:

@@ -1,13 +1,18 @@
-"""Mixed pairs: whether two images were both in the training set."""
+"""Co-membership attack by mixed queries: were two images both trained on?
+
+Liu, Xiao, Li, Gao: Performing Co-Membership Attacks Against Deep Generative Models.
+ICDM 2019, arXiv:1805.09898.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
 from keras_mixup_gan.attacks.target import AttackTarget, check_labels, split_labels
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
@@ -39,15 +44,16 @@ class MixedPairs(Attack):
     ```
     """
 
-    name: ClassVar[str] = "mixed_pairs"
-    title: ClassVar[str] = "Mixed pairs (co-membership)"
-    requires: ClassVar[frozenset[str]] = frozenset({"discriminator", "reference"})
-    paper: ClassVar[str] = (
+    name = "mixed_pairs"
+    title = "Mixed pairs (co-membership)"
+    requires = frozenset({"discriminator", "reference"})
+    paper = (
         "Liu, Xiao, Li, Gao: Performing Co-Membership Attacks Against Deep "
         "Generative Models. ICDM 2019, arXiv:1805.09898, by mixed queries after Ji, "
         "Hu, Xiang, Zhou: Mixup Training for Generative Models to Defend Membership "
         "Inference Attacks. INFOCOM 2023."
     )
+    knows = frozenset({"mixup"})
 
     def __init__(
         self, weights: Sequence[float] = (0.2, 0.5, 0.8), num_draws: int = 4
@@ -112,20 +118,13 @@ class MixedPairs(Attack):
 
     def _fit(self, target: AttackTarget) -> None:
         """Measures level and scale of the scores on pairs of reference images."""
-        reference = target.reference
-        if reference is None or len(reference.images) < 4:
-            raise ValueError(
-                f"{self.title} needs at least 4 reference images. Pass more outside "
-                "images."
-            )
+        reference = self._reference(target, 4)
         rows = self._class_rows(target, reference.labels, "reference images")
-        order = np.random.default_rng([target.seed, 50]).permutation(
-            len(reference.images)
-        )
-        order = order[: 2 * NUM_REFERENCE_PAIRS]
+        rng = generator(target.seed, Stream.PAIRS)
+        order = rng.permutation(len(reference.images))[: 2 * NUM_REFERENCE_PAIRS]
         half = len(order) // 2
         pairs = np.stack([order[:half], order[half : 2 * half]])
-        # In both orders, so that the yardstick, like a pair, knows no first and second.
+        # In both orders, as the two images of a pair have no order.
         pairs = np.concatenate([pairs, pairs[::-1]], axis=1)
         sides = [
             (reference.images[part], None if rows is None else rows[part])
@@ -166,10 +165,10 @@ class MixedPairs(Attack):
                 if first[1] is not None and second[1] is not None:
                     rows = _mixed(first[1][part], second[1][part], weight)
                 for draw in range(num_draws):
-                    rng = np.random.default_rng([target.seed, 51, at, draw])
+                    rng = generator(target.seed, Stream.PAIR_BLENDS, at, draw)
                     noise = rng.standard_normal(target.image_shape, dtype="float32")
                     noisy = blend + np.float32(stddev) * noise
-                    scores[at, part] += self._discriminate(target, noisy, rows)
+                    scores[at, part] += target.score(noisy, rows)
         return scores / num_draws
 
 
@@ -189,12 +188,12 @@ class PairScores:
 
     @property
     def auc(self) -> float:
-        """How well pairs of members are told from pairs of non-members."""
+        """Area under the ROC curve, pairs of members against those of non-members."""
         return auc(self.both, self.neither)
 
     @property
     def auc_hard(self) -> float:
-        """How well pairs of members are told from pairs with one member."""
+        """The same against pairs with one member."""
         return auc(self.both, self.one)
 
 
@@ -232,7 +231,7 @@ def co_membership(
             "Pairs need at least 4 members and 4 non-members. Received: "
             f"{numbers[0]} and {numbers[1]}."
         )
-    rng = np.random.default_rng([seed, 52])
+    rng = generator(seed, Stream.CO_MEMBERSHIP)
     orders = [rng.permutation(number) for number in numbers]
     halves = [(order[: len(order) // 2], order[len(order) // 2 :]) for order in orders]
 

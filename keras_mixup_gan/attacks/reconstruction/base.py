@@ -1,5 +1,10 @@
-"""What attacks by reconstruction share: the latents that come closest to a query."""
+"""Reconstruction attacks: how well the best latents of a generator repeat a query.
 
+Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks Against
+Generative Models. CCS 2020, arXiv:1909.03935.
+"""
+
+import abc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,10 +14,12 @@ import numpy as np
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_in_range, check_integer
 
-Features: TypeAlias = Callable[[Any], Any]
+# Of arrays, and of tensors where gradients are taken.
+FeatureFunction: TypeAlias = Callable[[Any], Any]
 
 BLOCK = 32  # queries worked on at a time; always that many, so that none matters
 PAPER = (
@@ -41,12 +48,21 @@ class Reconstruction:
 
 
 class ReconstructingAttack(Attack):
-    """Minus the loss of the best reconstruction; subclasses find it."""
+    """Minus the loss of the best reconstruction; subclasses find it.
+
+    Args:
+        num_samples: Generated images to start from the nearest of.
+        features: Function from images `(n, height, width, channels)` to features
+            `(n, num_features)`, compared along with the pixels; None for pixels alone.
+        feature_weight: Weight of the features.
+        prior_weight: Weight of the squared distance of `|z|^2` from its expectation;
+            it guides the search and is no part of the score.
+    """
 
     def __init__(
         self,
         num_samples: int,
-        features: Features | None,
+        features: FeatureFunction | None,
         feature_weight: float,
         prior_weight: float,
     ) -> None:
@@ -97,6 +113,7 @@ class ReconstructingAttack(Attack):
     ) -> FloatArray:
         return np.negative(self.reconstruct(images, labels).losses)
 
+    @abc.abstractmethod
     def _search(
         self,
         target: AttackTarget,
@@ -105,7 +122,6 @@ class ReconstructingAttack(Attack):
         start: FloatArray,
     ) -> Reconstruction:
         """Reconstructs a block of images, from their nearest samples' latents."""
-        raise NotImplementedError
 
     def _nearest_latents(
         self, target: AttackTarget, images: FloatArray, rows: FloatArray | None
@@ -123,35 +139,16 @@ class ReconstructingAttack(Attack):
 
             def generated(start: int, stop: int, given: Any = given) -> FloatArray:
                 part = None if given is None else given[start:stop]
-                return self._generate(target, latents[start:stop], part)
+                return target.decode(latents[start:stop], part)
 
             found = nearest_samples(images[chosen], generated, len(latents))
             nearest[chosen] = latents[found.indices[:, 0]]
         return nearest
 
     def _fit(self, target: AttackTarget) -> None:
-        rng = np.random.default_rng([target.seed, 40])
+        rng = generator(target.seed, Stream.RECONSTRUCTION)
         shape = (self.num_samples, latent_dim_of(target))
         self._candidates = rng.standard_normal(shape, dtype="float32")
-
-    def _generate(
-        self, target: AttackTarget, latents: FloatArray, rows: FloatArray | None
-    ) -> FloatArray:
-        """Images of chosen latents, checked but for their range."""
-        if target.queries is None:
-            raise ValueError(f"{self.title} needs access to: queries.")
-        images = np.asarray(target.queries(latents.astype("float32"), rows))
-        if images.shape != (len(latents), *target.image_shape):
-            raise ValueError(
-                f"The generator must return images {target.image_shape}, one for each "
-                f"of {len(latents)} latents. Received: shape={images.shape}."
-            )
-        if not np.isfinite(images).all():
-            raise ValueError(
-                "The generator returned values that are not finite. Look for a model "
-                "that diverged."
-            )
-        return images
 
 
 def _blocks(num_images: int) -> Iterator[IntArray]:
@@ -171,7 +168,7 @@ def _joined(parts: list[Reconstruction], num_images: int) -> Reconstruction:
 
 
 def latent_dim_of(target: AttackTarget) -> int:
-    """The number of latent dimensions."""
+    """The number of latent dimensions, which a target that can be queried has."""
     if target.latent_dim is None:
         raise ValueError("The target does not tell its `latent_dim`.")
     return target.latent_dim

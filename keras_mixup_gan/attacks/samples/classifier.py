@@ -1,6 +1,14 @@
-"""LOGAN without the discriminator: one's own classifier of generated images."""
+"""Black-box LOGAN with auxiliary knowledge: a classifier of generated images.
 
-from typing import Any, ClassVar
+Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against
+Generative Models. PoPETs 2019, arXiv:1705.07663. The classifier is trained on equal
+numbers of both classes, stopped where the held-out loss is least and put back to that
+state, and its outputs are those that each input gets by itself.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,26 +19,53 @@ from keras_mixup_gan.attacks.samples.feature_maps import (
     check_features_choice,
     describe_features,
     fit_features,
+    row_products,
 )
-from keras_mixup_gan.attacks.samples.networks import (
-    Network,
-    balanced_folds,
-    train_network,
-)
-from keras_mixup_gan.attacks.samples.streaming import (
-    drawn_reference,
-    equal_number,
-    generated_features,
-    num_available,
-    reference_of,
-)
+from keras_mixup_gan.attacks.samples.streaming import generated_features
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.randomness import Stream, derived_seed, generator
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
+
+HIDDEN = (256, 256)
+BATCH_SIZE = 256
+LEARNING_RATE = 1e-3
+MAX_EPOCHS = 100
+PATIENCE = 5
+SMALLEST_GAIN = 1e-4  # of the held-out loss, in nats, to wait on
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network of two classes.
+
+    Attributes:
+        weights: Matrix `(num_outputs, num_inputs)` of each layer, float64.
+        biases: Vector of each layer.
+        num_epochs: Number of epochs after which the held-out loss was least.
+    """
+
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    num_epochs: int
+
+    def logits(self, rows: FloatArray, quick: bool = False) -> FloatArray:
+        """The log odds of class 1 for each row, float64 `(num_rows,)`.
+
+        Each row is computed by itself, unless `quick`: then its last bits may depend
+        on the others.
+        """
+        values = rows
+        for weights, biases in zip(self.weights, self.biases, strict=True):
+            if values is not rows:
+                values = np.maximum(values, 0)
+            product = values @ weights.T if quick else row_products(values, weights)
+            values = product + biases
+        return values[:, 0]
 
 
 class ClassifierLOGAN(Attack):
-    """How much like generated images, and unlike outside images, a query looks.
+    """How much like generated images, and unlike reference images, a query looks.
 
     Small networks (two layers of 256) learn to tell generated from reference images,
     equally many of each; the score is their mean log odds of "generated". Where the
@@ -51,19 +86,20 @@ class ClassifierLOGAN(Attack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = ClassifierLOGAN().fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "logan_classifier"
-    title: ClassVar[str] = "LOGAN (classifier of samples)"
-    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
-    paper: ClassVar[str] = (
+    name = "logan_classifier"
+    title = "LOGAN (classifier of samples)"
+    requires = frozenset({"samples", "reference"})
+    paper = (
         "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks "
         "Against Generative Models. PoPETs 2019, arXiv:1705.07663 (black-box attack "
         "with auxiliary knowledge)."
     )
+    default_with = frozenset()
 
     def __init__(
         self,
@@ -94,8 +130,8 @@ class ClassifierLOGAN(Attack):
 
     def _num_each(self, target: AttackTarget) -> int:
         """How many images of either kind to train on."""
-        available = num_available(target, self.num_samples)
-        return equal_number(target, self, available, 2 * self.num_folds)
+        known = self._reference(target, 2 * self.num_folds).images
+        return min(target.num_available(self.num_samples), len(known))
 
     def _fit(self, target: AttackTarget) -> None:
         number = self._num_each(target)
@@ -104,13 +140,14 @@ class ClassifierLOGAN(Attack):
                 f"{self.title} needs at least {2 * self.num_folds} generated images. "
                 f"Received: {number}. Draw more, or use fewer folds."
             )
-        known = reference_of(target, self, 2).images
+        known = self._reference(target, 2).images
         features = fit_features(self.features, known)
         generated = generated_features(target, number, features)
-        outside = features(drawn_reference(target, self, number, 2, stream=14))
-        rows = np.concatenate([generated, outside])
-        self._center = outside.mean(axis=0)
-        self._scale = float(np.sqrt(outside.var(axis=0).mean())) or 1.0
+        others = self._drawn_reference(target, number, 2, Stream.CLASSIFIER)
+        others = features(others)
+        rows = np.concatenate([generated, others])
+        self._center = others.mean(axis=0)
+        self._scale = float(np.sqrt(others.var(axis=0).mean())) or 1.0
         rows = (rows - self._center) / self._scale
         classes = np.repeat([1, 0], number)
         folds = balanced_folds(classes, self.num_folds, target.seed)
@@ -128,3 +165,73 @@ class ClassifierLOGAN(Attack):
         rows = (self._map(images) - self._center) / self._scale
         logits: FloatArray = np.mean([net.logits(rows) for net in self._networks], 0)
         return logits
+
+
+def train_network(
+    rows: FloatArray,
+    classes: IntArray,
+    held_out: BoolArray,
+    seed: int,
+) -> Network:
+    """Trains on some rows and stops where the loss on the others is least.
+
+    Args:
+        rows: Float64 array `(num_rows, num_values)`.
+        classes: Integer array `(num_rows,)` of 0 and 1, both in equal numbers.
+        held_out: Boolean array `(num_rows,)`: rows that decide when to stop.
+        seed: Seed of the initial weights and of the order of the rows.
+
+    Returns:
+        The network as it was when the held-out loss was least.
+
+    Source: Kingma and Ba, "Adam", ICLR 2015, for the training.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    trained = np.flatnonzero(~held_out)
+    network = MLPClassifier(
+        HIDDEN,
+        batch_size=min(BATCH_SIZE, len(trained)),
+        learning_rate_init=LEARNING_RATE,
+        random_state=derived_seed(seed, Stream.CLASSIFIER_NETWORK),
+    )
+    best, least, waited = None, np.inf, 0
+    for epoch in range(MAX_EPOCHS):
+        network.partial_fit(rows[trained], classes[trained], classes=[0, 1])
+        now = _frozen(network, epoch + 1)
+        loss = _log_loss(now.logits(rows[held_out], quick=True), classes[held_out])
+        waited = 0 if loss < least - SMALLEST_GAIN else waited + 1
+        if loss < least:
+            best, least = now, loss
+        if waited == PATIENCE:
+            break
+    if best is None:
+        raise ValueError(
+            "The classifier diverged. Expected: a finite held-out loss. Received: "
+            f"loss={loss}. Look for features of very different size."
+        )
+    return best
+
+
+def balanced_folds(classes: IntArray, num_folds: int, seed: int) -> IntArray:
+    """A fold for each row, with each class spread evenly over the folds."""
+    rng = generator(seed, Stream.FOLDS)
+    folds = np.empty(len(classes), dtype="int64")
+    for value in np.unique(classes):
+        where = rng.permutation(np.flatnonzero(classes == value))
+        folds[where] = np.arange(len(where)) % num_folds
+    return folds
+
+
+def _frozen(network: Any, num_epochs: int) -> Network:
+    """A copy of the weights as they are now."""
+    return Network(
+        tuple(np.ascontiguousarray(matrix.T) for matrix in network.coefs_),
+        tuple(copy.deepcopy(network.intercepts_)),
+        num_epochs,
+    )
+
+
+def _log_loss(logits: FloatArray, classes: IntArray) -> float:
+    """Mean cross-entropy of the log odds."""
+    return float(np.logaddexp(0, np.where(classes == 1, -logits, logits)).mean())

@@ -1,6 +1,12 @@
-"""Attacks by density: is an image likelier under the model than among outsiders?"""
+"""Density attacks: log density, DOMIAS, and Gen-LRA on generated samples.
 
-from typing import Any, ClassVar
+DOMIAS: van Breugel, Sun, Qian, van der Schaar: Membership Inference Attacks against
+Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580. Gen-LRA:
+Ward, Lin, Wang, Cheng: Privacy Auditing Synthetic Data Release through Local Likelihood
+Attacks. 2025.
+"""
+
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +24,9 @@ from keras_mixup_gan.attacks.samples.kernels import (
     gaussian_log_density,
 )
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
-from keras_mixup_gan.attacks.samples.streaming import (
-    drawn_reference,
-    equal_number,
-    generated_features,
-    num_available,
-    reference_of,
-)
+from keras_mixup_gan.attacks.samples.streaming import generated_features
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_integer
 
@@ -47,7 +48,7 @@ class DensityAttack(Attack):
             function from images to features.
     """
 
-    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
+    requires = frozenset({"samples", "reference"})
 
     def __init__(self, num_samples: int, features: Features) -> None:
         check_integer(2, num_samples=num_samples)
@@ -65,30 +66,30 @@ class DensityAttack(Attack):
         }
         if self._target is not None:
             settings["num_samples"] = len(self._generated)
-            settings["num_reference"] = len(self._outside)
+            settings["num_reference"] = len(self._others)
         return settings
 
     def _num_reference(self, target: AttackTarget) -> int:
         """How many reference images to compare with at most."""
-        return len(reference_of(target, self, 2).images)
+        return len(self._reference(target, 2).images)
 
     def _num_generated(self, target: AttackTarget) -> int:
         """How many generated images to keep the features of."""
-        return num_available(target, self.num_samples)
+        return target.num_available(self.num_samples)
 
     def _fit(self, target: AttackTarget) -> None:
-        features = fit_features(self.features, reference_of(target, self, 3).images)
+        features = fit_features(self.features, self._reference(target, 3).images)
         number = self._num_generated(target)
         if number < 2:
             raise ValueError(
                 f"{self.title} needs at least 2 generated images. Received: {number}."
             )
         self._generated = generated_features(target, number, features)
-        outside = drawn_reference(
-            target, self, self._num_reference(target), 3, stream=12
+        others = self._drawn_reference(
+            target, self._num_reference(target), 3, Stream.DENSITIES
         )
-        self._outside = features(outside)
-        self._smallest = SMALLEST_SHARE * Whitening(self._outside).largest
+        self._others = features(others)
+        self._smallest = SMALLEST_SHARE * Whitening(self._others).largest
         self._map = features
 
     def _queries(self, images: FloatArray) -> FloatArray:
@@ -114,14 +115,15 @@ class LogDensity(DensityAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = LogDensity().fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "log_density"
-    title: ClassVar[str] = "Log density of samples"
-    paper: ClassVar[str] = f"{_DOMIAS_PAPER} (equation 1)."
+    name = "log_density"
+    title = "Log density of samples"
+    paper = f"{_DOMIAS_PAPER} (equation 1)."
+    default_with = frozenset()
 
     def __init__(self, num_samples: int = 20_000, features: Features = 16) -> None:
         super().__init__(num_samples, features)
@@ -137,7 +139,7 @@ class LogDensity(DensityAttack):
 
 
 class DOMIAS(DensityAttack):
-    """The log density of generated images at the query minus that of outside images.
+    """The log density of generated images at the query minus that of reference images.
 
     Where the model puts more mass than the population does, it has overfitted. Both
     densities are taken in log space and nothing is added to them, so that far queries
@@ -163,14 +165,15 @@ class DOMIAS(DensityAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = DOMIAS(estimator="knn").fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "domias"
-    title: ClassVar[str] = "DOMIAS (density ratio)"
-    paper: ClassVar[str] = f"{_DOMIAS_PAPER} (equation 2)."
+    name = "domias"
+    title = "DOMIAS (density ratio)"
+    paper = f"{_DOMIAS_PAPER} (equation 2)."
+    default_with = frozenset()
 
     def __init__(
         self,
@@ -199,7 +202,7 @@ class DOMIAS(DensityAttack):
         number = super()._num_generated(target)
         if not self.equal_sizes:
             return number
-        return equal_number(target, self, number, 2)
+        return min(number, len(self._reference(target, 2).images))
 
     def _num_reference(self, target: AttackTarget) -> int:
         number = super()._num_reference(target)
@@ -210,7 +213,7 @@ class DOMIAS(DensityAttack):
         if self.estimator == "kde":
             self._densities = [
                 KernelDensity(rows, self._smallest)
-                for rows in (self._generated, self._outside)
+                for rows in (self._generated, self._others)
             ]
 
     def _score(
@@ -219,19 +222,96 @@ class DOMIAS(DensityAttack):
         queries = self._queries(images)
         if self.estimator == "knn":
             near = nearest_distances(queries, self._generated, self.k)[:, -1]
-            far = nearest_distances(queries, self._outside, self.k)[:, -1]
+            far = nearest_distances(queries, self._others, self.k)[:, -1]
             ratio: FloatArray = queries.shape[1] * (np.log(far) - np.log(near))
-            return ratio + np.log(len(self._outside) / len(self._generated))
+            return ratio + np.log(len(self._others) / len(self._generated))
         if self.estimator == "kde":
-            generated, outside = self._densities
-            return generated.log_density(queries) - outside.log_density(queries)
+            generated, others = self._densities
+            return generated.log_density(queries) - others.log_density(queries)
         difference: FloatArray = gaussian_log_density(
             queries, self._generated, self._smallest
-        ) - gaussian_log_density(queries, self._outside, self._smallest)
+        ) - gaussian_log_density(queries, self._others, self._smallest)
         return difference
+
+
+class GenLRA(DensityAttack):
+    """How much likelier the nearby samples become if the query joins the reference.
+
+    A kernel density of the reference is compared with that of the reference and the
+    query, at the `k` generated images nearest to the query. The score is the log of
+    `sum ln(1 + K(g - x) / (n p(g)))` over these images `g`: it orders queries as the
+    log likelihood ratio `sum ln[(n p(g) + K(g - x)) / ((n + 1) p(g))]` does, from
+    which it differs by a logarithm and a constant, but keeps its precision where
+    samples are far. The bandwidth is fixed, so nothing is fitted anew for a query.
+
+    Args:
+        num_samples: Number of generated images, at least 2; their features are kept.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+        k: Number of nearby samples; all of them if there are fewer.
+
+    Source: Ward, Lin, Wang and Cheng, "Privacy Auditing Synthetic Data Release
+    through Local Likelihood Attacks", 2025.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=other_images)
+    scores = GenLRA().fit(target).score(images)
+    ```
+    """
+
+    name = "gen_lra"
+    title = "Gen-LRA (local likelihood ratio)"
+    paper = (
+        "Ward, Lin, Wang, Cheng: Privacy Auditing Synthetic Data Release through Local "
+        "Likelihood Attacks. 2025."
+    )
+    default_with = frozenset()
+
+    def __init__(
+        self, num_samples: int = 20_000, features: Features = 16, k: int = 200
+    ) -> None:
+        super().__init__(num_samples, features)
+        check_integer(1, k=k)
+        self.k = k
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers of images, the features and the number of nearby samples."""
+        return {**super().settings, "k": self.k}
+
+    def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        density = KernelDensity(self._others, self._smallest)
+        self._whiten = density.whiten
+        self._bandwidth = density.bandwidth
+        self._at_samples = density.log_density(self._generated)
+        self._samples = density.whiten(self._generated)
+
+    def _score(
+        self, images: FloatArray, labels: FloatArray | IntArray | None
+    ) -> FloatArray:
+        queries = self._whiten(self._queries(images))
+        k = min(self.k, len(self._samples))
+        near = nearest_samples(queries, self._samples, k=k)
+        variance = self._bandwidth**2
+        kernels = -0.5 * (near.distances**2 / variance)
+        kernels -= queries.shape[1] / 2 * np.log(2 * np.pi * variance)
+        kernels += self._whiten.log_determinant
+        ratios = kernels - self._at_samples[near.indices] - np.log(len(self._others))
+        gains = _log_softplus(ratios)
+        score: FloatArray = np.logaddexp.reduce(gains, axis=1)
+        return score
 
 
 def nearest_distances(queries: FloatArray, rows: FloatArray, k: int) -> FloatArray:
     """Distances to the nearest `k` rows, as many as there are; never quite 0."""
     found = nearest_samples(queries, rows, k=min(k, len(rows)))
     return np.maximum(found.distances, SMALLEST_DISTANCE)
+
+
+def _log_softplus(values: FloatArray) -> FloatArray:
+    """`ln ln(1 + exp(values))`, which tends to `values` where these are small."""
+    small = values < -30
+    rest = np.log(np.logaddexp(0, np.where(small, 0, values)))
+    return np.where(small, values, rest)

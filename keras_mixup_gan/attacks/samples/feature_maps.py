@@ -53,7 +53,7 @@ def fit_features(features: Features, reference: FloatArray | None) -> FeatureMap
     if reference is None or len(reference) < 2:
         raise ValueError(
             "Principal components are fitted on reference images, at least 2. "
-            "Received: none, or a single one. Pass outside images, or "
+            "Received: none, or a single one. Pass some, or "
             "features='pixels'."
         )
     return PrincipalComponents(pixels(reference), features)
@@ -93,7 +93,7 @@ class PrincipalComponents:
         if spanned == 0:
             raise ValueError(
                 "The reference images must not all be alike. Received: "
-                f"{len(rows)} equal images. Pass other outside images."
+                f"{len(rows)} equal images. Pass other images."
             )
         self.num_components = min(num_components, spanned)
         self._axes = np.ascontiguousarray(axes[: self.num_components])

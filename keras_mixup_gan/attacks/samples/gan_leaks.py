@@ -1,12 +1,30 @@
-"""GAN-Leaks, full black-box: the distance to the nearest generated image."""
+"""GAN-Leaks, full black-box: the distance to the nearest generated image.
 
-from typing import Any, ClassVar
+Alone, and calibrated by the distance to other images or to those of other models.
+
+Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks against
+Generative Models. CCS 2020, arXiv:1909.03935.
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK, Search
-from keras_mixup_gan.attacks.samples.streaming import Chunk, StreamedAttack
+from keras_mixup_gan.attacks.samples.feature_maps import Features
+from keras_mixup_gan.attacks.samples.nearest import (
+    SAMPLE_BLOCK,
+    Search,
+    nearest_samples,
+)
+from keras_mixup_gan.attacks.samples.streaming import (
+    Chunk,
+    FeaturedAttack,
+    Searching,
+    StreamedAttack,
+)
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
@@ -47,13 +65,14 @@ class GANLeaks(StreamedAttack):
     ```
     """
 
-    name: ClassVar[str] = "gan_leaks"
-    title: ClassVar[str] = "GAN-Leaks (nearest sample)"
-    requires: ClassVar[frozenset[str]] = frozenset({"samples"})
-    paper: ClassVar[str] = (
+    name = "gan_leaks"
+    title = "GAN-Leaks (nearest sample)"
+    requires = frozenset({"samples"})
+    paper = (
         "Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks "
         "against Generative Models. CCS 2020, arXiv:1909.03935 (full black-box attack)."
     )
+    default_with = frozenset()
 
     def __init__(self, num_samples: int = 20_000, chunk_size: int = SAMPLE_BLOCK):
         super().__init__(num_samples)
@@ -67,3 +86,161 @@ class GANLeaks(StreamedAttack):
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Nearest:
         return _Nearest(images)
+
+
+@dataclass
+class _Calibrated(Searching):
+    """Watches for the nearest sample; the distances to compare with are known."""
+
+    expected: FloatArray
+
+    def scores(self) -> FloatArray:
+        return self.expected - np.sqrt(self.search.squares[:, 0])
+
+
+class DataCalibratedGANLeaks(FeaturedAttack):
+    """How much nearer the generated images come than reference images do.
+
+    The score is the distance to the nearest reference image minus the distance to the
+    nearest generated one. Plain images lie near to everything; what counts is that a
+    generated image lies nearer than chance would have it.
+
+    The nearest of more images is nearer. By default as many generated as reference
+    images are searched, so that the difference does not depend on their numbers.
+
+    Args:
+        num_samples: Number of generated images to search if `equal_sizes` is False,
+            and the most otherwise.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+        equal_sizes: Whether to search equally many generated and reference images.
+
+    Source: the full black-box attack of Chen et al., "GAN-Leaks", CCS 2020, calibrated
+    by data instead of a model, as the density ratios of van Breugel et al., "Membership
+    Inference Attacks against Synthetic Data through Overfitting Detection", AISTATS
+    2023, are.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=other_images)
+    scores = DataCalibratedGANLeaks().fit(target).score(images)
+    ```
+    """
+
+    name = "gan_leaks_data"
+    title = "GAN-Leaks, calibrated by data"
+    requires = frozenset({"samples", "reference"})
+    paper = (
+        "The full black-box attack of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020, "
+        "arXiv:1909.03935, minus the same distance to reference images, after van "
+        "Breugel, Sun, Qian, van der Schaar: Membership Inference Attacks against "
+        "Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580."
+    )
+    default_with = frozenset()
+    _least_reference = 1
+
+    def __init__(
+        self,
+        num_samples: int = 20_000,
+        features: Features = "pixels",
+        equal_sizes: bool = True,
+    ) -> None:
+        super().__init__(num_samples, features)
+        self.equal_sizes = equal_sizes
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers of images searched and the distance."""
+        settings = {
+            **super().settings,
+            "distance": f"L2 of {self._described}",
+            "equal_sizes": self.equal_sizes,
+        }
+        if self._target is not None:
+            settings["num_reference"] = len(self._compared_images(self._target))
+        return settings
+
+    def _num_watched(self, target: AttackTarget) -> int:
+        number = super()._num_watched(target)
+        if not self.equal_sizes:
+            return number
+        return min(number, len(self._reference(target).images))
+
+    def _compared_images(self, target: AttackTarget) -> FloatArray:
+        if not self.equal_sizes:
+            return self._reference(target).images
+        number = self._num_watched(target)
+        return self._drawn_reference(target, number, 1, Stream.CALIBRATION)
+
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
+        features = self._fitted_map
+        queries = features(images)
+        others = features(self._compared_images(target))
+        expected = nearest_samples(queries, others).distances[:, 0]
+        return _Calibrated(Search(queries), features, expected)
+
+
+class ModelCalibratedGANLeaks(FeaturedAttack):
+    """How much nearer this model's images come than those of reference models do.
+
+    The score is the mean distance to the nearest image of each reference model, minus
+    the distance to the nearest image of the target. Reference models are trained on
+    other data, best with the target's own recipe; none may have seen members or
+    queries.
+
+    Args:
+        num_samples: Number of images to search of the target and of each reference
+            model; as many as the smallest of them holds if that is less.
+        features: `"pixels"`, a number of principal components of the reference (the
+            target then needs reference images), or a function from images to features.
+
+    Source: Chen, Yu, Zhang and Fritz, "GAN-Leaks: A Taxonomy of Membership Inference
+    Attacks against Generative Models", CCS 2020: the full black-box attack, calibrated.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference_models=[model_of_other_images])
+    scores = ModelCalibratedGANLeaks().fit(target).score(images)
+    ```
+    """
+
+    name = "gan_leaks_models"
+    title = "GAN-Leaks, calibrated by models"
+    requires = frozenset({"samples", "reference_models"})
+    paper = (
+        "Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks "
+        "against Generative Models. CCS 2020, arXiv:1909.03935 (attack calibration)."
+    )
+    default_with = frozenset({"reference_models"})
+    _least_reference = 1
+
+    def __init__(
+        self, num_samples: int = 20_000, features: Features = "pixels"
+    ) -> None:
+        super().__init__(num_samples, features)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers of images and of reference models, and the distance."""
+        settings = {**super().settings, "distance": f"L2 of {self._described}"}
+        if self._target is not None:
+            settings["num_reference_models"] = len(self._target.reference_models)
+        return settings
+
+    def _num_watched(self, target: AttackTarget) -> int:
+        number = super()._num_watched(target)
+        return min(model.num_available(number) for model in target.reference_models)
+
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
+        features = self._fitted_map
+        queries = features(images)
+        number = self._num_watched(target)
+        expected = np.zeros(len(queries))
+        for model in target.reference_models:
+
+            def generated(start: int, stop: int, model: Any = model) -> FloatArray:
+                return features(model.generate(start, stop))
+
+            nearest = nearest_samples(queries, generated, number)
+            expected += nearest.distances[:, 0] / len(target.reference_models)
+        return _Calibrated(Search(queries), features, expected)

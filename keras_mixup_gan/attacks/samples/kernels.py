@@ -12,7 +12,7 @@ from keras_mixup_gan.typing import FloatArray
 
 QUERY_BLOCK = 256
 CENTER_BLOCK = 2048
-SMALLEST_VARIANCE = 1e-8  # of the largest, or of the yardstick's largest
+SMALLEST_VARIANCE = 1e-8  # of the largest
 
 
 class RunningDensity:

@@ -1,4 +1,8 @@
-"""Monte-Carlo attacks: how many generated images fall close to the query."""
+"""Monte-Carlo attacks: the generated images in a ball around the query, or a density.
+
+Hilprecht, Härterich, Bernau: Monte Carlo and Reconstruction Membership Inference
+Attacks against Generative Models. PoPETs 2019.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -6,26 +10,40 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from keras_mixup_gan.attacks.samples.ball import Ball
-from keras_mixup_gan.attacks.samples.feature_maps import Features
-from keras_mixup_gan.attacks.samples.featured import FeaturedAttack, Searching
-from keras_mixup_gan.attacks.samples.nearest import Search
+from keras_mixup_gan.attacks.samples.feature_maps import FeatureMap, Features
+from keras_mixup_gan.attacks.samples.kernels import RunningDensity, likelihood_bandwidth
+from keras_mixup_gan.attacks.samples.nearest import Ball, Search
 from keras_mixup_gan.attacks.samples.streaming import (
-    drawn_reference,
+    Chunk,
+    FeaturedAttack,
+    Searching,
     generated_features,
     show,
 )
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice, check_in_range
 
 NUM_CALIBRATION_IMAGES = 1000
 NUM_CALIBRATION_SAMPLES = 2000
+NUM_BANDWIDTH_SAMPLES = 1000
 
-PAPER = (
+_PAPER = (
     "Hilprecht, Härterich, Bernau: Monte Carlo and Reconstruction Membership "
     "Inference Attacks against Generative Models. PoPETs 2019"
 )
+
+
+class _HilprechtAttack(FeaturedAttack):
+    """What a ball and a density have in common: the images that set their size."""
+
+    requires = frozenset({"samples", "reference"})
+
+    def _calibration_images(self, target: AttackTarget) -> FloatArray:
+        return self._drawn_reference(
+            target, NUM_CALIBRATION_IMAGES, 2, Stream.CALIBRATION_OF_RADII
+        )
 
 
 @dataclass
@@ -48,7 +66,7 @@ class _Summed(Searching):
         return self.attack._sums(self.search.ball) / self.search.num_seen
 
 
-class MonteCarlo(FeaturedAttack):
+class MonteCarlo(_HilprechtAttack):
     """The share of generated images that lie closer to the query than `eps`.
 
     A generator that overfits puts more mass around its training images. Distances
@@ -79,15 +97,15 @@ class MonteCarlo(FeaturedAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = MonteCarlo(eps=0.1).fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "monte_carlo"
-    title: ClassVar[str] = "Monte Carlo (share within eps)"
-    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
-    paper: ClassVar[str] = f"{PAPER} (epsilon ball)."
+    name = "monte_carlo"
+    title = "Monte Carlo (share within eps)"
+    paper = f"{_PAPER} (epsilon ball)."
+    default_with: ClassVar[frozenset[str] | None] = frozenset()
 
     def __init__(
         self,
@@ -128,7 +146,7 @@ class MonteCarlo(FeaturedAttack):
         self._radius = None
         super()._fit(target)
         if not self.transductive:
-            images = drawn_reference(target, self, NUM_CALIBRATION_IMAGES, 2, stream=11)
+            images = self._calibration_images(target)
             self._radius = self._radius_on(target, images)
 
     def _radius_on(self, target: AttackTarget, images: FloatArray) -> float:
@@ -146,7 +164,7 @@ class MonteCarlo(FeaturedAttack):
             raise ValueError(
                 f"{self.title} found no radius: generated images repeat those that it "
                 "is set on. Received: a distance of 0. Use `eps` of a larger "
-                "percentile, or outside images that the model has not memorized."
+                "percentile, or images that the model has not memorized."
             )
         return radius
 
@@ -176,9 +194,9 @@ class MonteCarloLog(MonteCarlo):
     ```
     """
 
-    name: ClassVar[str] = "monte_carlo_log"
-    title: ClassVar[str] = "Monte Carlo (log distance within eps)"
-    paper: ClassVar[str] = f"{PAPER} (epsilon ball, log distance)."
+    name = "monte_carlo_log"
+    title = "Monte Carlo (log distance within eps)"
+    paper = f"{_PAPER} (epsilon ball, log distance)."
 
     def _sums(self, ball: Ball) -> FloatArray:
         return ball.logs
@@ -199,9 +217,84 @@ class MonteCarloInverse(MonteCarlo):
     ```
     """
 
-    name: ClassVar[str] = "monte_carlo_inverse"
-    title: ClassVar[str] = "Monte Carlo (inverse distance within eps)"
-    paper: ClassVar[str] = f"{PAPER} (epsilon ball, inverse distance)."
+    name = "monte_carlo_inverse"
+    title = "Monte Carlo (inverse distance within eps)"
+    paper = f"{_PAPER} (epsilon ball, inverse distance)."
+    default_with = None
 
     def _sums(self, ball: Ball) -> FloatArray:
         return ball.inverses
+
+
+@dataclass
+class _Density:
+    """Watches kernels go by."""
+
+    running: RunningDensity
+    features: FeatureMap
+
+    def see(self, chunk: Chunk) -> None:
+        self.running.see(chunk.features(self.features))
+
+    def scores(self) -> FloatArray:
+        return self.running.log_density()
+
+
+class ParzenWindow(_HilprechtAttack):
+    """The log density of generated images at the query, by isotropic kernels.
+
+    The bandwidth makes generated images likeliest given one another (leave-one-out,
+    on the first 1,000) and is then scaled to the number of images by
+    `n ** (-1 / (num_features + 4))`.
+
+    Args:
+        num_samples: Number of generated images, at least 3.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+
+    Source: Hilprecht, Härterich and Bernau, PoPETs 2019: the Monte-Carlo attack with a
+    kernel density instead of a ball.
+
+    Example:
+    ```python
+    scores = ParzenWindow(num_samples=50_000).fit(target).score(images)
+    ```
+    """
+
+    name = "parzen_window"
+    title = "Parzen window"
+    paper = f"{_PAPER} (kernel density)."
+    default_with = frozenset()
+
+    def __init__(self, num_samples: int = 20_000, features: Features = 40) -> None:
+        super().__init__(num_samples, features)
+        self._bandwidth: float | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The number of images, the features, and the bandwidth once fitted."""
+        settings = {**super().settings, "features": self._described}
+        if self._bandwidth is not None:
+            settings["bandwidth"] = self._bandwidth
+        return settings
+
+    def _fit(self, target: AttackTarget) -> None:
+        super()._fit(target)
+        features = self._fitted_map
+        images = self._calibration_images(target)
+        number = self._num_watched(target)
+        few = min(number, NUM_BANDWIDTH_SAMPLES)
+        if few < 3:
+            raise ValueError(
+                f"{self.title} needs at least 3 generated images. Received: {few}."
+            )
+        samples = generated_features(target, few, features)
+        scale = float(np.sqrt(features(images).var(axis=0).mean()))
+        bandwidth = likelihood_bandwidth(samples, scale)
+        self._bandwidth = bandwidth * (few / number) ** (1 / (samples.shape[1] + 4))
+
+    def _watch(self, target: AttackTarget, images: FloatArray) -> _Density:
+        features = self._fitted_map
+        if self._bandwidth is None:
+            raise ValueError(f"{self.title} has no width. Call `fit(target)` first.")
+        return _Density(RunningDensity(features(images), self._bandwidth), features)

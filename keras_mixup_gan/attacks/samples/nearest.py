@@ -10,14 +10,13 @@ search, whatever the chunks.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_mixup_gan.attacks.samples.ball import Ball
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, check_positive
 
 Samples: TypeAlias = FloatArray | Iterable[ArrayLike] | Callable[[int, int], ArrayLike]
 
@@ -25,6 +24,7 @@ UNIT_ROUNDOFF = 2.0**-24  # of float32
 QUERY_BLOCK = 1024
 SAMPLE_BLOCK = 2048
 RECHECK_BYTES = 2**25
+SMALLEST_SHARE = 1e-12  # of a ball's radius
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,46 @@ class NearestSamples:
 
     distances: FloatArray
     indices: IntArray
+
+
+@dataclass(frozen=True)
+class Ball:
+    """What is known of the samples within a distance of each query.
+
+    A sample at distance `d` is within `radius` if `d < radius`, strictly.
+
+    Attributes:
+        radius: The distance.
+        counts: Integer array `(num_queries,)`: number of samples within.
+        logs: Float64 array `(num_queries,)`: sum of `-ln(d / radius)` over them.
+        inverses: Float64 array `(num_queries,)`: sum of `radius / d` over them.
+            In both sums `d` counts as at least `1e-12 * radius`.
+    """
+
+    radius: float
+    counts: IntArray
+    logs: FloatArray
+    inverses: FloatArray
+
+    @classmethod
+    def empty(cls, radius: float, num_queries: int) -> Self:
+        """A ball around each query with no sample in it."""
+        check_positive(radius=radius)
+        counts = np.zeros(num_queries, dtype="int64")
+        return cls(float(radius), counts, np.zeros(num_queries), np.zeros(num_queries))
+
+    def add(self, rows: IntArray, squares: FloatArray) -> None:
+        """Adds samples at squared distances `squares` from the queries `rows`.
+
+        They are added one by one in their order, so that chunks do not matter.
+        """
+        distances = np.sqrt(squares)
+        inside = distances < self.radius
+        rows = rows[inside]
+        shares = np.maximum(distances[inside] / self.radius, SMALLEST_SHARE)
+        np.add.at(self.counts, rows, 1)
+        np.add.at(self.logs, rows, -np.log(shares))
+        np.add.at(self.inverses, rows, 1 / shares)
 
 
 def nearest_samples(
@@ -201,7 +241,7 @@ class Search:
             return
         squares = self._squared_distances(rows, columns, samples)
         if self.ball is not None:
-            self.ball.count(rows, squares)
+            self.ball.add(rows, squares)
         k = self.squares.shape[1]
         touched = np.unique(rows)
         rows = np.concatenate([np.repeat(touched, k), rows])

@@ -1,41 +1,45 @@
-"""The Data Plagiarism Index: who lives next door, generated or real images?"""
+"""Data Plagiarism Index: the share of generated images among the nearest neighbors.
+
+Ward, Wang, Cheng: Data Plagiarism Index: Characterizing the Privacy Risk of
+Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012.
+"""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.attacks.samples.density import SMALLEST_DISTANCE, nearest_distances
 from keras_mixup_gan.attacks.samples.feature_maps import Features
-from keras_mixup_gan.attacks.samples.featured import FeaturedAttack, Searching
 from keras_mixup_gan.attacks.samples.nearest import Search
-from keras_mixup_gan.attacks.samples.streaming import drawn_reference, equal_number
+from keras_mixup_gan.attacks.samples.streaming import FeaturedAttack, Searching
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
 @dataclass
 class _Neighbors(Searching):
-    """Watches for the nearest samples; those among outside images are known."""
+    """Watches for the nearest samples; the nearest reference images are known."""
 
-    outside: FloatArray
+    others: FloatArray
 
     def scores(self) -> FloatArray:
         generated = np.maximum(np.sqrt(self.search.squares), SMALLEST_DISTANCE)
         k = generated.shape[1]
-        ratio = np.log(self.outside).mean(axis=1) - np.log(generated).mean(axis=1)
+        ratio = np.log(self.others).mean(axis=1) - np.log(generated).mean(axis=1)
         # Shares are multiples of 1 / (2 k): the ratio orders equal ones only.
         within = (1 + ratio / (1 + np.abs(ratio))) / (4 * k)
-        return generated_share(generated, self.outside) + within
+        return generated_share(generated, self.others) + within
 
 
 class DPI(FeaturedAttack):
-    """The share of generated images among the nearest ones, generated and outside.
+    """The share of generated images among the nearest generated and reference images.
 
     As many generated as reference images are looked at, so that a query in no special
     place has a share of one half. Equal shares are ordered by the mean log ratio of
-    the distances to the nearest `k` outside and `k` generated images, squeezed into
+    the distances to the nearest `k` reference and `k` generated images, squeezed into
     one step of the share.
 
     Args:
@@ -52,18 +56,19 @@ class DPI(FeaturedAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=outside_images)
+    target = AttackTarget.from_model(model, reference=other_images)
     scores = DPI(k=10).fit(target).score(images)
     ```
     """
 
-    name: ClassVar[str] = "dpi"
-    title: ClassVar[str] = "DPI (generated neighbors)"
-    requires: ClassVar[frozenset[str]] = frozenset({"samples", "reference"})
-    paper: ClassVar[str] = (
+    name = "dpi"
+    title = "DPI (generated neighbors)"
+    requires = frozenset({"samples", "reference"})
+    paper = (
         "Ward, Wang, Cheng: Data Plagiarism Index: Characterizing the Privacy Risk of "
         "Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012."
     )
+    default_with = frozenset()
 
     def __init__(
         self, num_samples: int = 20_000, features: Features = 40, k: int = 20
@@ -78,31 +83,32 @@ class DPI(FeaturedAttack):
         return {**super().settings, "k": self.k, "features": self._described}
 
     def _num_watched(self, target: AttackTarget) -> int:
-        return equal_number(target, self, super()._num_watched(target), 2)
+        number = super()._num_watched(target)
+        return min(number, len(self._reference(target, 2).images))
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbors:
         features, number = self._fitted_map, self._num_watched(target)
-        outside = drawn_reference(target, self, number, 1, stream=13)
+        others = self._drawn_reference(target, number, 1, Stream.PLAGIARISM)
         queries = features(images)
         k = min(self.k, number)
-        distances = nearest_distances(queries, features(outside), k)
+        distances = nearest_distances(queries, features(others), k)
         return _Neighbors(Search(queries, k), features, distances)
 
 
-def generated_share(generated: FloatArray, outside: FloatArray) -> FloatArray:
+def generated_share(generated: FloatArray, others: FloatArray) -> FloatArray:
     """The share of generated among the nearest k; equal distances count one half.
 
     Args:
         generated: Float64 array `(num_queries, k)` of distances to the nearest
             generated images.
-        outside: The same for outside images.
+        others: The same for reference images.
 
     Returns:
         Float64 array `(num_queries,)` in `[0, 1]`.
     """
     k = generated.shape[1]
     counts = []
-    for pair in ([generated, outside], [outside, generated]):
+    for pair in ([generated, others], [others, generated]):
         order = np.argsort(np.concatenate(pair, axis=1), axis=1, kind="stable")
         counts.append((order[:, :k] < k).mean(axis=1))
     share: FloatArray = (counts[0] + 1 - counts[1]) / 2

@@ -1,16 +1,23 @@
-"""Attacks that look at each generated image once, and one pass for several of them."""
+"""Attacks on a stream of generated images, and one pass that serves several of them."""
 
 import abc
 from collections.abc import Hashable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from keras_mixup_gan.attacks.access import Sampler
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.samples.feature_maps import FeatureMap
-from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK
-from keras_mixup_gan.attacks.target import AttackTarget, ReferenceData
+from keras_mixup_gan.attacks.samples.feature_maps import (
+    FeatureMap,
+    Features,
+    check_features_choice,
+    describe_features,
+    fit_features,
+)
+from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK, Search
+from keras_mixup_gan.attacks.target import AttackTarget, check_scores
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 
@@ -78,7 +85,7 @@ class StreamedAttack(Attack):
 
     def _num_watched(self, target: AttackTarget) -> int:
         """How many images of this target the attack looks at."""
-        return num_available(target, self.num_samples)
+        return target.num_available(self.num_samples)
 
     @abc.abstractmethod
     def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
@@ -91,6 +98,54 @@ class StreamedAttack(Attack):
         watcher = self._watch(target, images)
         show(target, [(watcher, self._num_watched(target))], self.chunk_size)
         return watcher.scores()
+
+
+@dataclass
+class Searching:
+    """Watches for the samples whose features are nearest."""
+
+    search: Search
+    features: FeatureMap
+
+    def see(self, chunk: Chunk) -> None:
+        """Takes in the next generated images."""
+        self.search.see(chunk.features(self.features))
+
+
+class FeaturedAttack(StreamedAttack):
+    """Base class of streamed attacks that compare images in a space of features.
+
+    Args:
+        num_samples: Number of generated images to look at, at least 1.
+        features: `"pixels"`, a number of principal components of the reference, or a
+            function from images to features.
+    """
+
+    _least_reference: ClassVar[int] = 2
+
+    def __init__(self, num_samples: int, features: Features) -> None:
+        super().__init__(num_samples)
+        check_features_choice(features)
+        self.features = features
+        self._map: FeatureMap | None = None
+
+    @property
+    def _described(self) -> str:
+        """What images are compared in, in words."""
+        return describe_features(self.features, self._map)
+
+    @property
+    def _fitted_map(self) -> FeatureMap:
+        """The map from images to features, once there is one."""
+        if self._map is None:
+            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
+        return self._map
+
+    def _fit(self, target: AttackTarget) -> None:
+        known = None
+        if target.reference is not None or "reference" in self.requires:
+            known = self._reference(target, self._least_reference).images
+        self._map = fit_features(self.features, known)
 
 
 def score_in_one_pass(
@@ -127,7 +182,7 @@ def score_in_one_pass(
     numbers = [attack._num_watched(targets[0]) for attack in attacks]
     show(targets[0], list(zip(watchers, numbers, strict=True)))
     return [
-        attack._checked(watcher.scores(), len(images))
+        check_scores(watcher.scores(), len(images), attack.title)
         for attack, watcher in zip(attacks, watchers, strict=True)
     ]
 
@@ -141,88 +196,21 @@ def show(
     stop = max(number for _, number in watchers)
     for start in range(0, stop, chunk_size):
         stop_here = min(start + chunk_size, stop)
-        chunk = Chunk(generated_images(target, start, stop_here))
+        chunk = Chunk(target.generate(start, stop_here))
         for watcher, number in watchers:
             if start < number:
                 watcher.see(chunk.first(number - start))
 
 
-def generated_images(target: AttackTarget, start: int, stop: int) -> FloatArray:
-    """Generated images `start` to `stop` of a target, checked."""
-    if target.sampler is None:
-        raise ValueError("The target grants no access to: samples.")
-    images = check_images(
-        target.sampler(start, stop), "generated images", target.image_shape
-    )
-    if len(images) != stop - start:
-        raise ValueError(
-            "The sampler must return `stop - start` images. Received: "
-            f"{len(images)} images for start={start}, stop={stop}."
-        )
-    return images
-
-
 def generated_features(
-    target: AttackTarget,
-    number: int,
-    features: FeatureMap,
+    target: AttackTarget, number: int, features: FeatureMap
 ) -> FloatArray:
     """Features of the first generated images; of the images nothing is kept."""
     parts = []
     for start in range(0, number, SAMPLE_BLOCK):
         stop = min(start + SAMPLE_BLOCK, number)
-        parts.append(features(generated_images(target, start, stop)))
+        parts.append(features(target.generate(start, stop)))
     return np.concatenate(parts)
-
-
-def num_available(target: AttackTarget, wanted: int) -> int:
-    """The number of images wanted, or fewer if the target holds fewer."""
-    return wanted if target.num_samples is None else min(wanted, target.num_samples)
-
-
-def reference_of(target: AttackTarget, attack: Attack, minimum: int) -> ReferenceData:
-    """The reference images of a target, at least so many."""
-    if target.reference is None:
-        raise ValueError(f"{attack.title} needs access to: reference.")
-    if len(target.reference.images) < minimum:
-        raise ValueError(
-            f"{attack.title} needs at least {minimum} reference images. Received: "
-            f"{len(target.reference.images)}. Pass more outside images."
-        )
-    return target.reference
-
-
-def equal_number(
-    target: AttackTarget, attack: Attack, wanted: int, minimum: int
-) -> int:
-    """`wanted` images, or as many as there are reference images if these are fewer.
-
-    Args:
-        target: The target.
-        attack: The attack that compares equally many of both, for messages.
-        wanted: How many at most.
-        minimum: How many reference images there must be.
-    """
-    return min(wanted, len(reference_of(target, attack, minimum).images))
-
-
-def drawn_reference(
-    target: AttackTarget, attack: Attack, number: int, minimum: int, stream: int
-) -> FloatArray:
-    """At most `number` reference images, drawn by the target's seed if there are more.
-
-    Args:
-        target: The target.
-        attack: The attack that needs them, for messages.
-        number: How many at most.
-        minimum: How many at least.
-        stream: Tells the draws of different attacks apart.
-    """
-    images = reference_of(target, attack, minimum).images
-    if len(images) <= number:
-        return images
-    rng = np.random.default_rng([target.seed, stream])
-    return images[np.sort(rng.permutation(len(images))[:number])]
 
 
 def cached(sampler: Sampler, max_bytes: int = CACHE_BYTES) -> Sampler:

@@ -1,15 +1,15 @@
-"""Several attacks in one score, learned where membership may be known."""
+"""Fusion: a logistic regression on the scores of several attacks."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from keras_mixup_gan.attacks.shadows.lira import LiRA
-from keras_mixup_gan.attacks.shadows.store import BoolArray, Shadows
+from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.randomness import Stream, derived_seed, generator
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_integer, check_positive
 
 
@@ -35,13 +35,14 @@ class ShadowFusion(LiRA):
     ```
     """
 
-    name: ClassVar[str] = "fusion"
-    title: ClassVar[str] = "Fusion of signals, learned on shadow models"
-    paper: ClassVar[str] = (
+    name = "fusion"
+    title = "Fusion of signals, learned on shadow models"
+    paper = (
         "Shadow models of Carlini, Chien, Nasr, Song, Terzis, Tramer: Membership "
         "Inference Attacks From First Principles. IEEE S&P 2022, arXiv:2112.03570, "
         "with a logistic regression on their signals."
     )
+    default_with = frozenset({"shadows"})
 
     def __init__(self, regularization: float = 1.0) -> None:
         super().__init__()
@@ -99,8 +100,8 @@ def fuse(
     Members and non-members are split into folds. The images of a fold are scored by a
     model that learned from the other folds alone, on scores standardized there, and
     its output is standardized there too. The result tells what an attacker could reach
-    who knows the membership of other images: report it beside the attacks, not in
-    place of them.
+    who knows the membership of other images: report it along with the attacks, not
+    in place of them.
 
     Args:
         member_scores: By attack: float array `(num_members,)`.
@@ -137,7 +138,7 @@ def fuse(
     others = _columns(non_member_scores, names, "non_member_scores", num_folds)
     inputs = np.concatenate([members, others])
     answers = np.arange(len(inputs)) < len(members)
-    rng = np.random.default_rng([seed, 60])
+    rng = generator(seed, Stream.FUSION)
     folds = np.concatenate(
         [
             rng.permutation(np.arange(len(side)) % num_folds)
@@ -167,18 +168,19 @@ def _learned(
 
 
 def _logistic(regularization: float) -> Any:
+    from sklearn.linear_model import LogisticRegression  # which takes long to import
+
     return LogisticRegression(C=regularization, max_iter=1000)
 
 
 def _boosting(regularization: float, seed: int) -> Any:
-    """Shallow trees; scikit-learn takes 32 bits of a seed."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
         max_depth=3,
         early_stopping=False,
         l2_regularization=1 / regularization,
-        random_state=int(np.random.default_rng([seed, 61]).integers(2**31)),
+        random_state=derived_seed(seed, Stream.FUSION_TREES),
     )
 
 

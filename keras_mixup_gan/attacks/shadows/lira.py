@@ -1,4 +1,4 @@
-"""Likelihood-ratio attacks by shadow models: LiRA and its variants."""
+"""LiRA: likelihood-ratio attack by shadow models (Carlini et al., S&P 2022)."""
 
 from typing import Any, ClassVar
 
@@ -7,9 +7,9 @@ from scipy import stats
 
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.shadows.recipe import defense_of
-from keras_mixup_gan.attacks.shadows.store import PER_RECORD, BoolArray, Shadows
+from keras_mixup_gan.attacks.shadows.store import PER_RECORD, Shadows
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice
 
 SMALLEST_SHARE = 1e-6  # of the common deviation, for one of a record's own
@@ -54,12 +54,11 @@ class LiRA(Attack):
     ```
     """
 
-    name: ClassVar[str] = "lira"
-    title: ClassVar[str] = "LiRA (shadow models, online)"
-    requires: ClassVar[frozenset[str]] = frozenset(
-        {"shadows", "discriminator", "samples"}
-    )
-    paper: ClassVar[str] = _PAPER + " (online attack)."
+    name = "lira"
+    title = "LiRA (shadow models, online)"
+    requires = frozenset({"shadows", "discriminator", "samples"})
+    paper = _PAPER + " (online attack)."
+    default_with: ClassVar[frozenset[str] | None] = frozenset({"shadows"})
     signal: ClassVar[str] = "critic"
 
     _least_inside: ClassVar[int] = 1
@@ -168,7 +167,7 @@ class OfflineLiRA(LiRA):
     """How improbably high a score is among models that never saw the image.
 
     Rates the target's score by `ln Phi((t - mean) / deviation)` of the shadows that
-    were not trained on the image. So it also works with shadows trained on outside
+    were not trained on the image. So it also works with shadows trained on other
     images only, where `LiRA` cannot; it is weaker where both work.
 
     Args:
@@ -180,16 +179,17 @@ class OfflineLiRA(LiRA):
 
     Example:
     ```python
-    shadows = train_shadows(model, outside, queries=queries, folder="shadows", fit=fit)
+    shadows = train_shadows(model, others, queries=queries, folder="shadows", fit=fit)
     target = AttackTarget.from_model(model, shadows=shadows)
     scores = OfflineLiRA().fit(target).score(queries)
     ```
     """
 
-    name: ClassVar[str] = "lira_offline"
-    title: ClassVar[str] = "LiRA (shadow models, offline)"
-    paper: ClassVar[str] = _PAPER + " (offline attack)."
-    _least_inside: ClassVar[int] = 0
+    name = "lira_offline"
+    title = "LiRA (shadow models, offline)"
+    paper = _PAPER + " (offline attack)."
+    default_with = None
+    _least_inside = 0
 
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
@@ -218,9 +218,9 @@ class OffsetLiRA(LiRA):
     ```
     """
 
-    name: ClassVar[str] = "lira_offset"
-    title: ClassVar[str] = "LiRA (shadow models, offset)"
-    paper: ClassVar[str] = _PAPER + " (means only)."
+    name = "lira_offset"
+    title = "LiRA (shadow models, offset)"
+    paper = _PAPER + " (means only)."
 
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
@@ -249,12 +249,14 @@ class AdaptiveLiRA(LiRA):
     ```
     """
 
-    name: ClassVar[str] = "lira_adaptive"
-    title: ClassVar[str] = "LiRA (shadow models with the defense)"
-    paper: ClassVar[str] = (
+    name = "lira_adaptive"
+    title = "LiRA (shadow models with the defense)"
+    paper = (
         _PAPER + ", adaptive after Aerni, Zhang, Tramer: Evaluations of Machine "
         "Learning Privacy Defenses are Misleading. CCS 2024, arXiv:2404.17399."
     )
+    default_with = None
+    knows = frozenset({"mixup"})
 
     def _fit(self, target: AttackTarget) -> None:
         shadows = self._shadows(target)
@@ -290,10 +292,12 @@ class AugmentedLiRA(LiRA):
     ```
     """
 
-    name: ClassVar[str] = "lira_augmented"
-    title: ClassVar[str] = "LiRA (shadow models, on transforms)"
-    paper: ClassVar[str] = _PAPER + " (online attack), on augmented queries."
-    signal: ClassVar[str] = "augmented"
+    name = "lira_augmented"
+    title = "LiRA (shadow models, on transforms)"
+    paper = _PAPER + " (online attack), on augmented queries."
+    default_with = frozenset({"augmentation", "own_shadows"})
+    knows = frozenset({"augment"})
+    signal = "augmented"
 
 
 class BlackBoxLiRA(LiRA):
@@ -312,13 +316,12 @@ class BlackBoxLiRA(LiRA):
     ```
     """
 
-    name: ClassVar[str] = "lira_black_box"
-    title: ClassVar[str] = "LiRA (shadow models, nearest sample)"
-    requires: ClassVar[frozenset[str]] = frozenset({"shadows", "samples"})
-    paper: ClassVar[str] = (
-        _PAPER + ", on the distance of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020."
-    )
-    signal: ClassVar[str] = "nearest"
+    name = "lira_black_box"
+    title = "LiRA (shadow models, nearest sample)"
+    requires = frozenset({"shadows", "samples"})
+    paper = _PAPER + ", on the distance of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020."
+    default_with = None
+    signal = "nearest"
 
     def _class_rows(
         self, target: AttackTarget, labels: Any, what: str

@@ -1,4 +1,4 @@
-"""How a shadow model is trained: like a given model, or by a given function."""
+"""How an attacker's own model is trained: like a given one, or by a function."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -68,13 +68,13 @@ def _reseeded(config: Any, seed: int) -> Any:
 
 def defense_of(target: AttackTarget) -> dict[str, Any] | None:
     """The settings of the defenses that a target is known for, or None."""
-    mixup = settings_of(target.mixup)
+    mixup = _settings_of(target.mixup)
     if target.augment is None:
         return mixup
     return {**(mixup or {}), "augment": target.augment}
 
 
-def settings_of(mixup: Any) -> dict[str, Any] | None:
+def _settings_of(mixup: Any) -> dict[str, Any] | None:
     """The settings of a defense as JSON values, without its seed."""
     if mixup is None:
         return None

@@ -1,28 +1,37 @@
-"""`Shadows`: what models trained on known random halves say of each image."""
+"""`Shadows`: statistics of models trained on known random halves, by image."""
 
 import hashlib
-import io
 import json
 import os
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_mixup_gan.attacks.shadows.signals import signal
+from keras_mixup_gan.attacks.discriminator.critic import CriticGap
+from keras_mixup_gan.attacks.discriminator.logan import mean_scores
+from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.typing import FloatArray, IntArray
-
-BoolArray: TypeAlias = NDArray[np.bool_]
+from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.storage import (
+    DamagedFileError,
+    digest_arrays,
+    digest_file,
+    read_arrays,
+    read_json,
+)
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 
 MANIFEST = "shadows.json"
 RECORDS = "records.npz"
 PER_RECORD = 32  # shadows of each kind that a variance of a record's own takes
+# The statistics that can be taken, and of how many generated images by default.
+SIGNALS = {"critic": 1024, "augmented": 1024, "nearest": 5000}
+NUM_DRAWS = 16  # transforms of each image, for "augmented"
+_REMEDY = "Delete the folder and train the shadow models again."
 _NUM_PROBES = 16
 _PROBE_SEED = 11
 
@@ -40,7 +49,7 @@ class Shadows:
         inside: Boolean array `(num_shadows, num_records)`: whether the shadow was
             trained on the record.
         digests: SHA-256 of the pixels of each record.
-        fingerprints: Float64 array `(num_shadows, any)`: what each shadow says of
+        probe_answers: Float64 array `(num_shadows, any)`: what each shadow says of
             fixed images, to recognize a target that is among them.
         ids: SHA-256 of the weights of each shadow.
         seed: Seed of the latents that every model was given.
@@ -53,7 +62,7 @@ class Shadows:
     statistics: Mapping[str, FloatArray]
     inside: BoolArray
     digests: tuple[str, ...]
-    fingerprints: FloatArray
+    probe_answers: FloatArray
     ids: tuple[str, ...]
     seed: int = 0
     num_samples: Mapping[str, int] = field(default_factory=dict)
@@ -142,11 +151,12 @@ class Shadows:
                 f"given. Expected seed={self.seed}. Received: seed={target.seed}. Use "
                 "the same seed for `train_shadows` and the attack."
             )
-        own = fingerprint(target)
-        known = np.isfinite(own) & np.isfinite(self.fingerprints).all(axis=0)
+        own = answer_probes(target)
+        known = np.isfinite(own) & np.isfinite(self.probe_answers).all(axis=0)
         if not known.any():
             return
-        same = np.isclose(self.fingerprints[:, known], own[known], rtol=1e-5, atol=1e-7)
+        answers = self.probe_answers[:, known]
+        same = np.isclose(answers, own[known], rtol=1e-5, atol=1e-7)
         if same.all(axis=1).any():
             number = int(same.all(axis=1).argmax())
             raise ValueError(
@@ -174,17 +184,17 @@ class Shadows:
                 f"The folder {str(folder)!r} holds no shadow models. Expected "
                 f"{MANIFEST!r} in it. Train them with `train_shadows`."
             )
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json(folder / MANIFEST, "the settings of shadows", _REMEDY)
         number = manifest["num_shadows"]
         parts = [read_shadow(folder, k) for k in range(number)]
         trained = [part for part in parts if part is not None]
         if len(trained) < number:
             raise ValueError(
                 f"Only {len(trained)} of {number} shadow models in {str(folder)!r} are "
-                "trained. Run `train_shadows` again: it goes on where it stopped."
+                "trained. Run `train_shadows` again: it continues where it stopped."
             )
-        with np.load(folder / RECORDS, allow_pickle=False) as records:
-            digests = tuple(row.tobytes().hex() for row in records["digests"])
+        records = read_arrays(folder / RECORDS, "the records of shadows", _REMEDY)
+        digests = tuple(row.tobytes().hex() for row in records["digests"])
         return cls(
             statistics={
                 name: np.stack([part[f"signal/{name}"] for part in trained])
@@ -192,7 +202,7 @@ class Shadows:
             },
             inside=np.stack([part["inside"] for part in trained]),
             digests=digests,
-            fingerprints=np.stack([part["fingerprint"] for part in trained]),
+            probe_answers=np.stack([part["probe_answers"] for part in trained]),
             ids=tuple(str(part["id"]) for part in trained),
             seed=manifest["seed"],
             num_samples=manifest["num_samples"],
@@ -225,6 +235,43 @@ class Shadows:
         return {digest: place for place, digest in enumerate(self.digests)}
 
 
+def default_signals(augment: str | None) -> tuple[str, ...]:
+    """The discriminator's signals that tell of a model with this augmentation."""
+    return ("critic",) if augment is None else ("critic", "augmented")
+
+
+def signal(
+    name: str,
+    target: AttackTarget,
+    images: FloatArray,
+    rows: FloatArray | None,
+    num_samples: int,
+    flips: bool = False,
+) -> FloatArray:
+    """One statistic of each image under one model, higher = more likely a member.
+
+    Args:
+        name: `"critic"`: the score of `CriticGap`. `"augmented"`: the same of a
+            discriminator whose scores are means over random transforms, those of the
+            target's augmentation. `"nearest"`: the score of `GANLeaks`.
+        target: The model.
+        images: Checked images.
+        rows: Label rows of a conditional model, or None.
+        num_samples: Number of generated images.
+        flips: Average over the image and its mirror image.
+
+    Returns:
+        Float64 array `(num_images,)`.
+    """
+    if name == "augmented":
+        target = replace(target, discriminator=mean_scores(target, NUM_DRAWS))
+    attack = GANLeaks(num_samples) if name == "nearest" else CriticGap(num_samples)
+    attack.fit(target)
+    views = [images, np.ascontiguousarray(images[:, :, ::-1])][: 1 + flips]
+    mean: FloatArray = np.mean([attack.score(view, rows) for view in views], axis=0)
+    return mean
+
+
 def image_digests(images: FloatArray) -> list[str]:
     """SHA-256 of the values of each image; adding 0 makes -0.0 and 0.0 the same."""
     return [
@@ -235,7 +282,7 @@ def image_digests(images: FloatArray) -> list[str]:
     ]
 
 
-def fingerprint(target: AttackTarget) -> FloatArray:
+def answer_probes(target: AttackTarget) -> FloatArray:
     """What a model says of fixed noise, and a mean of its first images; NaN if mute."""
     values = np.full(2 * _NUM_PROBES, np.nan)
     if target.discriminator is not None:
@@ -256,17 +303,19 @@ def fingerprint(target: AttackTarget) -> FloatArray:
 
 def read_shadow(folder: Path, number: int) -> dict[str, Any] | None:
     """The arrays of one shadow, or None if it is missing or damaged."""
-    path = folder / f"shadow-{number:03d}.npz"
     try:
-        content = io.BytesIO(path.read_bytes())
-        with np.load(content, allow_pickle=False) as arrays:
-            part = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        part = read_arrays(arrays_path(folder, number), "a shadow", _REMEDY)
+    except DamagedFileError:
         return None
     kept = str(part.get("model_sha256", ""))
-    if kept and kept != file_digest(model_path(folder, number)):
+    if kept and kept != digest_file(model_path(folder, number)):
         return None
     return part
+
+
+def arrays_path(folder: Path, number: int) -> Path:
+    """Where the statistics of a shadow lie."""
+    return folder / f"shadow-{number:03d}.npz"
 
 
 def model_path(folder: Path, number: int) -> Path:
@@ -274,34 +323,12 @@ def model_path(folder: Path, number: int) -> Path:
     return folder / f"shadow-{number:03d}.keras"
 
 
-def file_digest(path: Path) -> str | None:
-    """SHA-256 of a file, or None if there is none."""
-    if not path.exists():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes an npz file at once: the old one or the new one."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file at once: the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
-
-
 def draw_halves(num_shadows: int, num_records: int, seed: int) -> BoolArray:
     """Fair coins, balanced so that each record is in for half of the shadows.
 
     With an odd number of shadows a further coin decides which half is the larger.
     """
-    rng = np.random.default_rng([seed, 30])
+    rng = generator(seed, Stream.SHADOW_HALVES)
     ranks = rng.random((num_shadows, num_records)).argsort(axis=0).argsort(axis=0)
     extra = rng.integers(2, size=num_records) if num_shadows % 2 else 0
     inside: BoolArray = ranks < (num_shadows + extra) // 2
@@ -313,13 +340,3 @@ def weights_digest(model: Any) -> str | None:
     if not callable(getattr(model, "get_weights", None)):
         return None
     return digest_arrays(model.get_weights())
-
-
-def digest_arrays(arrays: Iterable[Any]) -> str:
-    """SHA-256 of arrays in their order."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        values = np.ascontiguousarray(array)
-        digest.update(f"{values.shape} {values.dtype}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()

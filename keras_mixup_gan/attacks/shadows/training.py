@@ -1,32 +1,40 @@
-"""`train_shadows`: many models on random halves of a pool, in parallel, resumable."""
+"""Training of shadow models: on random halves of a pool, in parallel, resumable."""
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from keras_mixup_gan.attacks.shadows import store
 from keras_mixup_gan.attacks.shadows.recipe import Train, defense_of, training_of
-from keras_mixup_gan.attacks.shadows.signals import SIGNALS, signal
-from keras_mixup_gan.attacks.shadows.store import BoolArray, Shadows
-from keras_mixup_gan.attacks.target import as_target, check_labels, class_rows
-from keras_mixup_gan.parallel import (
-    this_process,
-    use_one_core,
-    workers,
+from keras_mixup_gan.attacks.shadows.store import SIGNALS, Shadows
+from keras_mixup_gan.attacks.target import (
+    AttackTarget,
+    as_target,
+    check_labels,
+    class_rows,
 )
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.parallel import run_jobs
+from keras_mixup_gan.randomness import Stream, sequence
+from keras_mixup_gan.storage import (
+    digest_arrays,
+    digest_bytes,
+    digest_file,
+    make_folder,
+    write_arrays,
+    write_file,
+)
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_images, check_integer
-
-NUM_SAMPLES = {"critic": 1024, "augmented": 1024, "nearest": 5000}
-_VERSION = 2
+from keras_mixup_gan.versions import RESULTS_VERSION
 
 
 def train_shadows(
@@ -56,7 +64,7 @@ def train_shadows(
     afresh, and one that equals the target is refused.
 
     Each shadow is written at once when it is done; called again with the same
-    arguments, training goes on with the missing ones and the result is the same.
+    arguments, training continues with the missing ones and the result is the same.
 
     Args:
         model: A model of the zoo, usually the target: shadows are built from its
@@ -64,7 +72,7 @@ def train_shadows(
             trained by `fit`. Or a function `train(images, labels, seed) -> model`; the
             model has `generate` and `score`, or is an `AttackTarget`.
         images: The pool `(num_images, height, width, channels)` in `[-1, 1]`: members
-            and non-members together for attacks that train on the queries; outside
+            and non-members together for attacks that train on the queries; other
             images alone for those that do not.
         labels: Class labels `(num_images,)`, for conditional models.
         folder: Where shadows are kept, on this machine. It must not hold other ones.
@@ -118,7 +126,7 @@ def train_shadows(
     train, recipe = training_of(model, fit)
     pool = _Pool(images, labels, queries, num_shadows, seed)
     manifest = {
-        "version": _VERSION,
+        "results_version": RESULTS_VERSION,
         "num_shadows": num_shadows,
         "seed": seed,
         "num_samples": sizes,
@@ -128,17 +136,16 @@ def train_shadows(
         "recipe": recipe,
     }
     folder = _open(Path(folder), manifest, pool)
-    job = _Job(train, pool, manifest, this_process(), store.weights_digest(model))
+    job = _Job(train, pool, manifest, store.weights_digest(model))
     missing = [k for k in range(num_shadows) if store.read_shadow(folder, k) is None]
     done = num_shadows - len(missing)
-    if missing:
-        with workers(scheduler, n_jobs, job) as parallel:
-            calls = (joblib.delayed(_trained)(job, number) for number in missing)
-            for number, arrays in parallel(calls):
-                _keep(folder, number, arrays)
-                done += 1
-                if progress is not None:
-                    progress(done, num_shadows)
+    trained = run_jobs(job, missing, n_jobs=n_jobs, scheduler=scheduler)
+    with contextlib.closing(trained):
+        for number, arrays in trained:
+            _keep(folder, number, arrays)
+            done += 1
+            if progress is not None:
+                progress(done, num_shadows)
     return Shadows.load(folder)
 
 
@@ -198,16 +205,13 @@ class _Job:
     train: Train
     pool: _Pool
     manifest: dict[str, Any]
-    parent: tuple[str, int]
     target_id: str | None
 
     def __call__(self, number: int) -> dict[str, Any]:
-        if this_process() != self.parent:
-            use_one_core()
         model = self.train(*self.pool.half(number), self._seed(number))
         target = as_target(model, self.manifest["seed"])
-        prints = store.fingerprint(target)
-        identity = store.weights_digest(model) or store.digest_arrays([prints])
+        answers = store.answer_probes(target)
+        identity = store.weights_digest(model) or digest_arrays([answers])
         if identity == self.target_id:
             raise ValueError(
                 f"Shadow {number} equals the target, weight by weight. Expected a "
@@ -217,34 +221,31 @@ class _Job:
         if target.num_classes is not None and self.pool.record_labels is not None:
             rows = class_rows(self.pool.record_labels, target.num_classes)
         arrays: dict[str, Any] = {
-            f"signal/{name}": _finite(
-                signal(
-                    name,
-                    target,
-                    self.pool.records,
-                    rows,
-                    size,
-                    self.manifest["flips"],
-                ),
-                number,
-            )
-            for name, size in self.manifest["num_samples"].items()
+            f"signal/{name}": self._signal(number, name, target, rows)
+            for name in self.manifest["num_samples"]
         }
-        arrays |= {"inside": self.pool.inside[number], "fingerprint": prints}
+        arrays |= {"inside": self.pool.inside[number], "probe_answers": answers}
         arrays["id"] = np.array(identity)
         arrays["defense"] = np.array(json.dumps(defense_of(target)))
         if self.manifest["keep_models"]:
             arrays["model"] = _saved(model)
         return arrays
 
+    def _signal(
+        self, number: int, name: str, target: AttackTarget, rows: FloatArray | None
+    ) -> FloatArray:
+        size = self.manifest["num_samples"][name]
+        records, flips = self.pool.records, self.manifest["flips"]
+        try:
+            return store.signal(name, target, records, rows, size, flips)
+        except ValueError as error:
+            raise ValueError(
+                f"Shadow {number} cannot be compared with others: {error}"
+            ) from error
+
     def _seed(self, number: int) -> int:
-        sequence = np.random.SeedSequence([self.manifest["seed"], 31, number])
-        return int(sequence.generate_state(1)[0] >> 1)
-
-
-def _trained(job: _Job, number: int) -> tuple[int, dict[str, Any]]:
-    """What one shadow says, and which one it is."""
-    return number, job(number)
+        stream = sequence(self.manifest["seed"], Stream.SHADOW_TRAINING, number)
+        return int(stream.generate_state(1)[0] >> 1)
 
 
 def _saved(model: Any) -> bytes:
@@ -260,9 +261,9 @@ def _keep(folder: Path, number: int, arrays: dict[str, Any]) -> None:
     saved = arrays.pop("model", None)
     if saved is not None:
         path = store.model_path(folder, number)
-        store.write_bytes(path, saved)
-        arrays["model_sha256"] = np.array(store.file_digest(path))
-    store.write_arrays(folder / f"shadow-{number:03d}.npz", arrays)
+        write_file(path, saved)
+        arrays["model_sha256"] = np.array(digest_file(path))
+    write_arrays(store.arrays_path(folder, number), arrays)
 
 
 def _shape_of(images: FloatArray) -> tuple[int, int, int]:
@@ -275,7 +276,7 @@ def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
     signals = [signals] if isinstance(signals, str) else list(signals)
     for name in (*signals, *given):
         check_choice(name, SIGNALS, "signals")
-    sizes = {name: given.get(name, NUM_SAMPLES[name]) for name in signals}
+    sizes = {name: given.get(name, SIGNALS[name]) for name in signals}
     check_integer(1, **sizes)
     return sizes
 
@@ -292,17 +293,81 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> Path:
                 "folder, or delete this one."
             )
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
-    store.write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
-    store.write_bytes(path, text.encode())
+    write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
+    write_file(path, text.encode())
     return folder
 
 
-def _finite(values: FloatArray, number: int) -> FloatArray:
-    if not np.isfinite(values).all():
+def with_shadows(
+    target: AttackTarget,
+    model: Any,
+    split: MembershipSplit,
+    shadows: Any,
+    fit: Mapping[str, Any] | None,
+    folder: str | os.PathLike[str] | None,
+    scheduler: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> AttackTarget:
+    """Grants access to shadow models, after training them where a number is given.
+
+    Args:
+        target: The target.
+        model: The model that shadows are trained like.
+        split: Members and non-members, the pool of the shadows.
+        shadows: `Shadows`, the number to train, or None.
+        fit: Arguments of `model.fit` for the training.
+        folder: Where trained shadows are kept; by default nowhere.
+        scheduler: Address of a Dask scheduler whose workers train them, if any.
+        progress: Called as `progress(num_done, num_shadows)`.
+
+    Returns:
+        The target with its shadows.
+
+    Raises:
+        ValueError: If the number is too small, `fit` is missing, the model is not one
+            that can be trained, or the scheduler cannot be used.
+        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
+    """
+    if scheduler is not None and not isinstance(shadows, int):
         raise ValueError(
-            f"Shadow {number} gives scores that are not finite. Look for a training "
-            "that diverges, e.g. with a smaller learning rate."
+            "`scheduler` is where shadow models are trained. Expected the number of "
+            f"them. Received: shadows={shadows!r:.80}, scheduler={scheduler!r}. Pass "
+            "`shadows=16`, or no scheduler."
         )
-    return values
+    if shadows is None:
+        return target
+    if not isinstance(shadows, int):
+        return replace(target, shadows=shadows)
+    check_integer(2, shadows=shadows)
+    parts = (split.members, split.non_members)
+    labels = [part.labels for part in parts if part.labels is not None]
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary if folder is None else folder)
+        trained = train_shadows(
+            model,
+            np.concatenate([part.images for part in parts]),
+            np.concatenate(labels) if labels else None,
+            folder=place / _folder_name(model, split, shadows, fit, target.seed),
+            num_shadows=shadows,
+            signals=store.default_signals(target.augment),
+            fit=fit,
+            seed=target.seed,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    return replace(target, shadows=trained)
+
+
+def _folder_name(
+    model: Any,
+    split: MembershipSplit,
+    number: int,
+    fit: Mapping[str, Any] | None,
+    seed: int,
+) -> str:
+    """Tells the shadows of different audits apart that share a folder."""
+    _, recipe = training_of(model, fit)
+    content = json.dumps([split.content_hash, number, recipe, seed, RESULTS_VERSION])
+    return f"shadows-{digest_bytes(content.encode())[:12]}"

@@ -11,8 +11,8 @@ from keras_mixup_gan.attacks import (
     LiRA,
     train_shadows,
 )
-from keras_mixup_gan.attacks.discriminator.augmented import mean_scores, transforms
-from keras_mixup_gan.attacks.shadows.signals import NUM_DRAWS
+from keras_mixup_gan.attacks.discriminator.logan import mean_scores, transforms
+from keras_mixup_gan.attacks.shadows.store import NUM_DRAWS
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.null_target import as_null_target
 from keras_mixup_gan.models.augment import translate
@@ -54,7 +54,7 @@ def test_the_score_is_the_mean_over_transforms_that_the_seed_decides():
     expected = np.mean([model.score(views, check_range=False) for views in seen], 0)
     scores = AugmentedLOGAN(num_draws=5).fit(target).score(MEMBERS)
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
-    means = mean_scores(target.discriminator, target, 5)
+    means = mean_scores(target, 5)
     np.testing.assert_allclose(means(MEMBERS, None), expected)
     other = AttackTarget.from_model(model, seed=4)
     assert (AugmentedLOGAN(num_draws=5).fit(other).score(MEMBERS) != scores).all()
@@ -124,7 +124,7 @@ def test_shadow_models_and_target_are_asked_about_the_same_transforms(tmp_path):
     assert area(attack, model, shadows=shadows) > 0.95
     assert attack.settings["adaptive"]
     target = AttackTarget.from_model(model, shadows=shadows)
-    means = mean_scores(target.discriminator, target, NUM_DRAWS)
+    means = mean_scores(target, NUM_DRAWS)
     expected = means(pool, None) - means(target.sampler(0, 32), None).mean()
     found = shadows.signal_of("augmented", target, pool, None)
     np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -6,15 +6,15 @@ import pytest
 from scipy import optimize
 
 from keras_mixup_gan.attacks import AttackTarget
-from keras_mixup_gan.attacks.reconstruction.latent_gradient import LatentGradient
-from keras_mixup_gan.attacks.reconstruction.latent_optimizers import (
+from keras_mixup_gan.attacks.reconstruction.latent_search import (
+    CalibratedReconstruction,
+    LatentGradient,
+    LatentSearch,
+)
+from keras_mixup_gan.attacks.reconstruction.optimizers import (
     adam,
     lbfgs,
     least_squares,
-)
-from keras_mixup_gan.attacks.reconstruction.latent_search import (
-    CalibratedReconstruction,
-    LatentSearch,
 )
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import SHAPE, images

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan.attacks import AttackTarget, ClassifierLOGAN
-from keras_mixup_gan.attacks.samples.networks import balanced_folds, train_network
+from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import images
 
@@ -62,7 +62,7 @@ def test_the_network_is_put_back_to_where_the_held_out_loss_was_least():
 def test_logits_are_those_of_scikit_learn():
     from sklearn.neural_network import MLPClassifier
 
-    from keras_mixup_gan.attacks.samples.networks import _frozen
+    from keras_mixup_gan.attacks.samples.classifier import _frozen
 
     rng = np.random.default_rng(0)
     rows, classes = rng.normal(size=(60, 5)), np.arange(60) % 2

@@ -179,7 +179,7 @@ def test_too_few_shadows_are_refused(shadows):
         shadows,
         statistics={name: v[:1] for name, v in shadows.statistics.items()},
         inside=shadows.inside[:1],
-        fingerprints=shadows.fingerprints[:1],
+        probe_answers=shadows.probe_answers[:1],
         ids=shadows.ids[:1],
     )
     target = AttackTarget.from_model(FakeGAN(POOL[:30]), shadows=few)

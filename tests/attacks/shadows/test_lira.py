@@ -51,7 +51,7 @@ def shadows_of(values, inside, pool=POOL, **fields):
         statistics={"critic": values},
         inside=inside,
         digests=tuple(image_digests(pool)),
-        fingerprints=np.arange(len(values) * 32.0).reshape(len(values), 32) + 1e3,
+        probe_answers=np.arange(len(values) * 32.0).reshape(len(values), 32) + 1e3,
         ids=tuple(map(str, range(len(values)))),
         num_samples={"critic": 8},
         **fields,

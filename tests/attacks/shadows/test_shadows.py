@@ -9,8 +9,8 @@ import pytest
 from keras_mixup_gan.attacks import AttackTarget
 from keras_mixup_gan.attacks.shadows.store import (
     Shadows,
+    answer_probes,
     draw_halves,
-    fingerprint,
     image_digests,
 )
 from keras_mixup_gan.attacks.shadows.training import train_shadows
@@ -44,7 +44,7 @@ def contents(shadows):
     return {
         **shadows.statistics,
         "inside": shadows.inside,
-        "fingerprints": shadows.fingerprints,
+        "probe_answers": shadows.probe_answers,
         "ids": np.array(shadows.ids),
         "digests": np.array(shadows.digests),
     }
@@ -209,12 +209,12 @@ def test_a_target_given_other_latents_is_refused(tmp_path):
         shadows.refuse(AttackTarget.from_model(FakeGAN(POOL)))
 
 
-def test_fingerprints_tell_models_apart_and_are_silent_without_access():
-    first = fingerprint(AttackTarget.from_model(FakeGAN(POOL)))
+def test_answers_to_probes_tell_models_apart_and_are_silent_without_access():
+    first = answer_probes(AttackTarget.from_model(FakeGAN(POOL)))
     assert np.isfinite(first).all()
-    other = fingerprint(AttackTarget.from_model(FakeGAN(POOL[:20])))
+    other = answer_probes(AttackTarget.from_model(FakeGAN(POOL[:20])))
     assert np.abs(first - other).max() > 1e-3
-    assert np.isnan(fingerprint(AttackTarget.from_model(images(20, 0)))).all()
+    assert np.isnan(answer_probes(AttackTarget.from_model(images(20, 0)))).all()
 
 
 def test_what_few_shadows_cannot_show_is_said(tmp_path):
@@ -250,7 +250,9 @@ def test_a_diverged_shadow_is_noticed(tmp_path):
         def score(self, *args, **kwargs):
             return np.full(len(args[0]), np.nan)
 
-    with pytest.raises(ValueError, match="Shadow 0 gives scores that are not finite"):
+    with pytest.raises(
+        ValueError, match=r"Shadow 0 cannot be compared .* scores that are not finite"
+    ):
         train_shadows(lambda x, labels, seed: Broken(x), POOL, folder=tmp_path)
 
 

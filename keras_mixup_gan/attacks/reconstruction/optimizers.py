@@ -1,4 +1,4 @@
-"""Optimizers that work on many problems at once and on each as if it were alone.
+"""Levenberg-Marquardt, Adam and L-BFGS on many problems at once, each as if alone.
 
 Row i of every result depends on row i of the start and on its own function values
 only; every row gets the same number of evaluations or stops by itself.
@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 
-BoolArray: TypeAlias = NDArray[np.bool_]
 Residuals: TypeAlias = Callable[[FloatArray], FloatArray]
 Objective: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
