@@ -126,6 +126,8 @@ class CellResult:
         model: Name of the factory.
         arm: Name of the defense with its settings.
         group: Name that arms of one defense with other settings share.
+        kind: Name of the defense, whatever its settings.
+        title: What pages call the arm.
         defense: The defense in words.
         seed: The seed.
         members: Number of members, as the suite asks for it.
@@ -149,6 +151,8 @@ class CellResult:
     model: str
     arm: str
     group: str
+    kind: str
+    title: str
     defense: str
     seed: int
     members: int
@@ -231,7 +235,8 @@ def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
         64 hexadecimal digits.
     """
     settings = dataclasses.asdict(cell)
-    del settings["group"]
+    for label in ("group", "title"):
+        del settings[label]
     defense = settings["defense"]
     if "dp" in defense:  # options that are not used, or not yet
         defense["dp"] = {k: v for k, v in defense["dp"].items() if v is not None}
@@ -282,7 +287,11 @@ class ResultFiles:
                 self._entries[key] = storage.decode(CellResult, content)
             self._read.add(key)
         found = self._entries.get(key)
-        return found and dataclasses.replace(found, arm=cell.arm, group=cell.group)
+        if found is None:
+            return None
+        return dataclasses.replace(
+            found, arm=cell.arm, group=cell.group, title=cell.title
+        )
 
     def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:
         """Keeps a finished cell, its entry last."""
@@ -333,6 +342,8 @@ def result_of(
         model=cell.model,
         arm=cell.arm,
         group=cell.group,
+        kind=cell.defense.name,
+        title=cell.title,
         defense=cell.defense.describe(cell.model),
         seed=cell.seed,
         members=cell.members,

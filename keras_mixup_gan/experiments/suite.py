@@ -38,6 +38,7 @@ class Cell:
         model: Name of a factory of `keras_mixup_gan.zoo`.
         arm: Name of the defense with its settings.
         group: Name that arms of one defense with other settings share.
+        title: What pages call the arm.
         defense: How the model is kept from telling its members.
         members: Number of members; expected number where coins are thrown.
         data: The images.
@@ -59,6 +60,7 @@ class Cell:
     model: str = "dcgan"
     arm: str = BASELINE
     group: str = BASELINE
+    title: str = "Undefended"
     defense: Defense = Undefended()  # noqa: RUF009 (frozen)
     members: int = 500
     data: Data = Data()  # noqa: RUF009 (frozen)
@@ -143,8 +145,8 @@ class Suite:
         title: What it is for, in a sentence.
         data: The images.
         arms: Settings of each arm: what `defenses.make` takes, `defense` for its name,
-            and `group`. `target_epsilon` of a `"dp-sgd"` arm is turned into the noise
-            that the cell's number of updates needs.
+            `group` and `title`. `target_epsilon` of a `"dp-sgd"` arm is turned into the
+            noise that the cell's number of updates needs.
         blocks: Parts of the grid, in the order in which they are run.
         seeds: Seeds of membership, weights, batches, latents, attacks and, since these
             are benchmarks, of DP-SGD's noise.
@@ -283,6 +285,7 @@ class Suite:
             model=block.model,
             arm=arm,
             group=str(self.arms[arm].get("group", arm)),
+            title=self.title_of(arm),
             defense=self.defense(block, members, arm, seed),
             members=members,
             data=self.data_of(block),
@@ -307,10 +310,16 @@ class Suite:
             reference=block.reference or self.data.reference,
         )
 
+    def title_of(self, arm: str) -> str:
+        """What pages call an arm: its `title`, or that of the defense of its name."""
+        named = defenses.DEFENSES.get(arm)
+        return str(self.arms[arm].get("title", named.title if named else arm))
+
     def defense(self, block: Block, members: int, arm: str, seed: int) -> Defense:
         """The defense of an arm; DP-SGD with the noise that its target takes."""
         settings: dict[str, Any] = dict(self.arms[arm])
-        settings.pop("group", None)
+        for name in ("group", "title"):
+            settings.pop(name, None)
         name = settings.pop("defense", arm)
         if name == "dp-sgd":
             settings |= {"noise_seed": seed, "num_examples": members}

@@ -17,7 +17,6 @@ from keras_mixup_gan.experiments.analysis.differences import (
     Verdict,
 )
 from keras_mixup_gan.experiments.analysis.findings import (
-    MIXUP,
     FamilyFindings,
     Finding,
     Findings,
@@ -26,14 +25,15 @@ from keras_mixup_gan.experiments.analysis.findings import (
 from keras_mixup_gan.experiments.results import SCORES, SuiteResults
 from keras_mixup_gan.reports import figures, pictures, render
 from keras_mixup_gan.reports import tables as text
-from keras_mixup_gan.reports.tables import Table, arm_title, family_title
+from keras_mixup_gan.reports.tables import Table, family_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keras_mixup_gan.typing import FloatArray
 
-DP, OTHER = "DP-SGD", "the other defenses"
+KINDS = {"mixup": "Mixup", "dp-sgd": "DP-SGD"}
+OTHER = "The other defenses"
 PAGES = ("report.md", "report.html")
 DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
 PICTURE_DPI = 150
@@ -79,6 +79,7 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     """
     findings = analyze(results)
     scores = load_scores(results, folder)
+    titles = {arm.arm: arm.title for f in findings.families for arm in f.arms}
     samples = {name: arrays["samples"] for name, arrays in scores.items()}
     drawings: dict[str, Any] = {"leakage": None, "roc": None}
     if findings.families:
@@ -91,7 +92,7 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
         drawings=drawings,
         along=[_svg(figures.along_training(findings, f)) for f in findings.families],
         samples={
-            arm_title(name): base64.b64encode(png).decode()
+            titles[name]: base64.b64encode(png).decode()
             for name, png in pictures.sample_pngs(samples).items()
         },
     )
@@ -147,18 +148,18 @@ def headline(findings: Findings) -> str:
             f"as good – {'; '.join(said)}."  # noqa: RUF001
         )
         return " ".join(parts)
-    for kind in (MIXUP, DP, OTHER):
+    for kind in (*KINDS.values(), OTHER):
         verdicts = Counter(
             arm.at_final_quality.verdict
             for family in findings.families
             for arm in family.defended
-            if kind_of(arm) == kind and arm.at_final_quality is not None
+            if KINDS.get(arm.kind, OTHER) == kind and arm.at_final_quality is not None
         )
         if verdicts:
-            said = [f"{v.value} in {verdicts[v]}" for v in Verdict if verdicts[v]]
-            name = kind[:1].upper() + kind[1:]
+            less, more, same, unknown = (verdicts[verdict] for verdict in Verdict)
             parts.append(
-                f"{name}: {', '.join(said)} of {verdicts.total()} comparisons."
+                f"{kind}: leaks less in {less} of {verdicts.total()} comparisons, more "
+                f"in {more}; {same} not distinguishable, {unknown} not judged."
             )
     parts.insert(
         1,
@@ -185,20 +186,13 @@ def _leak(findings: Findings) -> str:
     )
 
 
-def kind_of(arm: Finding) -> str:
-    """Whether an arm is mixup, DP-SGD or something else."""
-    if arm.epsilon is not None or arm.defense.startswith(DP):
-        return DP
-    return MIXUP if MIXUP in (arm.group, arm.defense.split(" ")[0]) else OTHER
-
-
 def verdict_sentences(family: FamilyFindings) -> str:
     """What is said of all arms of a family at equal quality, verdict by verdict."""
     groups = text.verdict_groups(family)
     said = [f"{v.value.capitalize()}: {', '.join(arms)}." for v, arms in groups.items()]
     for verdict in (Verdict.LEAKS_LESS, Verdict.LEAKS_MORE):
         levels = {
-            arm_title(arm.arm): [
+            arm.title: [
                 f"{one.fid:g}" for one in arm.at_quality if one.verdict is verdict
             ]
             for arm in family.defended
@@ -332,7 +326,7 @@ def _values(findings: Findings) -> dict[str, Any]:
                 "about": family,
                 "verdicts": verdict_sentences(family),
                 "main": text.main_table(family),
-                "arms": [(arm_title(arm.arm), facts(arm)) for arm in family.arms],
+                "arms": [(arm.title, facts(arm)) for arm in family.arms],
                 "tables": text.detail_tables(family),
             }
             for family in findings.families

@@ -16,7 +16,7 @@ from keras_mixup_gan.experiments.analysis.findings import (
     Findings,
 )
 from keras_mixup_gan.reports import render
-from keras_mixup_gan.reports.tables import arm_title, family_title
+from keras_mixup_gan.reports.tables import family_title
 from keras_mixup_gan.statistics.roc import roc_curve
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def mean_curve(arm: Finding) -> tuple[FloatArray, FloatArray]:
 
 def _plain(arm: Finding) -> str:
     """An arm's title in which matplotlib looks for no mathematics."""
-    return arm_title(arm.arm).replace("$", r"\$")
+    return arm.title.replace("$", r"\$")
 
 
 def _limits(families: Sequence[FamilyFindings]) -> tuple[float, float]:

@@ -20,22 +20,6 @@ from keras_mixup_gan.statistics.over_seeds import Difference, Mean
 
 ENOUGH_SHADOWS = 64
 NONE = "–"  # noqa: RUF001
-ARM_TITLES = {
-    "undefended": "Undefended",
-    "mixup-paper": "Mixup as published",
-    "mixup-noise": "Mixup with noise",
-    "mixup-two-sided": "Two-sided mixup",
-    "mixup-uniform": "Two-sided mixup (uniform weights)",
-    "mixup-less-noise": "Mixup with less noise",
-    "noise": "Noise alone",
-    "less-noise": "Less noise alone",
-    "dp-sgd": "DP-SGD",
-    "diffaugment": "DiffAugment",
-    "dropout": "Dropout",
-    "relaxloss": "RelaxLoss",
-    "par-gan": "PAR-GAN",
-    "privgan": "privGAN",
-}
 MODEL_TITLES = {
     "dcgan": "DCGAN",
     "wgan_gp": "WGAN-GP",
@@ -70,12 +54,6 @@ class Table:
     note: str = ""
 
 
-def arm_title(name: str) -> str:
-    """The arm's name to show."""
-    epsilon = name.removeprefix("dp-epsilon-")
-    return f"DP-SGD (ε {epsilon})" if epsilon != name else ARM_TITLES.get(name, name)
-
-
 def family_title(family: FamilyFindings) -> str:
     """`DCGAN, 250 members`."""
     name = MODEL_TITLES.get(family.model, family.model)
@@ -85,7 +63,7 @@ def family_title(family: FamilyFindings) -> str:
 def main_table(family: FamilyFindings) -> Table:
     """After training, and compared with the undefended model at the same quality."""
     columns: dict[str, Callable[[Finding], str]] = {
-        "arm": lambda arm: arm_title(arm.arm),
+        "arm": lambda arm: arm.title,
         "FID": lambda arm: range_text(arm.fid),
         "strongest attack, AUC": lambda arm: leakage_text(arm.strongest),
         "members found": lambda arm: rate_text(arm.strongest),
@@ -135,7 +113,7 @@ def attack_table(family: FamilyFindings) -> Table:
         ("arm", *titles.values(), "KID"),
         tuple(
             (
-                arm_title(arm.arm),
+                arm.title,
                 *(_attack(arm.attacks.get(name)) for name in titles),
                 render.decimal(arm.kid.mean),
             )
@@ -149,7 +127,7 @@ def level_table(family: FamilyFindings) -> Table:
     """Compared with the undefended model at round qualities."""
     rows = [
         (
-            arm_title(arm.arm),
+            arm.title,
             f"{one.fid:g}",
             render.decimal(one.other.mean),
             render.decimal(one.arm.mean),
@@ -175,7 +153,7 @@ def allowed_table(family: FamilyFindings) -> Table:
     return Table(
         "Best FID before the strongest attack exceeds an AUC",
         ("arm", *(f"AUC {one.auc:g}" for one in family.arms[0].allowed)),
-        tuple((arm_title(arm.arm), *map(_allowed, arm.allowed)) for arm in family.arms),
+        tuple((arm.title, *map(_allowed, arm.allowed)) for arm in family.arms),
         "Geometric mean (range) over the seeds that do not exceed it at their first "
         "checkpoint already; their number where some do.",
     )
@@ -194,7 +172,7 @@ def shadow_table(family: FamilyFindings) -> Table:
         ("arm", "shadow models trained", "attack", "AUC", "members found", "queries"),
         tuple(
             (
-                arm_title(arm.arm),
+                arm.title,
                 f"{_counts(one.num_shadows)} {SHADOWS.get(one.kind, one.kind)}",
                 one.title,
                 mean_text(one.auc, one.auc_of_queries),
@@ -217,7 +195,7 @@ def utility_table(family: FamilyFindings) -> Table:
         "What the images are good for, after training",
         ("arm", *(_UTILITY_TITLES[name] for name in names)),
         tuple(
-            (arm_title(arm.arm), *(mean_text(arm.utility.get(name)) for name in names))
+            (arm.title, *(mean_text(arm.utility.get(name)) for name in names))
             for arm in family.arms
             if arm.utility
         ),
@@ -322,5 +300,5 @@ def verdict_groups(family: FamilyFindings) -> dict[Verdict, list[str]]:
     groups: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
     for arm in family.defended:
         if arm.at_final_quality is not None:
-            groups[arm.at_final_quality.verdict].append(arm_title(arm.arm))
+            groups[arm.at_final_quality.verdict].append(arm.title)
     return {verdict: titles for verdict, titles in groups.items() if titles}

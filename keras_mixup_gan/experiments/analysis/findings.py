@@ -100,6 +100,8 @@ class Finding:
     Attributes:
         arm: Name of the arm.
         group: Name that arms of one defense with other settings share.
+        kind: Name of the defense, whatever its settings.
+        title: What pages call it.
         defense: The defense in words.
         seeds: The seeds that are there.
         steps: Discriminator steps of the trained models.
@@ -129,6 +131,8 @@ class Finding:
 
     arm: str
     group: str
+    kind: str
+    title: str
     defense: str
     seeds: tuple[int, ...]
     steps: tuple[int, ...]
@@ -332,6 +336,8 @@ def _finding(arm: Arm, **comparisons: object) -> Finding:
     return Finding(
         arm=arm.name,
         group=arm.group,
+        kind=arm.first.kind,
+        title=arm.first.title,
         defense=arm.first.defense,
         seeds=tuple(arm.cells),
         steps=tuple(sorted({point.steps for point in last})),
@@ -357,7 +363,7 @@ def _leakage(
     attacks: Sequence[AttackFigures], kind: str = "", shadows: Sequence[int] = (0,)
 ) -> Leakage:
     """One attack, or the one that counts in each seed, over seeds."""
-    titles = Counter(short_title(attack.title) for attack in attacks).most_common()
+    titles = Counter(attack.title for attack in attacks).most_common()
     points = [point for attack in attacks if (point := attack.at_fpr)]
     rates = [point.realized_fpr for point in points]
     members = [point.num_members for point in points]
@@ -376,11 +382,6 @@ def _leakage(
         if points
         else None,
     )
-
-
-def short_title(title: str) -> str:
-    """An attack's title without what it adds in parentheses."""
-    return title.split(" (")[0]
 
 
 def _bounds(last: Sequence[Checkpoint]) -> Bounds | None:
