@@ -1,12 +1,16 @@
 """Files of results: written whole or not at all, and read with suspicion."""
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import io
 import json
 import lzma
 import os
 import tokenize
+import types
+import typing
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -113,6 +117,72 @@ def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise TypeError(f"it holds {type(content).__name__}, not an object")
     return content
+
+
+def decode(kind: Any, content: Any) -> Any:
+    """Plain values as what a type says: the inverse of `dataclasses.asdict`.
+
+    Args:
+        kind: A dataclass, `int`, `float`, `str`, `bool`, or a tuple, a mapping or a
+            union of such types.
+        content: What JSON or TOML made of a value of that type.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If the content is of another type, or lacks or adds a field.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        for one in arguments:
+            with contextlib.suppress(TypeError):
+                return decode(one, content)
+    elif dataclasses.is_dataclass(kind) and isinstance(content, dict):
+        return _decode_fields(kind, content)
+    elif origin is tuple and isinstance(content, (list, tuple)):
+        if arguments[-1] is Ellipsis:
+            return tuple(decode(arguments[0], value) for value in content)
+        if len(arguments) == len(content):
+            return tuple(map(decode, arguments, content))
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        if isinstance(content, dict):
+            return {str(key): decode(arguments[1], content[key]) for key in content}
+    elif kind is float and type(content) is int:
+        return float(content)
+    elif isinstance(kind, type) and type(content) is kind:
+        return content
+    name = getattr(kind, "__name__", str(kind)) if origin is None else str(kind)
+    raise TypeError(f"expected {name}, received {content!r:.60}")
+
+
+@functools.cache
+def _types_of(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _decode_fields(kind: Any, content: dict[str, Any]) -> Any:
+    """A dataclass; a field that another class brings in cannot be ignored."""
+    fields = {one.name: one for one in dataclasses.fields(kind)}
+    needed = [
+        name
+        for name, one in fields.items()
+        if one.default is one.default_factory is dataclasses.MISSING
+    ]
+    wrong = [f"unknown key {key!r}" for key in sorted(content.keys() - fields.keys())]
+    wrong += [f"no key {key!r}" for key in sorted(set(needed) - content.keys())]
+    if wrong:
+        keys = ", ".join(sorted(fields))
+        raise TypeError(
+            f"{kind.__name__.lower()} with keys {keys}; received {', '.join(wrong)}"
+        )
+    values = {}
+    for name, value in content.items():
+        try:
+            values[name] = decode(_types_of(kind)[name], value)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}") from error
+    return kind(**values)
 
 
 def read_arrays(path: Path, what: str, remedy: str) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_mixup_gan.models import feeding
-from keras_mixup_gan.reports import grids
+from keras_mixup_gan.reports import pictures
 from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.typing import IntArray
 from keras_mixup_gan.validation import check_integer
@@ -89,12 +89,12 @@ class ImageGrid(keras.callbacks.Callback):
         columns, labels = self._layout()
         count = self.num_images if labels is None else len(labels)
         images = self.model.generate(count, labels, self.seed)
-        write_file(path, grids.png(grids.tile(images, columns), _SIDE))
+        write_file(path, pictures.png(pictures.tile(images, columns), _SIDE))
 
     def _layout(self) -> tuple[int, Any]:
         """The number of columns, and the class of each image, row by row."""
         if self.model.num_classes is None:
-            return min(grids.COLUMNS, self.num_images), None
+            return min(pictures.COLUMNS, self.num_images), None
         classes = self.labels
         if classes is None:
             classes = np.arange(min(self.model.num_classes, self.num_images))

@@ -1,33 +1,37 @@
-"""The grid runner: cells of a suite on one machine or on a cluster, resumable.
+"""The run of a suite: its cells on one machine or on a cluster, resumable.
 
-Every cell is computed by one core with seeds of its own, so that its numbers are the
-same wherever it runs. It is kept at once when it is finished, under the hash of its
-settings and of the code; a run that was stopped at any moment goes on with the others.
+Every cell is computed with seeds of its own and, unless the suite says otherwise, by
+one core, so that its numbers are the same wherever it runs. It is kept at once when it
+is finished, under the hash of its settings; a run that was stopped at any moment
+continues with the others.
 """
 
-import json
+import dataclasses
 import os
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import joblib
 from threadpoolctl import threadpool_limits
 
-from keras_mixup_gan.experiments.cell import run_cell
-from keras_mixup_gan.experiments.code_version import code_version
-from keras_mixup_gan.experiments.comparison import choose_extractor
-from keras_mixup_gan.experiments.grid_files import (
+from keras_mixup_gan.experiments.cell import Progress, last_files, run_cell
+from keras_mixup_gan.experiments.results import (
     MODEL,
     SCORES,
-    GridFiles,
+    CellResult,
+    ResultFiles,
+    StepTime,
+    SuiteResults,
     cell_key,
     unfinished,
 )
 from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
-from keras_mixup_gan.experiments.suite import GridCell, Suite
+from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
+from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.parallel import this_process, use_one_core, workers
 
 # Called with a line to show.
@@ -40,9 +44,9 @@ def run_grid(
     *,
     n_jobs: int = 1,
     scheduler: str | None = None,
-    accept: Iterable[str] = (),
     say: Say | None = None,
-) -> dict[str, Any]:
+    progress: Progress | None = None,
+) -> SuiteResults:
     """Runs the cells of a suite, or what an earlier run left to do.
 
     Args:
@@ -51,10 +55,8 @@ def run_grid(
         n_jobs: How many cells at the same time, each in a process with one core; -1
             for as many as there are cores. 1 computes them in this process.
         scheduler: Address of a Dask scheduler whose workers compute them instead.
-        accept: Code versions whose cells count too, or the first digits of those in
-            `results.json`: for when you know that what was
-            changed since does not change their numbers.
         say: Told of each finished cell.
+        progress: See `run_cell`; called for cells that are computed in this process.
 
     Returns:
         The content of `results.json`; under `missing` the cells that are not there yet,
@@ -66,76 +68,105 @@ def run_grid(
         ImportError: If an extra is missing.
     """
     say = say or (lambda line: None)
-    grid = GridFiles(suite, Path(folder), accept)
-    if not use_one_core():
+    files = ResultFiles(suite, Path(folder))
+    if suite.one_core and not use_one_core():
         raise ValueError(
             "A grid computes with one core at a time, so that results are the same "
             "everywhere. Expected a process in which TensorFlow has not started yet, "
             "or was told to use one. Received: one in which it uses several. Run the "
-            "grid first, or `python -m benchmarks.compare --suite`."
+            "grid first, or `python -m benchmarks.compare`."
         )
-    check_models(grid)
+    check_models(files)
+    if n_jobs != 1 or scheduler is not None:
+        progress = None
+    run = _Run(files, n_jobs, scheduler, say, progress)
     try:
-        waiting: list[GridCell] = []
+        waiting: list[Cell] = []
         for block in suite.blocks:
-            waiting += [c for c in suite.cells(block) if grid.entry(c) is None]
+            waiting += [c for c in suite.cells(block) if files.entry(c) is None]
             if block.shadows:  # which need the cells; other blocks run into each other
-                waiting += without_model(grid, block)
-                compute(grid, waiting, n_jobs, scheduler, say)
-                add_shadow_attacks(grid, block, n_jobs, scheduler, say)
+                waiting += without_model(files, block)
+                run.compute(waiting)
+                add_shadow_attacks(files, block, n_jobs, scheduler, say)
                 waiting = []
-        compute(grid, waiting, n_jobs, scheduler, say)
+        run.compute(waiting)
+        for block in suite.blocks if suite.timed_rounds else ():
+            run.time_steps(block)
     finally:
-        results = grid.write()
+        results = files.write()
     return results
 
 
-def check_models(grid: GridFiles) -> None:
+def check_models(files: ResultFiles) -> None:
     """Finds what is wrong with cells that are yet to run before hours of others."""
+    suite = files.suite
     missing = [
         cell
-        for block in grid.suite.blocks
-        for cell in grid.suite.cells(block)
-        if grid.entry(cell) is None
+        for block in suite.blocks
+        for cell in suite.cells(block)
+        if files.entry(cell) is None
     ]
-    games = {(cell.data, cell.members, cell.cell.seed) for cell in missing}
-    for data, members, seed in sorted(games, key=repr):
-        number = len(data.game(members, seed)[0].members.images)
-        if number < grid.suite.batch_size:
+    draws = {(cell.data, cell.members, cell.seed) for cell in missing}
+    for data, members, seed in sorted(draws, key=repr):
+        number = len(data.split(members, seed).members.images)
+        if number < suite.batch_size:
             raise ValueError(
                 "The coins must leave members for a batch. Expected at least "
-                f"{grid.suite.batch_size}. Received: {number} of members={members} with"
+                f"{suite.batch_size}. Received: {number} of members={members} with"
                 f" seed {seed}. Raise `members`, or lower `batch_size`."
             )
     kinds = {
-        (cell.cell.model, cell.cell.num_classes, cell.cell.width, cell.arm): cell
-        for cell in missing
+        (cell.model, cell.num_classes, cell.width, cell.arm): cell for cell in missing
     }
     for cell in kinds.values():
-        split, _ = cell.data.game(cell.members, cell.cell.seed)
-        cell.cell.build(split.image_shape)
+        cell.build(cell.data.split(cell.members, cell.seed).image_shape)
 
 
-def compute(
-    grid: GridFiles,
-    cells: Iterable[GridCell],
-    n_jobs: int,
-    scheduler: str | None,
-    say: Say,
-) -> None:
-    """Computes cells and keeps each as soon as it is finished."""
-    distinct = list({cell_key(cell): cell for cell in cells}.values())
-    if not distinct:
-        return
-    job = _Job(grid.folder.absolute(), this_process()[0], code_version())
-    with workers(scheduler, n_jobs, job) as parallel:
-        calls = (joblib.delayed(job)(cell) for cell in distinct)
-        for done, (entry, files) in enumerate(parallel(calls), start=1):
-            grid.keep(entry, files)
-            say(
-                f"{entry['name']}: done in {entry['cpu_seconds']:.0f} s of one core "
-                f"({done} of {len(distinct)})"
-            )
+@dataclass(frozen=True)
+class _Run:
+    """Where the cells of a suite are computed."""
+
+    files: ResultFiles
+    n_jobs: int
+    scheduler: str | None
+    say: Say
+    progress: Progress | None
+
+    def compute(self, cells: Iterable[Cell]) -> None:
+        """Computes cells and keeps each as soon as it is finished."""
+        distinct = list({cell_key(cell): cell for cell in cells}.values())
+        if not distinct:
+            return
+        job = _Job(self.files.folder.absolute(), this_process()[0], self.progress)
+        with workers(self.scheduler, self.n_jobs, job) as parallel:
+            calls = (joblib.delayed(job)(cell) for cell in distinct)
+            for done, (entry, files) in enumerate(parallel(calls), start=1):
+                self.files.keep(entry, files)
+                self.say(
+                    f"{entry.name}: done in {entry.cpu_seconds:.0f} s of one core "
+                    f"({done} of {len(distinct)})"
+                )
+
+    def time_steps(self, block: Block) -> None:
+        """Times fresh models of all arms of a block in turns, in this process."""
+        suite = self.files.suite
+        for members in block.members:
+            seed = suite.seeds_of(block)[0]
+            cells = {arm: suite.cell(block, members, arm, seed) for arm in block.arms}
+            found = {arm: self.files.entry(cell) for arm, cell in cells.items()}
+            entries = {arm: entry for arm, entry in found.items() if entry is not None}
+            if BASELINE not in entries or all(e.step_time for e in entries.values()):
+                continue
+            cell = cells[BASELINE]
+            self.say(f"{block.model}/{members}: timing all arms in turns")
+            split = cell.data.split(members, seed)
+            models = {arm: one.build(split.image_shape) for arm, one in cells.items()}
+            images = split.members.images
+            seconds = step_seconds(models, images, suite.batch_size, suite.timed_rounds)
+            ratios = median_ratios(seconds, BASELINE)
+            for arm, entry in entries.items():
+                time = StepTime(statistics.median(seconds[arm]), ratios[arm])
+                self.files.keep(dataclasses.replace(entry, step_time=time))
 
 
 @dataclass(frozen=True)
@@ -144,38 +175,17 @@ class _Job:
 
     folder: Path
     node: str
-    code: str
+    progress: Progress | None
 
-    def __call__(self, cell: GridCell) -> tuple[dict[str, Any], dict[str, bytes]]:
-        if code_version() != self.code:
-            raise ValueError(
-                "A worker has other code. Expected that of the machine that asks, "
-                f"{self.code[:12]}. Received: {code_version()[:12]}. Install the same "
-                "version where the workers run."
-            )
-        use_one_core()
-        split, num_pool = cell.data.game(cell.members, cell.cell.seed)
-        extractor = choose_extractor(split)
-        with tempfile.TemporaryDirectory() as elsewhere, threadpool_limits(1):
+    def __call__(self, cell: Cell) -> tuple[CellResult, dict[str, bytes]]:
+        limits = 1 if cell.one_core and use_one_core() else None
+        split = cell.data.split(cell.members, cell.seed)
+        num_pool = cell.data.num_pool(cell.members, cell.seed)
+        with tempfile.TemporaryDirectory() as elsewhere, threadpool_limits(limits):
             place = Path(elsewhere)
-            if this_process()[0] == self.node:  # so that a stopped cell goes on too
+            if this_process()[0] == self.node:  # so that a stopped cell continues too
                 place = unfinished(self.folder, cell_key(cell))
-            entry = run_cell(cell.cell, split, extractor, place, by_coins=True)
-            state = json.loads((place / "state.json").read_text("utf-8"))
-            last = entry["curve"][-1]["d_steps"]
-            files = {
-                MODEL: (place / state["model"]).read_bytes(),
-                SCORES: (place / f"scores-{last}.npz").read_bytes(),
-            }
-        entry |= {
-            "arm": cell.arm,
-            "group": cell.group,
-            "members": cell.members,
-            "non_members": cell.data.non_members,
-            "reference": cell.data.reference,
-            "num_pool": num_pool.tolist(),
-            "key": cell_key(cell),
-            "code": self.code,
-            "cpu_seconds": state["cpu_seconds"],
-        }
+            entry = run_cell(cell, split, place, self.progress, num_pool)
+            model, scores = last_files(place)
+            files = {MODEL: model.read_bytes(), SCORES: scores.read_bytes()}
         return entry, files

@@ -1,43 +1,91 @@
-"""The membership game of a grid: a fixed pool, whose members are drawn by coins."""
+"""The images of a suite: who is a member, a non-member, or of the reference part."""
 
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 
 from keras_mixup_gan.data import MembershipSplit, SplitPart, load_images
 from keras_mixup_gan.typing import IntArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_choice, check_integer
 
 _POOL_SEED, _COIN_STREAM = 0, 41
+COINS, FIXED = "coins", "fixed"
 
 
-@functools.lru_cache(maxsize=4)
-def draw_game(
-    data: str,
-    image_shape: tuple[int, int, int] | None,
-    members: int,
-    non_members: int,
-    reference: int,
-    seed: int,
-    data_dir: str | None = None,
-) -> tuple[MembershipSplit, IntArray]:
-    """Members by fair coins from a pool of twice as many images, and who is outside.
-
-    The pool, the outsiders and the reference part are the same for every seed; the
-    seed only throws the coins. So one set of shadow models, trained on random halves of
-    the pool, serves the targets of all seeds; and each image's membership is
-    independent of all others', as the bounds that follow from an epsilon assume.
+@dataclass(frozen=True)
+class Data:
+    """Images, and how many of them play which part.
 
     Args:
         data: What `data.load_images` takes.
-        image_shape: `(height, width, channels)` to bring the images to, cropped and not
-            distorted, or `None`.
-        members: Expected number of members; the pool holds twice as many images.
-        non_members: Expected number of non-members, at least `members`: the rest of the
-            pool and images from outside.
+        image_shape: `(height, width, channels)` to bring the images to, or `None`.
+        non_members: Number of non-members that are queried; expected number with coins.
         reference: Number of images for attackers and for image quality.
+        data_dir: Where data sets of tfds are kept.
+        draw: `"coins"`: a fair coin for each image of a fixed pool decides who is a
+            member, so that one set of shadow models serves all seeds and what epsilon
+            says of attacks holds. `"fixed"`: a fixed number of members, another
+            permutation of all images for each seed.
+    """
+
+    data: str = "digits"
+    image_shape: tuple[int, int, int] | None = None
+    non_members: int = 1_000
+    reference: int = 2_000
+    data_dir: str | None = None
+    draw: str = COINS
+
+    def __post_init__(self) -> None:
+        check_choice(self.draw, (COINS, FIXED), "draw")
+        check_integer(2, non_members=self.non_members, reference=self.reference)
+
+    def split(self, members: int, seed: int) -> MembershipSplit:
+        """Members, non-members and reference of a cell."""
+        return _draw(self, members, seed)[0]
+
+    def num_pool(self, members: int, seed: int) -> tuple[int, int] | None:
+        """How many members and non-members coins decided on; `None` without coins.
+
+        Those of the pool come first among the members and the non-members.
+        """
+        return _draw(self, members, seed)[1]
+
+
+@functools.lru_cache(maxsize=4)
+def _draw(
+    data: Data, members: int, seed: int
+) -> tuple[MembershipSplit, tuple[int, int] | None]:
+    check_integer(2, members=members)
+    if data.draw == COINS:
+        return draw_by_coins(data, members, seed)
+    split = MembershipSplit.draw(
+        load_images(data.data, data.image_shape, data_dir=data.data_dir),
+        num_members=members,
+        num_non_members=data.non_members,
+        num_reference=data.reference,
+        seed=seed,
+        drop_duplicates=True,
+    )
+    return split, None
+
+
+def draw_by_coins(
+    data: Data, members: int, seed: int
+) -> tuple[MembershipSplit, tuple[int, int]]:
+    """Members by fair coins from a pool of twice as many images.
+
+    The pool, the non-members from outside of it and the reference part are the same for
+    every seed; the seed only throws the coins. So one set of shadow models, trained on
+    random halves of the pool, serves the targets of all seeds; and each image's
+    membership is independent of all others', as the bounds that follow from an epsilon
+    assume.
+
+    Args:
+        data: The images, with `non_members` at least `members`: the rest of the pool
+            and images from outside. They are cropped to `image_shape`, not distorted.
+        members: Expected number of members; the pool holds twice as many images.
         seed: Seed of the coins.
-        data_dir: Where data sets of tfds are kept; by default where it keeps them.
 
     Returns:
         The split, whose parts list the images of the pool first, and for members and
@@ -46,45 +94,38 @@ def draw_game(
     Raises:
         ValueError: If there are fewer distinct images, or `non_members` are too few.
     """
-    check_integer(2, members=members, reference=reference)
-    if non_members < members:
+    if data.non_members < members:
         raise ValueError(
             "`non_members` include the half of the pool that the coins leave out. "
             f"Expected at least {members}, as many as members. Received: "
-            f"non_members={non_members}."
+            f"non_members={data.non_members}."
         )
     loaded = load_images(
-        data,
-        image_shape,
-        crop_to_aspect_ratio=image_shape is not None,
-        data_dir=data_dir,
+        data.data,
+        data.image_shape,
+        crop_to_aspect_ratio=data.image_shape is not None,
+        data_dir=data.data_dir,
     )
-    images, labels = loaded.images, loaded.labels
     whole = MembershipSplit.draw(
-        images,
-        labels,
-        num_members=members + non_members,
+        loaded.images,
+        loaded.labels,
+        num_members=members + data.non_members,
         num_non_members=1,
-        num_reference=reference,
+        num_reference=data.reference,
         seed=_POOL_SEED,
         drop_duplicates=True,
     )
     queried = whole.members.indices
-    pool, outsiders = queried[: 2 * members], queried[2 * members :]
+    pool, outside = queried[: 2 * members], queried[2 * members :]
     heads = np.random.default_rng([_COIN_STREAM, seed]).random(len(pool)) < 0.5
-    chosen = {
-        "members": pool[heads],
-        "non_members": np.concatenate([pool[~heads], outsiders]),
-    }
+
+    def part(indices: IntArray) -> SplitPart:
+        labels = None if loaded.labels is None else loaded.labels[indices]
+        return SplitPart(loaded.images[indices], labels, indices)
+
     split = MembershipSplit(
-        **{
-            role: SplitPart(
-                images[indices],
-                None if labels is None else labels[indices],
-                indices,
-            )
-            for role, indices in chosen.items()
-        },
+        members=part(pool[heads]),
+        non_members=part(np.concatenate([pool[~heads], outside])),
         reference=whole.reference,
     )
-    return split, np.array([heads.sum(), (~heads).sum()])
+    return split, (int(heads.sum()), int((~heads).sum()))

@@ -4,6 +4,7 @@ The members of every target were drawn by fair coins from the same pool; the sha
 models are trained on random halves of it, undefended ones and ones with the defense.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -13,18 +14,22 @@ from keras_mixup_gan.attacks.shadows.store import Shadows, default_signals
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
-from keras_mixup_gan.data import SplitPart
+from keras_mixup_gan.data import MembershipSplit, SplitPart
 from keras_mixup_gan.experiments.cell import attack_figures
-from keras_mixup_gan.experiments.frontier import BASELINE
-from keras_mixup_gan.experiments.grid_files import GridFiles, cell_key
-from keras_mixup_gan.experiments.suite import Block, GridCell
+from keras_mixup_gan.experiments.results import (
+    DONE,
+    ResultFiles,
+    ShadowAttack,
+    cell_key,
+)
+from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
 
 # Shadow models and targets are given the same latents; no target has this seed.
 SHADOW_SEED = 1_000
 
 
 def add_shadow_attacks(
-    grid: GridFiles,
+    grid: ResultFiles,
     block: Block,
     n_jobs: int,
     scheduler: str | None,
@@ -59,10 +64,10 @@ def add_shadow_attacks(
                 continue
             for cell, kind in attacked:
                 _attack(grid, cell, kind, shadows)
-                say(f"{cell.cell.name}: attacked with {arm} shadow models")
+                say(f"{cell.name}: attacked with {arm} shadow models")
 
 
-def without_model(grid: GridFiles, block: Block) -> list[GridCell]:
+def without_model(grid: ResultFiles, block: Block) -> list[Cell]:
     """Cells that are yet to be attacked and of which only the figures are here."""
     return [
         cell
@@ -76,24 +81,25 @@ def without_model(grid: GridFiles, block: Block) -> list[GridCell]:
     ]
 
 
-def _kind(arm: str, cell: GridCell) -> str | None:
+def _kind(arm: str, cell: Cell) -> str | None:
     """What the shadow models of an arm are to a target, or `None` if nothing."""
     if arm == BASELINE:
         return "plain"
     return "adaptive" if cell.arm == arm else None
 
 
-def _is_done(grid: GridFiles, block: Block, cell: GridCell, kind: str) -> bool:
+def _is_done(grid: ResultFiles, block: Block, cell: Cell, kind: str) -> bool:
     entry = grid.entry(cell)
-    figures = {} if entry is None else entry.get("shadow_attacks", {}).get(kind, {})
-    return bool(figures) and all(
-        figure["status"] == "done" and figure["num_shadows"] == block.shadows
-        for figure in figures.values()
+    known = () if entry is None else entry.shadow_attacks
+    found = [attack for attack in known if attack.kind == kind]
+    return bool(found) and all(
+        attack.figures.status == DONE and attack.num_shadows == block.shadows
+        for attack in found
     )
 
 
 def _shadows(
-    grid: GridFiles,
+    grid: ResultFiles,
     block: Block,
     members: int,
     arm: str,
@@ -105,16 +111,14 @@ def _shadows(
     suite = grid.suite
     seed = suite.seeds_of(block)[0]
     model_of = suite.cell(block, members, arm, seed)
-    split, num_pool = suite.data_of(block).game(members, seed)
-    parts = [split.members, split.non_members]
-    pool = [_first(p, n) for p, n in zip(parts, num_pool, strict=True)]
+    split, pool = _pool(model_of)
     images = np.concatenate([part.images for part in pool])
     labels = None
     if block.num_classes is not None:
         labels = np.concatenate([part.labels for part in pool])
     order = np.argsort(np.concatenate([part.indices for part in pool]))
     name = f"{block.model}/{members}/{arm}"
-    model = model_of.cell.build(split.image_shape)
+    model = model_of.build(split.image_shape)
     return train_shadows(
         model,
         images[order],
@@ -137,33 +141,41 @@ def _shadows(
     )
 
 
-def _attack(grid: GridFiles, cell: GridCell, kind: str, shadows: Shadows) -> None:
+def _attack(grid: ResultFiles, cell: Cell, kind: str, shadows: Shadows) -> None:
     """Attacks a target's members and non-members of the pool; adds the figures."""
     path, entry = grid.model_path(cell), grid.entry(cell)
     if path is None or entry is None:
         raise ValueError(
-            f"The trained model of {cell.cell.name!r} went missing from "
+            f"The trained model of {cell.name!r} went missing from "
             f"{str(grid.folder)!r} while it was needed. Run the same command again."
         )
-    split, num_pool = cell.data.game(cell.members, cell.cell.seed)
+    _, (members, non_members) = _pool(cell)
     attacks = ["lira", "lira_offset"]
     if "augmented" in shadows.statistics:  # of an arm that augments, as its targets do
         attacks.append("lira_augmented")
     report = audit(
         keras.saving.load_model(path),
-        _first(split.members, num_pool[0]),
-        _first(split.non_members, num_pool[1]),
+        members,
+        non_members,
         attacks=attacks,
         seed=SHADOW_SEED,
         blind=False,
         shadows=shadows,
     )
-    figures = {
-        name: {**figure, "num_shadows": shadows.num_shadows}
-        for name, figure in attack_figures(report).items()
-    }
-    known = entry.get("shadow_attacks", {})
-    grid.keep({**entry, "shadow_attacks": {**known, kind: figures}}, {})
+    others = tuple(one for one in entry.shadow_attacks if one.kind != kind)
+    found = tuple(
+        ShadowAttack(kind, shadows.num_shadows, figures)
+        for figures in attack_figures(report)
+    )
+    grid.keep(dataclasses.replace(entry, shadow_attacks=others + found))
+
+
+def _pool(cell: Cell) -> tuple[MembershipSplit, list[SplitPart]]:
+    """A cell's split, and its members and non-members that coins decided on."""
+    split = cell.data.split(cell.members, cell.seed)
+    num_pool = cell.data.num_pool(cell.members, cell.seed) or (0, 0)
+    parts = (split.members, split.non_members)
+    return split, [_first(p, n) for p, n in zip(parts, num_pool, strict=True)]
 
 
 def _first(part: SplitPart, number: int) -> SplitPart:

@@ -1,76 +1,90 @@
-"""A suite: the cells of a grid, model x defense x members x seed, read from TOML."""
+"""A suite: the cells of a comparison, model x defense x members x seed, from TOML."""
 
 import dataclasses
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from keras_mixup_gan import defenses
-from keras_mixup_gan.defenses import Defense
-from keras_mixup_gan.experiments.cell import Cell
-from keras_mixup_gan.experiments.pool import draw_game
+from keras_mixup_gan import defenses, storage
+from keras_mixup_gan.defenses import Defense, Undefended
+from keras_mixup_gan.experiments.pool import COINS, Data
 from keras_mixup_gan.models.recipes import list_families, load_recipe
 from keras_mixup_gan.privacy.accounting import noise_multiplier_for
-from keras_mixup_gan.validation import check_choice, check_integer
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_in_range,
+    check_integer,
+    check_positive,
+)
 
 # Inside an installed package, or beside it in a checkout.
 _INSTALLED = Path(__file__).resolve().parent / "suites"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-Settings = Mapping[str, Any]
+Setting: TypeAlias = str | bool | int | float
+BASELINE = "undefended"  # the arm that others are compared with
 
 
 @dataclass(frozen=True)
-class Data:
-    """Images, and how many of them play which part; see `draw_game`.
+class Cell:
+    """One training run and how it is measured: all that its numbers depend on.
 
     Args:
-        data: What `data.load_images` takes.
-        image_shape: `(height, width, channels)` to bring the images to, or `None`.
-        non_members: Expected number of non-members that are queried.
-        reference: Number of images for attackers and for image quality.
-        data_dir: Where data sets of tfds are kept.
-    """
-
-    data: str = "digits"
-    image_shape: tuple[int, int, int] | None = None
-    non_members: int = 1_000
-    reference: int = 2_000
-    data_dir: str | None = None
-
-    def game(self, members: int, seed: int) -> Any:
-        """The split of a cell and how much of it is the pool."""
-        return draw_game(
-            self.data,
-            self.image_shape,
-            members,
-            self.non_members,
-            self.reference,
-            seed,
-            self.data_dir,
-        )
-
-
-@dataclass(frozen=True)
-class GridCell:
-    """A cell and its place in the grid.
-
-    Args:
-        cell: What is trained and how it is measured.
+        name: Folder and label of the cell.
+        model: Name of a factory of `keras_mixup_gan.zoo`.
         arm: Name of the defense with its settings.
         group: Name that arms of one defense with other settings share.
-        members: Expected number of members.
+        title: What pages call the arm.
+        defense: How the model is kept from telling its members.
+        members: Number of members; expected number where coins are thrown.
         data: The images.
+        num_classes: The factory's `num_classes`; the split then needs labels.
+        width: The factory's `width`; the recipe's by default.
+        seed: Seed of membership, weights, batches, latents and attacks.
+        batch_size: Images in a batch (expected number with DP-SGD).
+        checkpoints: Training steps after which the model is measured, ascending.
+        num_samples: Generated images for the nearest-sample attack.
+        num_blends: Blends of each query for the attack that knows of mixup.
+        num_generated: Generated images for the image quality.
+        delta: Delta at which epsilon is reported.
+        utility: Whether the last checkpoint is also measured by `usefulness`.
+        one_core: Whether one core computes it, so that its numbers are the same
+            wherever it runs.
     """
 
-    cell: Cell
-    arm: str
-    group: str
-    members: int
-    data: Data
+    name: str
+    model: str = "dcgan"
+    arm: str = BASELINE
+    group: str = BASELINE
+    title: str = "Undefended"
+    defense: Defense = Undefended()  # noqa: RUF009 (frozen)
+    members: int = 500
+    data: Data = Data()  # noqa: RUF009 (frozen)
+    num_classes: int | None = None
+    width: int | None = None
+    seed: int = 0
+    batch_size: int = 64
+    checkpoints: tuple[int, ...] = (1000,)
+    num_samples: int = 10_000
+    num_blends: int = 16
+    num_generated: int = 5_000
+    delta: float = 1e-4
+    utility: bool = False
+    one_core: bool = True
+
+    def build(self, image_shape: tuple[int, int, int]) -> Any:
+        """A fresh model of this cell."""
+        return self.defense.build(
+            self.model,
+            image_shape,
+            num_classes=self.num_classes,
+            width=self.width,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -108,8 +122,7 @@ class Block:
         check_integer(0, shadows=self.shadows)
         for members in self.members:
             check_integer(2, members=members)
-        for seed in self.seeds:
-            check_integer(0, seeds=seed)
+        _check_seeds(seeds=self.seeds)
         steps = (0, *self.checkpoints)
         if not self.checkpoints or any(b <= a for a, b in pairwise(steps)):
             raise ValueError(
@@ -117,18 +130,23 @@ class Block:
                 f"Received: checkpoints={list(self.checkpoints)}."
             )
 
+    def stopped_at(self, steps: int) -> "Block":
+        """The same with the last checkpoint at `steps`."""
+        before = tuple(step for step in self.checkpoints if step < steps)
+        return dataclasses.replace(self, checkpoints=(*before, steps))
+
 
 @dataclass(frozen=True)
 class Suite:
-    """All settings of a grid.
+    """All settings of a comparison.
 
     Args:
         name: Name of the suite.
         title: What it is for, in a sentence.
         data: The images.
         arms: Settings of each arm: what `defenses.make` takes, `defense` for its name,
-            and `group`. `target_epsilon` of a `"dp-sgd"` arm is turned into the noise
-            that the cell's number of updates needs.
+            `group` and `title`. `target_epsilon` of a `"dp-sgd"` arm is turned into the
+            noise that the cell's number of updates needs.
         blocks: Parts of the grid, in the order in which they are run.
         seeds: Seeds of membership, weights, batches, latents, attacks and, since these
             are benchmarks, of DP-SGD's noise.
@@ -138,6 +156,11 @@ class Suite:
         num_generated: Generated images for the image quality.
         delta: Delta at which epsilon is reported.
         utility: Whether models are also measured by `usefulness` at the end.
+        timed_rounds: Steps of each arm that are timed, all arms taking turns, or 0.
+        one_core: Whether one core computes a cell, so that its numbers are the same
+            wherever it runs; otherwise all cores, and rounding depends on how many.
+        path: What was read; part of the command that repeats the comparison.
+        options: Command-line options that changed what was read.
 
     Raises:
         ValueError: If a block names an arm that there is not, or a setting is out of
@@ -147,7 +170,7 @@ class Suite:
     name: str
     title: str
     data: Data
-    arms: Mapping[str, Settings]
+    arms: Mapping[str, Mapping[str, Setting]]
     blocks: tuple[Block, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
     batch_size: int = 64
@@ -156,20 +179,35 @@ class Suite:
     num_generated: int = 5_000
     delta: float = 1e-4
     utility: bool = True
+    timed_rounds: int = 0
+    one_core: bool = True
     path: str = field(default="", compare=False)
+    options: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         check_integer(1, batch_size=self.batch_size, num_samples=self.num_samples)
-        check_integer(1, num_blends=self.num_blends, num_generated=self.num_generated)
+        check_integer(1, num_blends=self.num_blends)
+        check_integer(2, num_generated=self.num_generated)
+        check_integer(0, timed_rounds=self.timed_rounds)
+        _check_seeds(seed=self.seeds)
+        for settings in self.arms.values():
+            for name in settings.keys() & {"noise_multiplier", "target_epsilon"}:
+                check_positive(**{name: settings[name]})  # type: ignore[arg-type]
         for block in self.blocks:
             for arm in (*block.arms, *block.shadow_arms):
                 check_choice(arm, list(self.arms), "arms")
             if min(block.members) < self.batch_size:
                 raise ValueError(
                     "`members` must fill at least one batch. Expected at least "
-                    f"{self.batch_size}. Received: members={min(block.members)}."
+                    f"{self.batch_size}. Received: members={min(block.members)}. Ask "
+                    "for more members or lower `batch_size`."
                 )
-
+            if block.shadows and self.data.draw != COINS:
+                raise ValueError(
+                    "Shadow models are trained on halves of the pool that coins are "
+                    f"thrown over. Expected draw='{COINS}'. Received: "
+                    f"draw={self.data.draw!r} with shadows={block.shadows}."
+                )
         self._refuse_ambiguous_names()
 
     def _refuse_ambiguous_names(self) -> None:
@@ -219,19 +257,18 @@ class Suite:
             raise ValueError(
                 f"The suite {str(path)!r} is no TOML. Received: {error}."
             ) from error
-        blocks = content.pop("blocks", [])
-        data, arms = content.pop("data", {}), content.pop("arms", {})
-        suite = {"name": path.stem, "path": str(source), **content}
-        return _made(
-            cls,
-            suite,
-            path,
-            data=_made(Data, data, path),
-            arms=arms,
-            blocks=tuple(_made(Block, block, path) for block in blocks),
-        )
+        content = {"name": path.stem, "path": str(source), **content}
+        try:
+            suite: Suite = storage.decode(
+                cls, {"data": {}, "arms": {}, "blocks": [], **content}
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"The suite {str(path)!r} does not describe one. Expected {error}."
+            ) from error
+        return suite
 
-    def cells(self, block: Block) -> Iterator[GridCell]:
+    def cells(self, block: Block) -> Iterator[Cell]:
         """The cells of a block: seed by seed, so that pairs are complete early."""
         seeds = self.seeds_of(block)
         for members, seed, arm in product(block.members, seeds, block.arms):
@@ -241,12 +278,17 @@ class Suite:
         """The seeds of a block."""
         return block.seeds or self.seeds
 
-    def cell(self, block: Block, members: int, arm: str, seed: int) -> GridCell:
+    def cell(self, block: Block, members: int, arm: str, seed: int) -> Cell:
         """One cell of a block."""
-        cell = Cell(
+        return Cell(
             f"{block.model}/{members}/{arm}/{seed}",
             model=block.model,
+            arm=arm,
+            group=str(self.arms[arm].get("group", arm)),
+            title=self.title_of(arm),
             defense=self.defense(block, members, arm, seed),
+            members=members,
+            data=self.data_of(block),
             num_classes=block.num_classes,
             width=block.width,
             seed=seed,
@@ -257,9 +299,8 @@ class Suite:
             num_generated=self.num_generated,
             delta=self.delta,
             utility=self.utility,
+            one_core=self.one_core,
         )
-        group = str(self.arms[arm].get("group", arm))
-        return GridCell(cell, arm, group, members, self.data_of(block))
 
     def data_of(self, block: Block) -> Data:
         """The images of a block."""
@@ -269,10 +310,16 @@ class Suite:
             reference=block.reference or self.data.reference,
         )
 
+    def title_of(self, arm: str) -> str:
+        """What pages call an arm: its `title`, or that of the defense of its name."""
+        named = defenses.DEFENSES.get(arm)
+        return str(self.arms[arm].get("title", named.title if named else arm))
+
     def defense(self, block: Block, members: int, arm: str, seed: int) -> Defense:
         """The defense of an arm; DP-SGD with the noise that its target takes."""
-        settings = dict(self.arms[arm])
-        settings.pop("group", None)
+        settings: dict[str, Any] = dict(self.arms[arm])
+        for name in ("group", "title"):
+            settings.pop(name, None)
         name = settings.pop("defense", arm)
         if name == "dp-sgd":
             settings |= {"noise_seed": seed, "num_examples": members}
@@ -285,32 +332,82 @@ class Suite:
                 )
         return defenses.make(name, **settings)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        content = dataclasses.asdict(self)
-        content["command"] = f"python -m benchmarks.compare --suite {self.path}"
-        return content
+    @property
+    def one_seed(self) -> bool:
+        """Whether there is a single seed, so that nothing is known of other ones."""
+        seeds = {seed for block in self.blocks for seed in self.seeds_of(block)}
+        return len(seeds or set(self.seeds)) == 1
 
+    @property
+    def command(self) -> str:
+        """What to type to repeat the comparison."""
+        named = {"compare": [], "quick": ["--quick"]}
+        suite = named.get(self.path, ["--suite", self.path])
+        return shlex.join(["keras-mixup-gan", "compare", *suite, *self.options])
 
-def _made(kind: Any, content: Any, path: Path, **given: Any) -> Any:
-    """A dataclass from a table of a TOML file, lists as tuples."""
-    names = {one.name for one in dataclasses.fields(kind)}
-    unknown = sorted(set(content) - names)
-    needed = {
-        one.name
-        for one in dataclasses.fields(kind)
-        if one.default is dataclasses.MISSING
-    }
-    missing = sorted(needed - set(content) - set(given))
-    if unknown or missing:
-        wrong = [f"unknown key {key!r}" for key in unknown]
-        wrong += [f"no key {key!r}" for key in missing]
-        raise ValueError(
-            f"The suite {str(path)!r} does not describe a {kind.__name__.lower()}. "
-            f"Expected keys {', '.join(sorted(names))}. Received: {', '.join(wrong)}."
+    def changed(
+        self,
+        *,
+        data: str | None = None,
+        image_size: int | None = None,
+        members: int | None = None,
+        non_members: int | None = None,
+        reference: int | None = None,
+        noise_multiplier: float | None = None,
+        steps: int | None = None,
+        seed: int | None = None,
+    ) -> "Suite":
+        """The same comparison with other settings in all of its blocks.
+
+        Args:
+            data: What `data.load_images` takes.
+            image_size: Height and width to bring images to, in RGB.
+            members: Number of members.
+            non_members: Number of non-members.
+            reference: Number of reference images.
+            noise_multiplier: Of the arms with DP-SGD.
+            steps: Training steps, and the last checkpoint.
+            seed: The only seed.
+
+        Returns:
+            The suite; `options` says what was changed.
+
+        Raises:
+            ValueError: If a setting is out of range.
+        """
+        given = {name: v for name, v in locals().items() if name != "self"}
+        given = {name: value for name, value in given.items() if value is not None}
+        options = [f"--{name.replace('_', '-')}={v}" for name, v in given.items()]
+        parts: dict[str, Any] = {
+            name: given[name]
+            for name in ("data", "non_members", "reference")
+            if name in given
+        }
+        if image_size is not None:
+            parts["image_shape"] = (image_size, image_size, 3)
+        arms = dict(self.arms)
+        if noise_multiplier is not None:
+            private = [n for n in arms if arms[n].get("defense", n) == "dp-sgd"]
+            for name in private:
+                arms[name] = {**arms[name], "noise_multiplier": noise_multiplier}
+        blocks = self.blocks
+        if members is not None:
+            blocks = tuple(dataclasses.replace(b, members=(members,)) for b in blocks)
+        if steps is not None:
+            check_integer(1, steps=steps)
+            blocks = tuple(block.stopped_at(steps) for block in blocks)
+        return dataclasses.replace(
+            self,
+            data=dataclasses.replace(self.data, **parts),
+            arms=arms,
+            blocks=blocks,
+            seeds=self.seeds if seed is None else (seed,),
+            options=(*self.options, *options),
         )
-    values = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in content.items()
-    }
-    return kind(**values, **given)
+
+
+def _check_seeds(**given: tuple[int, ...]) -> None:
+    for name, seeds in given.items():
+        for seed in seeds:
+            check_integer(0, **{name: seed})
+            check_in_range(0, 2**31 - 1, **{name: seed})

@@ -1,5 +1,6 @@
-"""Named figures of image quality."""
+"""Image quality as named figures: Frechet and kernel distance, precision, recall."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,52 @@ from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A figure with what it depends on; it means nothing without that.
+
+    Attributes:
+        name: What is measured, such as `"FID"`.
+        value: The figure.
+        extractor: Features in which it is measured.
+        num_generated: Number of generated images.
+        num_real: Number of real images.
+        standard_error: Of `value`, where it is known.
+        interval: 95 % interval of `value`, where it is known.
+        neighbors: Which neighbor sets the radii of figures that have radii.
+    """
+
+    name: str
+    value: float
+    extractor: str
+    num_generated: int
+    num_real: int
+    standard_error: float | None = None
+    interval: tuple[float, float] | None = None
+    neighbors: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What it depends on: `digits-cnn-v1, 5000 vs 2500`."""
+        neighbors = "" if self.neighbors is None else f", k={self.neighbors}"
+        counts = f"{self.num_generated} vs {self.num_real}"
+        return f"{self.extractor}{neighbors}, {counts}"
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.label}]: {self.value:.4g}"
+
+
 def quality(
     generated: Any,
     held_out: Any,
     extractor: FeatureExtractor,
     num_generated: int | None = None,
-) -> dict[str, float]:
+) -> tuple[Metric, Metric]:
     """Compares generated images with real ones that the model has not seen.
 
-    Every figure is named after its extractor and sample counts, because neither
-    distance means anything without them. Compare with held-out images: against the
-    members, a model that copies them would look perfect. Where one set of held-out
-    images serves many comparisons, extract its features once.
+    Compare with held-out images: against the members, a model that copies them would
+    look perfect. Where one set of held-out images serves many comparisons, extract its
+    features once.
 
     Args:
         generated: Generated images, floats in `[-1, 1]` or uint8
@@ -34,10 +69,8 @@ def quality(
         num_generated: Use the first so many generated images; by default all.
 
     Returns:
-        The Frechet distance, the kernel distance and the standard error of the latter,
-        e.g. under `"FID[digits-cnn-v1, 5000 vs 2500]"`,
-        `"KID[digits-cnn-v1, 5000 vs 2500]"` and
-        `"KID standard error[digits-cnn-v1, 5000 vs 2500]"`.
+        The Frechet distance, `"FID"`, and the kernel distance, `"KID"`, the latter with
+        its standard error.
 
     Raises:
         ValueError: If there are fewer generated images than asked for, or if images or
@@ -47,7 +80,8 @@ def quality(
         >>> extractor = keras_mixup_gan.metrics.digit_features()
         >>> real = extractor(split.non_members.images)  # once
         >>> for step in checkpoints:
-        ...     figures = quality(model.generate(5000), real, extractor)
+        ...     fid, kid = quality(model.generate(5000), real, extractor)
+        ...     print(fid, kid)
     """
     if num_generated is not None:
         check_integer(1, num_generated=num_generated)
@@ -60,12 +94,11 @@ def quality(
     fake = _features(generated, "generated", extractor)
     real = _features(held_out, "held_out", extractor)
     kernel = kernel_distance(real, fake)
-    label = f"[{extractor.name}, {len(fake)} vs {len(real)}]"
-    return {
-        f"FID{label}": frechet_distance(real, fake),
-        f"KID{label}": kernel.value,
-        f"KID standard error{label}": kernel.standard_error,
-    }
+    made_of = (extractor.name, len(fake), len(real))
+    return (
+        Metric("FID", frechet_distance(real, fake), *made_of),
+        Metric("KID", kernel.value, *made_of, standard_error=kernel.standard_error),
+    )
 
 
 def neighbor_quality(
@@ -74,7 +107,7 @@ def neighbor_quality(
     extractor: FeatureExtractor,
     precision_k: int = 3,
     density_k: int = 5,
-) -> dict[str, float]:
+) -> tuple[Metric, Metric, Metric, Metric]:
     """Compares fidelity and diversity of generated images with held-out real ones.
 
     The time grows with the product of the sample counts, unlike that of `quality`.
@@ -89,8 +122,7 @@ def neighbor_quality(
         density_k: Neighbor that sets the radii of density and coverage.
 
     Returns:
-        Precision, recall, density and coverage, e.g. under
-        `"precision[digits-cnn-v1, k=3, 5000 vs 2500]"`.
+        `"precision"`, `"recall"`, `"density"` and `"coverage"`.
 
     Raises:
         ValueError: If a `k` is not a positive integer below both sample counts, or if
@@ -105,15 +137,13 @@ def neighbor_quality(
     real = _features(held_out, "held_out", extractor)
     near = precision_recall(real, fake, precision_k)
     dense = density_coverage(real, fake, density_k)
-    counts = f"{len(fake)} vs {len(real)}"
-    near_label = f"[{extractor.name}, k={precision_k}, {counts}]"
-    dense_label = f"[{extractor.name}, k={density_k}, {counts}]"
-    return {
-        f"precision{near_label}": near.precision,
-        f"recall{near_label}": near.recall,
-        f"density{dense_label}": dense.density,
-        f"coverage{dense_label}": dense.coverage,
-    }
+    made_of = (extractor.name, len(fake), len(real))
+    return (
+        Metric("precision", near.precision, *made_of, neighbors=precision_k),
+        Metric("recall", near.recall, *made_of, neighbors=precision_k),
+        Metric("density", dense.density, *made_of, neighbors=density_k),
+        Metric("coverage", dense.coverage, *made_of, neighbors=density_k),
+    )
 
 
 def _features(value: Any, name: str, extractor: FeatureExtractor) -> FloatArray:

@@ -1,22 +1,18 @@
-"""What a trained model's images are good for, beside how they look."""
+"""What a trained model's images are good for, apart from how they look."""
 
 from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.data import MembershipSplit
-from keras_mixup_gan.metrics import (
-    FeatureExtractor,
-    covariance_shrinkage,
-    neighbor_quality,
-    pixel_features,
-    train_on_generated,
-)
+from keras_mixup_gan.metrics.features import FeatureExtractor, pixel_features
+from keras_mixup_gan.metrics.quality import Metric, neighbor_quality
+from keras_mixup_gan.metrics.utility import covariance_shrinkage, train_on_generated
 
 
 def usefulness(
     model: Any, split: MembershipSplit, extractor: FeatureExtractor, seed: int
-) -> dict[str, Any]:
+) -> tuple[Metric, ...]:
     """Fidelity, diversity, kept variance and, with classes, worth as training data.
 
     Args:
@@ -26,10 +22,11 @@ def usefulness(
         seed: Seed of the generated images and of the draws.
 
     Returns:
-        Numbers by name: precision, recall, density and coverage against the reference
-        part; `covariance_shrinkage` in pixels, with its interval; for a conditional
-        model `accuracy_generated` and `accuracy_real` of the same classifier trained on
-        generated images and on as many members, with Wilson intervals.
+        Precision, recall, density and coverage against the reference part;
+        `"covariance_shrinkage"` in pixels, with its interval; for a conditional model
+        `"accuracy_generated"` and `"accuracy_real"`, with Wilson intervals: of the same
+        classifier trained on generated images and on as many members, whose number
+        `num_generated` is in both.
     """
     held_out = split.reference
     if held_out is None:
@@ -43,11 +40,15 @@ def usefulness(
     shrinkage = covariance_shrinkage(
         pixels(held_out.images), pixels(generated), 200, seed
     )
-    figures: dict[str, Any] = {
-        **neighbor_quality(generated, extractor(held_out.images), extractor),
-        "covariance_shrinkage": shrinkage.value,
-        "covariance_shrinkage_ci": list(shrinkage.interval),
-    }
+    figures = (
+        *neighbor_quality(generated, extractor(held_out.images), extractor),
+        Metric(
+            "covariance_shrinkage",
+            shrinkage.value,
+            *(pixels.name, number, number),
+            interval=shrinkage.interval,
+        ),
+    )
     if model.num_classes is None or held_out.labels is None:
         return figures
     classes = np.arange(number) % model.num_classes
@@ -57,8 +58,16 @@ def usefulness(
         (pixels(held_out.images), held_out.labels),
         seed=seed,
     )
-    for name in ("generated", "real"):
-        accuracy = getattr(worth, name)
-        figures[f"accuracy_{name}"] = accuracy.value
-        figures[f"accuracy_{name}_ci"] = list(accuracy.interval)
-    return {**figures, "accuracy_num_training": worth.num_training}
+    accuracies = {
+        "accuracy_generated": worth.generated,
+        "accuracy_real": worth.real,
+    }
+    return figures + tuple(
+        Metric(
+            name,
+            accuracy.value,
+            *(pixels.name, worth.num_training, number),
+            interval=accuracy.interval,
+        )
+        for name, accuracy in accuracies.items()
+    )

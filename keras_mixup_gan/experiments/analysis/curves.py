@@ -1,25 +1,26 @@
-"""Leakage at matched quality; equal steps flatter what only slows training."""
+"""Leakage at equal image quality, read from the curve of a training.
+
+Equal numbers of steps would flatter a defense that merely slows training.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.typing import FloatArray
 
-BASELINE = "undefended"  # the arm that others are held against
-
 
 @dataclass(frozen=True)
-class Path:
+class Curve:
     """Quality and leakage along one training, checkpoint by checkpoint.
 
     Args:
         fid: Frechet distances, above 0; smaller is better.
         leakage: AUCs of the attack that counts.
         standard_error: Their standard errors.
+        steps: Discriminator steps, for figures.
 
     Raises:
         ValueError: If the three are not equally long, empty, or a distance is not above
@@ -29,13 +30,14 @@ class Path:
     fid: tuple[float, ...]
     leakage: tuple[float, ...]
     standard_error: tuple[float, ...]
+    steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(self.fid), len(self.leakage), len(self.standard_error)}
         if len(lengths) != 1 or lengths == {0}:
             raise ValueError(
-                "A path needs at least one checkpoint. Expected equally many values of "
-                "`fid`, `leakage` and `standard_error`. Received lengths: "
+                "A curve needs at least one checkpoint. Expected equally many values "
+                "of `fid`, `leakage` and `standard_error`. Received lengths: "
                 f"{len(self.fid)}, {len(self.leakage)}, {len(self.standard_error)}."
             )
         if min(self.fid) <= 0:
@@ -62,104 +64,79 @@ class Reading:
     before_start: bool
 
 
-def fid_of(point: dict[str, Any]) -> float:
-    """The Frechet distance of a point of a curve."""
-    return next(
-        value for name, value in point["quality"].items() if name.startswith("FID[")
-    )
-
-
-def matched_checkpoint(
-    curve: Sequence[dict[str, Any]], fid: float
-) -> dict[str, Any] | None:
-    """The earliest checkpoint at which a model was at least as good as `fid`.
-
-    This is early stopping, the defense that costs nothing: what another defense leaks
-    at its quality has to be held against what this checkpoint leaks.
-
-    Args:
-        curve: Checkpoints in the order of training.
-        fid: Frechet distance to reach; smaller is better.
-
-    Returns:
-        The checkpoint, or `None` where the model never was as good.
-    """
-    return next((point for point in curve if fid_of(point) <= fid), None)
-
-
-def leakage_at(path: Path, fid: float) -> Reading | None:
+def leakage_at(curve: Curve, fid: float) -> Reading | None:
     """What a training had leaked when it first reached a Frechet distance.
 
-    The path is followed from its start and is straight between checkpoints, in the
+    The curve is followed from its start and is straight between checkpoints, in the
     logarithm of the distance. For the undefended model this is early stopping; the same
     rule holds for every arm.
 
     Args:
-        path: A training.
+        curve: A training.
         fid: Frechet distance to reach.
 
     Returns:
         The reading, or `None` where the training never reached it.
     """
-    if path.fid[0] <= fid:
+    if curve.fid[0] <= fid:
         # At exactly the level nothing happened before the start.
-        return Reading(path.leakage[0], path.standard_error[0], path.fid[0] < fid)
-    for number, (before, after) in enumerate(pairwise(path.fid)):
+        return Reading(curve.leakage[0], curve.standard_error[0], curve.fid[0] < fid)
+    for number, (before, after) in enumerate(pairwise(curve.fid)):
         if after <= fid:
             share = float(np.log(before / fid) / np.log(before / after))
             return Reading(
-                _between(path.leakage, number, share),
-                _between(path.standard_error, number, share),
+                _between(curve.leakage, number, share),
+                _between(curve.standard_error, number, share),
                 False,
             )
     return None
 
 
-def fid_before(path: Path, leakage: float) -> float | None:
+def fid_before(curve: Curve, leakage: float) -> float | None:
     """The best Frechet distance of a training before it leaked more than allowed.
 
     Args:
-        path: A training.
+        curve: A training.
         leakage: The largest AUC that is allowed.
 
     Returns:
         The smallest distance up to the point, interpolated, at which the AUC first
         exceeds `leakage`; `None` where the first checkpoint exceeds it.
     """
-    if path.leakage[0] > leakage:
+    if curve.leakage[0] > leakage:
         return None
-    best = path.fid[0]
-    for number, (before, after) in enumerate(pairwise(path.leakage)):
+    best = curve.fid[0]
+    for number, (before, after) in enumerate(pairwise(curve.leakage)):
         if after > leakage:
             share = (leakage - before) / (after - before)
-            logs = (np.log(path.fid[number]), np.log(path.fid[number + 1]))
+            logs = (np.log(curve.fid[number]), np.log(curve.fid[number + 1]))
             return min(best, float(np.exp(_between(logs, 0, share))))
-        best = min(best, path.fid[number + 1])
+        best = min(best, curve.fid[number + 1])
     return best
 
 
-def common_range(paths: Sequence[Path]) -> tuple[float, float] | None:
+def common_range(curves: Sequence[Curve]) -> tuple[float, float] | None:
     """The Frechet distances that all trainings pass after their first checkpoint.
 
     Args:
-        paths: Trainings, at least one.
+        curves: Trainings, at least one.
 
     Returns:
         The smallest and the largest, or `None` where there are none.
     """
-    low = max(min(path.fid) for path in paths)
-    high = min(path.fid[0] for path in paths)
+    low = max(min(curve.fid) for curve in curves)
+    high = min(curve.fid[0] for curve in curves)
     return (low, high) if low < high else None
 
 
-def mean_leakage(path: Path, low: float, high: float) -> Reading:
+def mean_leakage(curve: Curve, low: float, high: float) -> Reading:
     """Mean of `leakage_at` over the logarithm of the Frechet distance, exactly.
 
     As the distance falls, `leakage_at` is linear between the checkpoints that set a
     new record, and may jump at them.
 
     Args:
-        path: A training that passes the whole range; see `common_range`.
+        curve: A training that passes the whole range; see `common_range`.
         low: The best Frechet distance of the range.
         high: The worst, above `low`.
 
@@ -169,15 +146,15 @@ def mean_leakage(path: Path, low: float, high: float) -> Reading:
     Raises:
         ValueError: If the training does not reach `low`, or the range is empty.
     """
-    if not low < high or min(path.fid) > low:
+    if not low < high or min(curve.fid) > low:
         raise ValueError(
             "The mean needs a range of distances that the training passes. Expected "
-            f"{min(path.fid)} <= low < high. Received: low={low}, high={high}."
+            f"{min(curve.fid)} <= low < high. Received: low={low}, high={high}."
         )
-    records = np.minimum.accumulate(path.fid)
+    records = np.minimum.accumulate(curve.fid)
     ends = np.unique([low, high, *records[(records > low) & (records < high)]])
     middles = np.sqrt(ends[:-1] * ends[1:])  # exact: linear in the logarithm
-    found = [leakage_at(path, float(middle)) for middle in middles]
+    found = [leakage_at(curve, float(middle)) for middle in middles]
     readings = [reading for reading in found if reading is not None]
     weights: FloatArray = np.diff(np.log(ends)) / np.log(high / low)
     return Reading(

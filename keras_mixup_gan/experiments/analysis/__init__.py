@@ -1,0 +1,1 @@
+"""What results show: curves, differences from the undefended arm, verdicts."""

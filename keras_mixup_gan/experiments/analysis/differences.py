@@ -1,0 +1,269 @@
+"""A defended arm compared with another one: at equal quality and at equal steps.
+
+All differences are of the other arm, which is the undefended one unless said otherwise,
+minus the defended one: above 0, the defended model leaks less.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from scipy import special
+
+from keras_mixup_gan.experiments.analysis.arms import Arm
+from keras_mixup_gan.experiments.analysis.curves import (
+    Reading,
+    common_range,
+    leakage_at,
+    mean_leakage,
+)
+from keras_mixup_gan.statistics import over_seeds
+from keras_mixup_gan.statistics.over_seeds import Difference, Mean, mean_over_seeds
+
+AUC_LIMITS = (0.0, 1.0)
+
+
+class Verdict(Enum):
+    """What is said of a defended model, compared with another."""
+
+    LEAKS_LESS = "leaks less"
+    LEAKS_MORE = "leaks more"
+    NOT_DISTINGUISHABLE = "not distinguishable"
+    NOT_JUDGED = "not judged"
+
+
+class Uncertainty(Enum):
+    """What intervals and verdicts cover."""
+
+    SEEDS = "seeds"  # other trainings with other members, and other queries
+    QUERIES = "queries"  # other queries to the same two models
+
+
+class Reason(Enum):
+    """Why there is no verdict, or a weaker one than the interval alone would give."""
+
+    NO_OTHER = "there is no model to compare it with"
+    NO_COMMON_STEPS = "the two were measured at no checkpoint in common"
+    FEW_SEEDS = "it takes three seeds"
+    OTHER_NEVER = "the other model never made images as good"
+    ARM_NEVER = "it never made images as good"
+    OTHER_EARLIER = "the other model was better at its first checkpoint already"
+    ARM_EARLIER = "it was better at its first checkpoint already"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms compared by one rule.
+
+    Attributes:
+        seeds: The seeds that both arms have.
+        fid: The Frechet distance at which they are compared, if it is a given one.
+        steps: The steps at which they are compared, if at equal ones.
+        other: Leakage of the other arm over seeds.
+        arm: Leakage of the defended arm.
+        values: The difference of each seed in which both can be read.
+        difference: Their mean.
+        standard_error: Of the mean, from the queries alone.
+        other_never: In how many seeds the other model never was as good.
+        arm_never: In how many the defended one never was.
+        other_before_start: In how many the other model was better than that at its
+            first checkpoint already; it is read there, by when it may have leaked more.
+        arm_before_start: In how many the defended one was.
+        p_value_holm: Corrected for the number of comparisons in the table.
+        verdict: What may be said; see `judge`.
+        reason: What stands in the way of a verdict, or weakens it.
+    """
+
+    seeds: tuple[int, ...] = ()
+    fid: float | None = None
+    steps: int | None = None
+    other: Mean | None = None
+    arm: Mean | None = None
+    values: tuple[float, ...] = ()
+    difference: Difference | None = None
+    standard_error: float = 0.0
+    other_never: int = 0
+    arm_never: int = 0
+    other_before_start: int = 0
+    arm_before_start: int = 0
+    p_value_holm: float | None = None
+    verdict: Verdict = Verdict.NOT_JUDGED
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class BetweenCurves:
+    """The mean difference over a range of Frechet distances that both arms pass."""
+
+    fid_range: tuple[float, float]
+    difference: Difference
+
+
+# Reads an arm for a seed; `None` where there is nothing to read.
+Read: TypeAlias = Callable[[Arm, int], Reading | None]
+
+
+def at_final_quality(other: Arm | None, arm: Arm) -> Comparison:
+    """Both arms when they first were as good as the defended one after training."""
+    return _compare(
+        other,
+        arm,
+        lambda one, seed: leakage_at(one.curves[seed], arm.curves[seed].fid[-1]),
+    )
+
+
+def at_quality(other: Arm | None, arm: Arm, fid: float) -> Comparison:
+    """Both arms when they first reached a given Frechet distance."""
+    found = _compare(other, arm, lambda one, seed: leakage_at(one.curves[seed], fid))
+    return dataclasses.replace(found, fid=fid)
+
+
+def at_equal_steps(other: Arm | None, arm: Arm) -> Comparison:
+    """Both arms at the last checkpoint that all their seeds share.
+
+    Where a defense merely slows training, it looks good here.
+    """
+    if other is None:
+        return Comparison(reason=Reason.NO_OTHER)
+    shared = [
+        {point.steps for point in one.cells[seed].curve}
+        for one in (other, arm)
+        for seed in _common_seeds(other, arm)
+    ]
+    steps = set.intersection(*shared) if shared else set()
+    if not steps:
+        return Comparison(reason=Reason.NO_COMMON_STEPS)
+    last = max(steps)
+
+    def read(one: Arm, seed: int) -> Reading | None:
+        found = one.strongest(seed, last)
+        if found is None:
+            return None
+        return Reading(found.auc, found.standard_error, False)
+
+    return dataclasses.replace(_compare(other, arm, read), steps=last)
+
+
+def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
+    """Mean difference over the qualities that both arms pass in all seeds.
+
+    Returns:
+        The range of Frechet distances, over whose logarithm the mean is taken, and the
+        difference with its interval, for this comparison alone; `None` where the ranges
+        of the two do not overlap.
+    """
+    if other is None or not (seeds := _common_seeds(other, arm)):
+        return None
+    limits = common_range([one.curves[s] for one in (other, arm) for s in seeds])
+    if limits is None:
+        return None
+    found = _compare(
+        other, arm, lambda one, seed: mean_leakage(one.curves[seed], *limits)
+    )
+    if found.difference is None:
+        return None
+    return BetweenCurves(limits, found.difference)
+
+
+def judge(
+    comparisons: Sequence[Comparison], uncertainty: Uncertainty
+) -> tuple[Comparison, ...]:
+    """Adds verdicts to the comparisons of one table, corrected for their number.
+
+    A difference counts where 0 lies outside its interval and Holm's adjusted p-value is
+    at most 5 %: over three seeds or more, Student's; over the queries of a single seed,
+    that of a normal distribution with DeLong's standard errors. A model that was as
+    good before its first checkpoint is compared at that checkpoint, by when it may have
+    leaked more; a verdict that this could have caused is not given.
+
+    Args:
+        comparisons: The comparisons of a table.
+        uncertainty: What intervals and verdicts are to cover.
+
+    Returns:
+        The same with `p_value_holm`, `verdict` and `reason`.
+    """
+    p_values = [_p_value(one, uncertainty) for one in comparisons]
+    known = [at for at, value in enumerate(p_values) if value is not None]
+    adjusted = over_seeds.holm([value for value in p_values if value is not None])
+    holm = dict(zip(known, adjusted, strict=True))
+    return tuple(
+        _judged(one, holm.get(at), uncertainty) for at, one in enumerate(comparisons)
+    )
+
+
+def _p_value(one: Comparison, uncertainty: Uncertainty) -> float | None:
+    if one.difference is None:
+        return None
+    if uncertainty is Uncertainty.SEEDS:
+        return one.difference.p_value
+    error = one.standard_error
+    if error == 0:
+        return float(one.difference.mean == 0)
+    return float(2 * special.ndtr(-abs(one.difference.mean) / error))
+
+
+def _judged(
+    one: Comparison, adjusted: float | None, uncertainty: Uncertainty
+) -> Comparison:
+    found, reason = Verdict.NOT_JUDGED, one.reason
+    if reason is None and one.difference is not None:
+        few = one.difference.num_seeds < over_seeds.MIN_SEEDS
+        if adjusted is None or (few and uncertainty is Uncertainty.SEEDS):
+            reason = Reason.FEW_SEEDS
+        else:
+            found, reason = _verdict(one, one.difference.interval, adjusted)
+    return dataclasses.replace(one, p_value_holm=adjusted, verdict=found, reason=reason)
+
+
+def _verdict(
+    one: Comparison, interval: tuple[float, float], adjusted: float
+) -> tuple[Verdict, Reason | None]:
+    low, high = interval
+    if low <= 0 <= high or adjusted > over_seeds.ERROR_RATE:
+        return Verdict.NOT_DISTINGUISHABLE, None
+    if low > 0:
+        if one.other_before_start:
+            return Verdict.NOT_DISTINGUISHABLE, Reason.OTHER_EARLIER
+        return Verdict.LEAKS_LESS, None
+    if one.arm_before_start:
+        return Verdict.NOT_DISTINGUISHABLE, Reason.ARM_EARLIER
+    return Verdict.LEAKS_MORE, None
+
+
+def _compare(other: Arm | None, arm: Arm, read: Read) -> Comparison:
+    if other is None or not (seeds := _common_seeds(other, arm)):
+        return Comparison(reason=Reason.NO_OTHER)
+    pairs = [(read(other, seed), read(arm, seed)) for seed in seeds]
+    both = [(a, b) for a, b in pairs if a is not None and b is not None]
+    reason = None
+    if any(b is None for _, b in pairs):
+        reason = Reason.ARM_NEVER
+    if any(a is None for a, _ in pairs):
+        reason = Reason.OTHER_NEVER
+    found = Comparison(
+        seeds=tuple(seeds),
+        other_never=sum(a is None for a, _ in pairs),
+        arm_never=sum(b is None for _, b in pairs),
+        other_before_start=sum(a.before_start for a, _ in both),
+        arm_before_start=sum(b.before_start for _, b in both),
+        reason=reason,
+    )
+    if not both:
+        return found
+    values = tuple(a.leakage - b.leakage for a, b in both)
+    errors = [(a.standard_error**2 + b.standard_error**2) ** 0.5 for a, b in both]
+    return dataclasses.replace(
+        found,
+        other=mean_over_seeds([a.leakage for a, _ in both], AUC_LIMITS),
+        arm=mean_over_seeds([b.leakage for _, b in both], AUC_LIMITS),
+        values=values,
+        difference=over_seeds.paired_difference(values, errors),
+        standard_error=sum(error**2 for error in errors) ** 0.5 / len(errors),
+    )
+
+
+def _common_seeds(other: Arm, arm: Arm) -> list[int]:
+    return [seed for seed in arm.curves if seed in other.curves]

@@ -1,0 +1,434 @@
+"""All numbers that a comparison is read by: typed results in, findings out."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keras_mixup_gan.experiments.analysis.arms import Arm, Family, families_of
+from keras_mixup_gan.experiments.analysis.curves import (
+    Curve,
+    common_range,
+    fid_before,
+)
+from keras_mixup_gan.experiments.analysis.differences import (
+    AUC_LIMITS,
+    BetweenCurves,
+    Comparison,
+    Uncertainty,
+    at_equal_steps,
+    at_final_quality,
+    at_quality,
+    between_curves,
+    judge,
+)
+from keras_mixup_gan.experiments.results import (
+    DONE,
+    AttackFigures,
+    Bounds,
+    Checkpoint,
+    SuiteResults,
+)
+from keras_mixup_gan.experiments.suite import BASELINE
+from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
+
+# AUCs up to which a model may leak, for the best quality within.
+ALLOWED = (0.55, 0.6, 0.7, 0.8)
+# Figures of usefulness, and what they can be.
+UTILITY = {
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "density": (0.0, math.inf),
+    "coverage": (0.0, 1.0),
+    "covariance_shrinkage": (0.0, math.inf),
+    "accuracy_generated": (0.0, 1.0),
+    "accuracy_real": (0.0, 1.0),
+}
+# The arm with noise and no blending, and the group of arms that blend.
+NOISE, MIXUP = "noise", "mixup"
+_NICE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What an attack achieved over the seeds of an arm.
+
+    Attributes:
+        title: Title of the attack.
+        auc: Its AUC over seeds.
+        auc_of_queries: DeLong's interval of each seed.
+        tpr: Members found at 1 % false positives.
+        realized_fpr: The lowest and the highest realized rate of false positives.
+        kind: How shadow models were trained, `""` for attacks without them.
+        num_shadows: The fewest and the most shadow models.
+        num_queries: The fewest and the most members and non-members.
+    """
+
+    title: str
+    auc: Mean
+    auc_of_queries: tuple[tuple[float, float], ...]
+    tpr: Mean | None
+    realized_fpr: tuple[float, float] | None
+    kind: str = ""
+    num_shadows: tuple[int, int] = (0, 0)
+    num_queries: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The best quality before an AUC was exceeded, as a geometric mean over seeds.
+
+    Attributes:
+        auc: The AUC.
+        fid: The mean, `None` where all seeds exceed it at their first checkpoint.
+        fid_range: The best and the worst of the seeds.
+        num_seeds: Seeds that do not exceed it at their first checkpoint.
+        exceeded_from_the_start: Seeds that do.
+    """
+
+    auc: float
+    fid: float | None
+    fid_range: tuple[float, float] | None
+    num_seeds: int
+    exceeded_from_the_start: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found about one arm of a family; comparisons are with the undefended arm.
+
+    Attributes:
+        arm: Name of the arm.
+        group: Name that arms of one defense with other settings share.
+        kind: Name of the defense, whatever its settings.
+        title: What pages call it.
+        defense: The defense in words.
+        seeds: The seeds that are there.
+        steps: Discriminator steps of the trained models.
+        epsilon: The largest epsilon of all seeds, `None` without a guarantee.
+        delta: Its delta.
+        bounds: What no attack exceeds by the epsilon of any seed.
+        noise_is_known: Whether the seed of DP-SGD's noise is.
+        curves: Quality and leakage along training, by seed.
+        fid: Frechet distance of the trained models.
+        kid: Their kernel distance.
+        strongest: The attack that counts, which may be another in each seed; its title
+            says how often each does.
+        chosen_on_own_data: Whether it was chosen on the data it is reported for.
+        attacks: All attacks on the trained models.
+        shadow_attacks: Those with shadow models.
+        allowed: The best quality before an AUC was exceeded.
+        utility: What the images are good for, by name.
+        step_time: Time of a step relative to the undefended arm's.
+        at_final_quality: At the quality of the trained model; `None` for the
+            undefended arm itself.
+        at_equal_steps: After as many steps.
+        at_quality: At given qualities.
+        between_curves: On average over all qualities that both pass.
+        against_noise: For mixup, at the quality of the trained model, compared with
+            noise alone instead of the undefended arm.
+    """
+
+    arm: str
+    group: str
+    kind: str
+    title: str
+    defense: str
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    epsilon: float | None
+    delta: float
+    bounds: Bounds | None
+    noise_is_known: bool
+    curves: Mapping[int, Curve]
+    fid: Mean
+    kid: Mean
+    strongest: Leakage | None
+    chosen_on_own_data: bool
+    attacks: Mapping[str, Leakage]
+    shadow_attacks: tuple[Leakage, ...]
+    allowed: tuple[Allowed, ...]
+    utility: Mapping[str, Mean]
+    step_time: float | None
+    at_final_quality: Comparison | None = None
+    at_equal_steps: Comparison | None = None
+    at_quality: tuple[Comparison, ...] = ()
+    between_curves: BetweenCurves | None = None
+    against_noise: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class FamilyFindings:
+    """What is found about one model with one number of members.
+
+    Attributes:
+        model: Name of the model's factory.
+        members: Number of members, as the suite asks for it.
+        members_attacked: The fewest and the most, where coins say who is one.
+        non_members: Number of non-members.
+        reference: Number of reference images.
+        batch_size: Images in a batch.
+        quality: What the Frechet distance depends on.
+        seeds: All seeds.
+        cpu_seconds: Processor time.
+        arms: One finding for each arm, the undefended one first.
+    """
+
+    model: str
+    members: int
+    members_attacked: tuple[int, int] | None
+    non_members: int
+    reference: int
+    batch_size: int
+    quality: str
+    seeds: tuple[int, ...]
+    cpu_seconds: float
+    arms: tuple[Finding, ...]
+
+    @property
+    def baseline(self) -> Finding | None:
+        """The undefended arm."""
+        return next((arm for arm in self.arms if arm.at_final_quality is None), None)
+
+    @property
+    def defended(self) -> tuple[Finding, ...]:
+        """The other arms."""
+        return tuple(arm for arm in self.arms if arm.at_final_quality is not None)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is found in a suite's results.
+
+    Attributes:
+        suite: Name of the suite.
+        title: What it is for.
+        command: What repeats it.
+        data: Name of the data.
+        arms: The arms in the order of the suite, the undefended one first.
+        uncertainty: What intervals and verdicts cover.
+        missing: Names of cells that are not there yet.
+        versions: Versions of the software.
+        families: One for each model and number of members.
+    """
+
+    suite: str
+    title: str
+    command: str
+    data: str
+    arms: tuple[str, ...]
+    uncertainty: Uncertainty
+    missing: tuple[str, ...]
+    versions: Mapping[str, str]
+    families: tuple[FamilyFindings, ...]
+
+
+def analyze(
+    results: SuiteResults, fid_levels: Sequence[float] | None = None
+) -> Findings:
+    """Everything that is said about a comparison is said by these numbers.
+
+    Args:
+        results: The results, complete or not.
+        fid_levels: Frechet distances at which arms are compared as well; by default
+            round numbers that the undefended model passes in all seeds.
+
+    Returns:
+        The findings. Verdicts are corrected for the number of comparisons in each
+        table of a family.
+
+    Raises:
+        ValueError: If a cell is there twice.
+    """
+    suite = results.suite
+    uncertainty = Uncertainty.QUERIES if suite.one_seed else Uncertainty.SEEDS
+    return Findings(
+        suite=suite.name,
+        title=suite.title,
+        command=suite.command,
+        data=suite.data.data,
+        arms=tuple(
+            dict.fromkeys(
+                [BASELINE, *suite.arms, *(cell.arm for cell in results.cells)]
+            )
+        ),
+        uncertainty=uncertainty,
+        missing=results.missing,
+        versions=results.versions,
+        families=tuple(
+            _family(one, fid_levels, uncertainty) for one in families_of(results)
+        ),
+    )
+
+
+def round_levels(family: Family) -> list[float]:
+    """Round Frechet distances that the undefended model passes in all seeds."""
+    curves = list(family.baseline.curves.values()) if family.baseline else []
+    limits = common_range(curves) if curves else None
+    if limits is None:
+        return []
+    low, high = limits
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    levels = [10.0**decade * nice for decade in decades for nice in _NICE]
+    return [float(f"{level:.2g}") for level in levels if low <= level <= high]
+
+
+def _family(
+    family: Family, fid_levels: Sequence[float] | None, uncertainty: Uncertainty
+) -> FamilyFindings:
+    baseline, defended = family.baseline, family.defended
+    levels = round_levels(family) if fid_levels is None else list(fid_levels)
+    matched = judge([at_final_quality(baseline, arm) for arm in defended], uncertainty)
+    steps = judge([at_equal_steps(baseline, arm) for arm in defended], uncertainty)
+    pairs = [(arm, level) for arm in defended for level in levels]
+    given = judge([at_quality(baseline, *pair) for pair in pairs], uncertainty)
+    noise = _against_noise(family, uncertainty)
+    findings = [] if baseline is None else [_finding(baseline)]
+    for number, arm in enumerate(defended):
+        comparisons = {
+            "at_final_quality": matched[number],
+            "at_equal_steps": steps[number],
+            "at_quality": given[number * len(levels) : (number + 1) * len(levels)],
+            "between_curves": between_curves(baseline, arm),
+            "against_noise": noise.get(arm.name),
+        }
+        findings.append(_finding(arm, **comparisons))
+    cells = [cell for arm in family.arms.values() for cell in arm.cells.values()]
+    counts = [
+        attack.at_fpr.num_members
+        for cell in cells
+        for attack in cell.last.attacks
+        if attack.at_fpr is not None
+    ]
+    first = cells[0]
+    return FamilyFindings(
+        model=family.model,
+        members=family.members,
+        members_attacked=(min(counts), max(counts)) if counts else None,
+        non_members=first.non_members,
+        reference=first.reference,
+        batch_size=first.batch_size,
+        quality=first.last.metric("FID").label,
+        seeds=tuple(sorted({cell.seed for cell in cells})),
+        cpu_seconds=sum(cell.cpu_seconds for cell in cells),
+        arms=tuple(findings),
+    )
+
+
+def _against_noise(family: Family, uncertainty: Uncertainty) -> dict[str, Comparison]:
+    """Does blending earn its place? Mixup compared with noise alone."""
+    noise = family.arms.get(NOISE)
+    mixed = [arm for arm in family.defended if arm.group == MIXUP]
+    if noise is None:
+        return {}
+    found = judge([at_final_quality(noise, arm) for arm in mixed], uncertainty)
+    return {arm.name: one for arm, one in zip(mixed, found, strict=True)}
+
+
+def _finding(arm: Arm, **comparisons: object) -> Finding:
+    last = arm.last
+    chosen = [found for seed in arm.cells if (found := arm.strongest(seed))]
+    attacks: dict[str, list[AttackFigures]] = {}
+    for point in last:
+        for name, attack in point.done.items():
+            attacks.setdefault(name, []).append(attack)
+    times = [cell.step_time for cell in arm.cells.values() if cell.step_time]
+    return Finding(
+        arm=arm.name,
+        group=arm.group,
+        kind=arm.first.kind,
+        title=arm.first.title,
+        defense=arm.first.defense,
+        seeds=tuple(arm.cells),
+        steps=tuple(sorted({point.steps for point in last})),
+        epsilon=arm.epsilon,
+        delta=arm.first.delta,
+        bounds=_bounds(last),
+        noise_is_known=arm.first.noise_seed is not None,
+        curves=arm.curves,
+        fid=mean_over_seeds([point.fid for point in last], (0.0, math.inf)),
+        kid=mean_over_seeds([point.metric("KID").value for point in last]),
+        strongest=_leakage([found.attack for found in chosen]) if chosen else None,
+        chosen_on_own_data=any(found.on_own_data for found in chosen),
+        attacks={name: _leakage(found) for name, found in sorted(attacks.items())},
+        shadow_attacks=_shadow_attacks(arm),
+        allowed=tuple(_allowed(arm, level) for level in ALLOWED),
+        utility=_utility(last),
+        step_time=times[0].ratio if times else None,
+        **comparisons,  # type: ignore[arg-type]
+    )
+
+
+def _leakage(
+    attacks: Sequence[AttackFigures], kind: str = "", shadows: Sequence[int] = (0,)
+) -> Leakage:
+    """One attack, or the one that counts in each seed, over seeds."""
+    titles = Counter(attack.title for attack in attacks).most_common()
+    points = [point for attack in attacks if (point := attack.at_fpr)]
+    rates = [point.realized_fpr for point in points]
+    members = [point.num_members for point in points]
+    others = [point.num_non_members for point in points]
+    return Leakage(
+        title=", ".join(
+            name if len(titles) == 1 else f"{name} ({n})" for name, n in titles
+        ),
+        auc=mean_over_seeds([a.auc for a in attacks if a.auc is not None], AUC_LIMITS),
+        auc_of_queries=tuple(a.auc_interval for a in attacks if a.auc_interval),
+        tpr=mean_over_seeds([p.tpr for p in points], AUC_LIMITS) if points else None,
+        realized_fpr=(min(rates), max(rates)) if rates else None,
+        kind=kind,
+        num_shadows=(min(shadows), max(shadows)),
+        num_queries=((min(members), max(members)), (min(others), max(others)))
+        if points
+        else None,
+    )
+
+
+def _bounds(last: Sequence[Checkpoint]) -> Bounds | None:
+    """What no attack exceeds by the epsilon of any seed; `None` if one has no bound."""
+    found = [point.bounds for point in last if point.bounds is not None]
+    if len(found) < len(last):
+        return None
+    return Bounds(
+        auc=max(one.auc for one in found),
+        fpr=max(one.fpr for one in found),
+        tpr=max(one.tpr for one in found),
+    )
+
+
+def _allowed(arm: Arm, level: float) -> Allowed:
+    found = [fid_before(curve, level) for curve in arm.curves.values()]
+    known = [fid for fid in found if fid is not None]
+    mean = math.exp(math.fsum(map(math.log, known)) / len(known)) if known else None
+    return Allowed(
+        auc=level,
+        fid=mean,
+        fid_range=(min(known), max(known)) if known else None,
+        num_seeds=len(known),
+        exceeded_from_the_start=len(found) - len(known),
+    )
+
+
+def _shadow_attacks(arm: Arm) -> tuple[Leakage, ...]:
+    found: dict[tuple[str, str], list[tuple[AttackFigures, int]]] = {}
+    for cell in arm.cells.values():
+        for one in cell.shadow_attacks:
+            if one.figures.status == DONE:
+                attack = (one.figures, one.num_shadows)
+                found.setdefault((one.kind, one.figures.title), []).append(attack)
+    return tuple(
+        _leakage([a for a, _ in attacks], kind, [number for _, number in attacks])
+        for (kind, _), attacks in found.items()
+    )
+
+
+def _utility(last: Sequence[Checkpoint]) -> dict[str, Mean]:
+    values: dict[str, list[float]] = {}
+    for point in last:
+        for metric in point.utility:
+            values.setdefault(metric.name, []).append(metric.value)
+    return {
+        name: mean_over_seeds(values[name], limits)
+        for name, limits in UTILITY.items()
+        if name in values
+    }

@@ -1,0 +1,362 @@
+"""Results of a comparison: typed, and written and read here alone."""
+
+import dataclasses
+import functools
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments.suite import Cell, Suite
+from keras_mixup_gan.metrics import Metric
+from keras_mixup_gan.models import recipes
+from keras_mixup_gan.statistics.roc import OperatingPoint
+from keras_mixup_gan.versions import (
+    RESULTS_VERSION,
+    git_revision,
+    software_versions,
+)
+
+SCHEMA_VERSION = 3
+RESULTS, ENTRY, STATE = "results.json", "entry.json", "state.json"
+MODEL, SCORES = "model.keras", "scores.npz"
+DONE = "done"
+_OTHER_FOLDER = "Choose another `--out`, or delete the file."
+
+
+@dataclass(frozen=True)
+class AttackFigures:
+    """What one attack achieved; times are left out, so that runs repeat exactly.
+
+    Attributes:
+        name: Key of the attack.
+        title: Name to show.
+        status: `"done"`, `"skipped"` or `"failed"`.
+        reason: Why it did not run.
+        auc: Area under the ROC curve.
+        auc_interval: DeLong's 95 % interval.
+        at_fpr: True-positive rate at 1 % false positives.
+    """
+
+    name: str
+    title: str
+    status: str
+    reason: str = ""
+    auc: float | None = None
+    auc_interval: tuple[float, float] | None = None
+    at_fpr: OperatingPoint | None = None
+
+
+@dataclass(frozen=True)
+class ShadowAttack:
+    """An attack with shadow models.
+
+    Attributes:
+        kind: `"plain"` where they were trained undefended, `"adaptive"` where with the
+            target's defense.
+        num_shadows: How many there were.
+        figures: What it achieved.
+    """
+
+    kind: str
+    num_shadows: int
+    figures: AttackFigures
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What no attack on a private model exceeds: its AUC, and its TPR at an FPR."""
+
+    auc: float
+    fpr: float
+    tpr: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model along its training.
+
+    Attributes:
+        steps: Discriminator steps.
+        attacks: By name, ascending.
+        quality: Frechet and kernel distance.
+        epsilon: Epsilon spent, `None` without a guarantee.
+        utility: What the images are good for, at the last checkpoint.
+        bounds: What epsilon says of attacks, at the last checkpoint, where coins
+            decided who is a member.
+    """
+
+    steps: int
+    attacks: tuple[AttackFigures, ...]
+    quality: tuple[Metric, ...]
+    epsilon: float | None = None
+    utility: tuple[Metric, ...] = ()
+    bounds: Bounds | None = None
+
+    def metric(self, name: str) -> Metric:
+        """A figure of image quality by its name."""
+        return next(metric for metric in self.quality if metric.name == name)
+
+    @property
+    def fid(self) -> float:
+        """The Frechet distance."""
+        return self.metric("FID").value
+
+    @property
+    def done(self) -> dict[str, AttackFigures]:
+        """The attacks that ran, by name."""
+        return {a.name: a for a in self.attacks if a.status == DONE}
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Median seconds of a training step, and the median ratio to the undefended one."""
+
+    seconds: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A trained, attacked and measured model.
+
+    Attributes:
+        name: Name of the cell.
+        model: Name of the factory.
+        arm: Name of the defense with its settings.
+        group: Name that arms of one defense with other settings share.
+        kind: Name of the defense, whatever its settings.
+        title: What pages call the arm.
+        defense: The defense in words.
+        seed: The seed.
+        members: Number of members, as the suite asks for it.
+        non_members: Number of non-members, likewise.
+        reference: Number of reference images.
+        split_hash: SHA-256 over all images and their parts.
+        num_pool: Members and non-members that coins decided on; `None` without coins.
+        batch_size: Images in a batch.
+        delta: Delta of epsilon.
+        noise_seed: Seed of DP-SGD's noise; where it is known, nothing is guaranteed.
+        curve: The checkpoints in the order of training.
+        key: Hash of all that the numbers depend on; see `cell_key`.
+        versions: Versions of the software.
+        shadow_attacks: Attacks with shadow models on the last checkpoint.
+        step_time: How long a step takes, if that was measured.
+        revision: Commit of the source, if known; for information only.
+        cpu_seconds: Processor time.
+    """
+
+    name: str
+    model: str
+    arm: str
+    group: str
+    kind: str
+    title: str
+    defense: str
+    seed: int
+    members: int
+    non_members: int
+    reference: int
+    split_hash: str
+    num_pool: tuple[int, int] | None
+    batch_size: int
+    delta: float
+    noise_seed: int | None
+    curve: tuple[Checkpoint, ...]
+    key: str
+    versions: Mapping[str, str]
+    shadow_attacks: tuple[ShadowAttack, ...] = ()
+    step_time: StepTime | None = None
+    revision: str | None = None
+    cpu_seconds: float = 0.0
+
+    @property
+    def last(self) -> Checkpoint:
+        """The trained model."""
+        return self.curve[-1]
+
+
+@dataclass(frozen=True)
+class SuiteResults:
+    """All finished cells of a suite.
+
+    Attributes:
+        suite: What was asked for.
+        cells: What is there.
+        missing: Names of cells that are not there yet.
+        versions: Versions of the software that wrote the file.
+        results_version: See `versions.RESULTS_VERSION`.
+        schema_version: Of the file.
+    """
+
+    suite: Suite
+    cells: tuple[CellResult, ...]
+    missing: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=software_versions)
+    results_version: int = RESULTS_VERSION
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_results(path: Path) -> SuiteResults:
+    """Reads `results.json`.
+
+    Raises:
+        storage.DamagedFileError: If the file is missing, damaged, or holds anything
+            but results of this schema.
+    """
+    what = "the `results.json` that `keras-mixup-gan compare` wrote"
+    content = storage.read_json(path, what, _OTHER_FOLDER)
+    found = content.get("schema_version")
+    if found != SCHEMA_VERSION:
+        raise storage.DamagedFileError(
+            f"The file {str(path)!r} holds no results of this version. Expected "
+            f"schema_version={SCHEMA_VERSION}. Received: schema_version={found!r}. "
+            f"{_OTHER_FOLDER}"
+        )
+    with storage.reading(path, what, _OTHER_FOLDER):
+        results: SuiteResults = storage.decode(SuiteResults, content)
+    return results
+
+
+def write_results(results: SuiteResults, folder: Path) -> Path:
+    """Writes `results.json` into a folder."""
+    return storage.write_json(folder / RESULTS, dataclasses.asdict(results))
+
+
+def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
+    """Hash of all that a cell's numbers are a function of.
+
+    Args:
+        cell: The cell.
+        versions: Versions of the software; by default the present ones.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    settings = dataclasses.asdict(cell)
+    for label in ("group", "title"):
+        del settings[label]
+    defense = settings["defense"]
+    if "dp" in defense:  # options that are not used, or not yet
+        defense["dp"] = {k: v for k, v in defense["dp"].items() if v is not None}
+    content = {
+        "cell": settings,
+        "kind": type(cell.defense).__name__,
+        "recipe": recipes.load_recipe(cell.model),
+        "results_version": RESULTS_VERSION,
+        "versions": dict(software_versions() if versions is None else versions),
+    }
+    if Path(cell.data.data).exists():  # a folder or a file, whose content may change
+        content["split"] = cell.data.split(cell.members, cell.seed).content_hash
+    return storage.digest_json(content)
+
+
+class ResultFiles:
+    """The files of a suite's run; an entry is written last and vouches for the others.
+
+    Args:
+        suite: What is run.
+        folder: Where everything lies.
+
+    Raises:
+        ValueError: If the folder cannot be used.
+    """
+
+    def __init__(self, suite: Suite, folder: Path) -> None:
+        self.suite, self.folder = suite, storage.make_folder(folder)
+        self._key = functools.cache(cell_key)
+        self._entries: dict[str, CellResult] = {}
+        self._read: set[str] = set()  # from the cells' own files, which may be newer
+        if (folder / RESULTS).exists():
+            earlier = read_results(folder / RESULTS).cells
+            self._entries = {entry.key: entry for entry in earlier}
+
+    def place(self, name: str, key: str) -> Path:
+        """The folder of a cell; other settings have other folders."""
+        return self.folder / "cells" / name / key[:16]
+
+    def entry(self, cell: Cell) -> CellResult | None:
+        """What is known of a cell, or `None` if it is not finished."""
+        key = self._key(cell)
+        path = self.place(cell.name, key) / ENTRY
+        if key not in self._read and path.exists():
+            what = "the entry of a cell"
+            content = storage.read_json(path, what, _OTHER_FOLDER)
+            with storage.reading(path, what, _OTHER_FOLDER):
+                self._entries[key] = storage.decode(CellResult, content)
+            self._read.add(key)
+        found = self._entries.get(key)
+        if found is None:
+            return None
+        return dataclasses.replace(
+            found, arm=cell.arm, group=cell.group, title=cell.title
+        )
+
+    def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:
+        """Keeps a finished cell, its entry last."""
+        place = self.place(entry.name, entry.key)
+        for name, content in (files or {}).items():
+            storage.write_file(place / name, content)
+        storage.write_json(place / ENTRY, dataclasses.asdict(entry))
+        self._entries[entry.key] = entry
+        self._read.add(entry.key)
+        shutil.rmtree(unfinished(self.folder, entry.key), ignore_errors=True)
+
+    def model_path(self, cell: Cell) -> Path | None:
+        """Where the trained model of a finished cell lies, if it is here."""
+        path = self.place(cell.name, self._key(cell)) / MODEL
+        return path if self.entry(cell) is not None and path.exists() else None
+
+    def write(self) -> SuiteResults:
+        """Writes `results.json` of the cells that are there."""
+        known = {
+            cell.name: self.entry(cell)
+            for block in self.suite.blocks
+            for cell in self.suite.cells(block)
+        }
+        results = SuiteResults(
+            self.suite,
+            tuple(entry for entry in known.values() if entry is not None),
+            tuple(name for name, entry in known.items() if entry is None),
+        )
+        write_results(results, self.folder)
+        return results
+
+
+def unfinished(folder: Path, key: str) -> Path:
+    """Where a cell lies while it is computed on this machine."""
+    return folder / "unfinished" / key[:16]
+
+
+def result_of(
+    cell: Cell,
+    curve: tuple[Checkpoint, ...],
+    split_hash: str,
+    num_pool: tuple[int, int] | None,
+    cpu_seconds: float,
+) -> CellResult:
+    """The result of a cell that has just been measured."""
+    return CellResult(
+        name=cell.name,
+        model=cell.model,
+        arm=cell.arm,
+        group=cell.group,
+        kind=cell.defense.name,
+        title=cell.title,
+        defense=cell.defense.describe(cell.model),
+        seed=cell.seed,
+        members=cell.members,
+        non_members=cell.data.non_members,
+        reference=cell.data.reference,
+        split_hash=split_hash,
+        num_pool=num_pool,
+        batch_size=cell.batch_size,
+        delta=cell.delta,
+        noise_seed=cell.defense.noise_seed,
+        curve=curve,
+        key=cell_key(cell),
+        versions=software_versions(),
+        revision=git_revision(),
+        cpu_seconds=cpu_seconds,
+    )

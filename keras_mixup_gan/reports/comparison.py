@@ -1,0 +1,338 @@
+"""The page of a comparison: one seed or many, one family or many."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments.analysis.differences import (
+    Comparison,
+    Reason,
+    Verdict,
+)
+from keras_mixup_gan.experiments.analysis.findings import (
+    FamilyFindings,
+    Finding,
+    Findings,
+    analyze,
+)
+from keras_mixup_gan.experiments.results import SCORES, SuiteResults
+from keras_mixup_gan.reports import figures, pictures, render
+from keras_mixup_gan.reports import tables as text
+from keras_mixup_gan.reports.tables import Table, family_title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from keras_mixup_gan.typing import FloatArray
+
+KINDS = {"mixup": "Mixup", "dp-sgd": "DP-SGD"}
+OTHER = "The other defenses"
+PAGES = ("report.md", "report.html")
+DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
+PICTURE_DPI = 150
+Scores = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A labeled line on an arm."""
+
+    label: str
+    text: str
+
+
+def to_text(results: SuiteResults) -> str:
+    """The outcome and the main tables as plain text, about 100 columns wide."""
+    findings = analyze(results)
+    parts = [headline(findings)]
+    for family in findings.families:
+        table = text.main_table(family)
+        parts += [family_title(family), plain_table(table), table.note]
+    return "\n\n".join(parts)
+
+
+def to_markdown(results: SuiteResults, picture: str | None = None) -> str:
+    """The page as Markdown.
+
+    Args:
+        results: The results.
+        picture: File name of a picture beside the page.
+    """
+    return render.render_template(
+        "comparison.md.j2", **_values(analyze(results)), picture=picture
+    )
+
+
+def to_html(results: SuiteResults, folder: Path | None = None) -> str:
+    """The page as HTML that needs no other file.
+
+    Args:
+        results: The results.
+        folder: Where the raw scores are, for ROC curves and generated images.
+    """
+    findings = analyze(results)
+    scores = load_scores(results, folder)
+    titles = {arm.arm: arm.title for f in findings.families for arm in f.arms}
+    samples = {name: arrays["samples"] for name, arrays in scores.items()}
+    drawings: dict[str, Any] = {"leakage": None, "roc": None}
+    if findings.families:
+        drawings["leakage"] = _svg(figures.leakage_over_quality(findings))
+    if scores:
+        drawings["roc"] = _svg(figures.roc(findings, scores))
+    return render.render_template(
+        "comparison.html.j2",
+        **_values(findings),
+        drawings=drawings,
+        along=[_svg(figures.along_training(findings, f)) for f in findings.families],
+        samples={
+            titles[name]: base64.b64encode(png).decode()
+            for name, png in pictures.sample_pngs(samples).items()
+        },
+    )
+
+
+def save(results: SuiteResults, folder: Path) -> list[Path]:
+    """Writes `report.md` and `report.html` beside the results.
+
+    Raises:
+        ValueError: If the folder cannot be written, or raw scores are damaged.
+        ImportError: If the `report` extra is missing.
+    """
+    contents = (to_markdown(results), to_html(results, folder))
+    return [
+        storage.write_file(folder / name, page.encode())
+        for name, page in zip(PAGES, contents, strict=True)
+    ]
+
+
+def picture(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    with render.figure_style():
+        figure.savefig(buffer, dpi=PICTURE_DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def load_scores(
+    results: SuiteResults, folder: Path | None
+) -> dict[str, dict[str, FloatArray]]:
+    """Raw scores and samples of the first cell of each arm, of a single family."""
+    if folder is None or len({(c.model, c.members) for c in results.cells}) != 1:
+        return {}
+    found: dict[str, dict[str, FloatArray]] = {}
+    for cell in results.cells:
+        path = folder / "cells" / cell.name / cell.key[:16] / SCORES
+        if cell.arm not in found and path.exists():
+            remedy = "Delete its folder and run the comparison again."
+            found[cell.arm] = storage.read_arrays(path, "raw scores", remedy)
+    return found
+
+
+def headline(findings: Findings) -> str:
+    """The outcome for a reader who is no statistician."""
+    if not any(family.defended for family in findings.families):
+        return "No defended model is finished: nothing is compared yet."
+    parts = [_leak(findings)]
+    if len(findings.families) == 1:
+        groups = text.verdict_groups(findings.families[0])
+        said = [f"{v.value}: {', '.join(arms)}" for v, arms in groups.items()]
+        parts.append(
+            "Compared with simply stopping the undefended model when its images were "
+            f"as good – {'; '.join(said)}."  # noqa: RUF001
+        )
+        return " ".join(parts)
+    for kind in (*KINDS.values(), OTHER):
+        verdicts = Counter(
+            arm.at_final_quality.verdict
+            for family in findings.families
+            for arm in family.defended
+            if KINDS.get(arm.kind, OTHER) == kind and arm.at_final_quality is not None
+        )
+        if verdicts:
+            less, more, same, unknown = (verdicts[verdict] for verdict in Verdict)
+            parts.append(
+                f"{kind}: leaks less in {less} of {verdicts.total()} comparisons, more "
+                f"in {more}; {same} not distinguishable, {unknown} not judged."
+            )
+    parts.insert(
+        1,
+        "Each defense is compared with simply stopping the undefended model when its "
+        "images were as good.",
+    )
+    return " ".join(parts)
+
+
+def _leak(findings: Findings) -> str:
+    """What there is to defend, in the family that leaks most."""
+    found = [
+        (family.baseline.strongest.auc.mean, family)
+        for family in findings.families
+        if family.baseline and family.baseline.strongest
+    ]
+    if not found:
+        return "No attack ran on an undefended model."
+    area, family = max(found, key=lambda pair: pair[0])
+    return (
+        f"Whether an image was trained on can be told from an undefended "
+        f"{family_title(family).replace(',', ' of', 1)} with AUC {area:.2f} "
+        "(0.5 is guessing, 1 is certainty)."
+    )
+
+
+def verdict_sentences(family: FamilyFindings) -> str:
+    """What is said of all arms of a family at equal quality, verdict by verdict."""
+    groups = text.verdict_groups(family)
+    said = [f"{v.value.capitalize()}: {', '.join(arms)}." for v, arms in groups.items()]
+    for verdict in (Verdict.LEAKS_LESS, Verdict.LEAKS_MORE):
+        levels = {
+            arm.title: [
+                f"{one.fid:g}" for one in arm.at_quality if one.verdict is verdict
+            ]
+            for arm in family.defended
+        }
+        arms = [f"{arm} (at {', '.join(at)})" for arm, at in levels.items() if at]
+        if arms:
+            said.append(f"At given FIDs, {verdict.value}: {', '.join(arms)}.")
+    return " ".join(said)
+
+
+def facts(arm: Finding) -> list[Fact]:
+    """All that is known of an arm, for those who want it."""
+    seeds = f"{len(arm.seeds)} seed{'s' if len(arm.seeds) > 1 else ''}"
+    made = [Fact("Settings", arm.defense)]
+    if arm.strongest is not None:
+        steps = " to ".join(f"{n:,}" for n in sorted({arm.steps[0], arm.steps[-1]}))
+        rates = arm.strongest.realized_fpr or (0.0, 0.0)
+        low, high = (render.percent(rate, 2) for rate in rates)
+        realized = low if low == high else f"{low} to {high}"
+        made.append(
+            Fact(
+                f"After {steps} steps",
+                f"{arm.strongest.title}: AUC {text.leakage_text(arm.strongest)}, "
+                f"{text.rate_text(arm.strongest)} of the members found at {realized} "
+                f"false positives; FID {text.range_text(arm.fid)}; {seeds}.",
+            )
+        )
+    if arm.at_final_quality is not None:
+        made.append(Fact("At its final quality", _compared(arm.at_final_quality)))
+    if (between := arm.between_curves) is not None:
+        high, low = (f"{end:.1f}" for end in reversed(between.fid_range))
+        shown = text.difference_text(between.difference)
+        made.append(Fact(f"On average, FID {high} to {low}", f"difference {shown}."))
+    if (steps_ := arm.at_equal_steps) is not None:
+        made.append(Fact("At equal steps", _compared(steps_)))
+    if arm.against_noise is not None:
+        shown = _compared(arm.against_noise, "noise alone")
+        made.append(Fact("Compared with noise alone", shown))
+    shadow = text.strongest_shadow(arm)
+    if shadow is not None:
+        made.append(
+            Fact(
+                "Shadow models",
+                f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
+                f": AUC {text.leakage_text(shadow)}.",
+            )
+        )
+    return made + _guarantee(arm)
+
+
+def _guarantee(arm: Finding) -> list[Fact]:
+    if arm.epsilon is None:
+        return []
+    shown = f"ε = {arm.epsilon:.3g} at δ = {arm.delta:g}"
+    if arm.noise_is_known:
+        shown += ", were its noise secret: here it is drawn from a known seed"
+    if arm.bounds is not None and arm.bounds.auc < 0.999:
+        shown += (
+            f". No attack then exceeds AUC {text.rounded_up(arm.bounds.auc):.3f} or "
+            f"finds more than {render.percent(text.rounded_up(arm.bounds.tpr))} of the "
+            f"members at {render.percent(arm.bounds.fpr, 0)} false positives"
+        )
+    return [Fact("Guarantee", f"{shown}.")]
+
+
+def _compared(one: Comparison, other: str = "undefended") -> str:
+    """Both leakages, their difference, the verdict and what weakens it."""
+    said = one.verdict.value
+    if one.difference is not None and one.other and one.arm:
+        said = (
+            f"{other} {one.other.mean:.3f}, defended {one.arm.mean:.3f}, difference "
+            f"{text.difference_text(one.difference)}: {said}"
+        )
+        if one.p_value_holm is not None:
+            p_value = one.p_value_holm
+            said += (
+                f", corrected p {f'= {p_value:.3f}' if p_value >= 0.001 else '< 0.001'}"
+            )
+    return f"{said}.{reasons(one)}"
+
+
+def reasons(one: Comparison) -> str:
+    """What stands in the way of a verdict or weakens it; empty where nothing does."""
+    counts = {
+        Reason.OTHER_NEVER: one.other_never,
+        Reason.ARM_NEVER: one.arm_never,
+        Reason.OTHER_EARLIER: one.other_before_start,
+        Reason.ARM_EARLIER: one.arm_before_start,
+    }
+    said = [
+        f"In {count} of {len(one.seeds)} seeds {reason.value}"
+        for reason, count in counts.items()
+        if count
+    ]
+    if one.reason is not None and one.reason not in counts:
+        said.append(one.reason.value[:1].upper() + one.reason.value[1:])
+    return "".join(f" {sentence}." for sentence in said)
+
+
+def plain_table(table: Table) -> str:
+    """A table as aligned text."""
+    lines = [table.columns, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+    return "\n".join(line.rstrip() for line in shown)
+
+
+def missing_text(missing: Sequence[str]) -> str:
+    """Names of cells, their seeds drawn together: `model/members/arm/0+1+2`."""
+    seeds: dict[str, list[str]] = {}
+    for name in missing:
+        cell, _, seed = name.rpartition("/")
+        seeds.setdefault(cell, []).append(seed)
+    return ", ".join(f"{cell}/{'+'.join(of_it)}" for cell, of_it in seeds.items())
+
+
+def _values(findings: Findings) -> dict[str, Any]:
+    """What both templates need."""
+    return {
+        "findings": findings,
+        "headline": headline(findings),
+        "data": DATA_TITLES.get(findings.data, findings.data),
+        "hours": sum(family.cpu_seconds for family in findings.families) / 3600,
+        "missing": missing_text(findings.missing),
+        "families": [
+            {
+                "title": family_title(family),
+                "about": family,
+                "verdicts": verdict_sentences(family),
+                "main": text.main_table(family),
+                "arms": [(arm.title, facts(arm)) for arm in family.arms],
+                "tables": text.detail_tables(family),
+            }
+            for family in findings.families
+        ],
+    }
+
+
+def _svg(figure: Figure) -> Any:
+    return render.figure_to_svg(figure, "AUC of attacks, a line for each arm")
