@@ -4,7 +4,7 @@ A generator is a function of the user's seed and of what its numbers are for, so
 two purposes share numbers and none depends on what was drawn before.
 """
 
-from enum import Enum
+from enum import Enum, IntEnum
 
 import numpy as np
 
@@ -45,6 +45,23 @@ class Stream(Enum):
     def number(self) -> int:
         """The integer in the seed; changing it changes published numbers."""
         return self.value[0] if isinstance(self.value, tuple) else self.value
+
+
+class StepStream(IntEnum):
+    """What random numbers of a training step are for; part of TensorFlow's key."""
+
+    LATENTS = 0
+    FAKE_NOISE = 1
+    FAKE_LABELS = 2
+    AUGMENTATION = 3
+    INTERPOLATES = 10
+    PARTNERS = 11
+    STYLE_NOISE = 20
+    MIXED_LATENTS = 21
+    CROSSOVERS = 22
+    MEAN_STYLES = 23
+    REFERENCES = 24
+    SHUFFLE = 0x5EED  # added to the seed, by which epochs are permuted
 
 
 def sequence(seed: int, stream: Stream, *parts: int) -> np.random.SeedSequence:

@@ -67,6 +67,53 @@ def check_images(
     return images.astype("float32", copy=False)
 
 
+def class_rows(
+    labels: Any, num_classes: int | None, num_images: int
+) -> FloatArray | None:
+    """Class labels as float32 rows, after checking that a model can take them.
+
+    Args:
+        labels: Integers `(num_images,)` or (soft) one-hot rows, or `None`.
+        num_classes: Number of classes; `None` for an unconditional model, which takes
+            no labels.
+        num_images: How many labels there must be.
+
+    Returns:
+        Float32 array `(num_images, num_classes)`, or `None` without classes.
+
+    Raises:
+        ValueError: If labels are missing or not wanted, too many or too few, or out of
+            range.
+    """
+    if num_classes is None:
+        if labels is not None:
+            raise ValueError(
+                "The model is unconditional. Expected no labels. Received: labels. "
+                "Build it with `num_classes=` to make it conditional."
+            )
+        return None
+    if labels is None:
+        raise ValueError(
+            f"The model is conditional. Expected class labels below {num_classes}. "
+            "Received: images alone. Pass the labels too."
+        )
+    labels = np.asarray(labels)
+    if labels.shape == (num_images, num_classes):
+        return labels.astype("float32")
+    is_integer = np.issubdtype(labels.dtype, np.integer)
+    if labels.shape != (num_images,) or not is_integer:
+        raise ValueError(
+            f"Labels must be {num_images} integers, or rows of shape ({num_images}, "
+            f"{num_classes}). Received: shape={labels.shape}, dtype={labels.dtype}."
+        )
+    if num_images and not (0 <= labels.min() and labels.max() < num_classes):
+        raise ValueError(
+            f"Labels must lie in 0 to {num_classes - 1}. Received: values from "
+            f"{labels.min()} to {labels.max()}. Build the model with `num_classes=`."
+        )
+    return np.eye(num_classes, dtype="float32")[labels]
+
+
 def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
     """Raises a `ValueError` naming the nearest choices unless `value` is one."""
     choices = list(choices)

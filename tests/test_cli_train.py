@@ -150,7 +150,7 @@ def test_words_for_mixup(text, expected):
         (("dcgan", "--steps", "0"), "`steps` must be"),
         (("dcgan", "--batch-size", "0"), "`batch_size` must be"),
         (("dcgan", "--dp-noise", "-1"), "noise_multiplier"),
-        (("dcgan", "--mixup", "true", "--dp-noise", "1"), "do not add up"),
+        (("dcgan", "--mixup", "true", "--dp-noise", "1"), "cannot be combined"),
         (("dcgan", "--data", "digit"), "digits"),
         (("dcgan", "--seed", "-1"), "`seed` must be"),
     ],

@@ -8,11 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mixup_gan.models import feeding
 from keras_mixup_gan.reports import pictures
 from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.typing import IntArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, class_rows
 
 _SIDE = 448
 
@@ -72,14 +71,12 @@ class ImageGrid(keras.callbacks.Callback):
             )
         if self.labels is None:
             return
-        if self.model.num_classes is None:
-            feeding.refuse_labels()
         if self.labels.size == 0:
             raise ValueError(
                 "`labels` must name at least one class for a column. Received: "
                 "labels=[]. Leave it out to show all classes."
             )
-        feeding.one_hot(self.labels, self.model.num_classes, len(self.labels))
+        class_rows(self.labels, self.model.num_classes, len(self.labels))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the file of this epoch, where it is time to."""

@@ -11,8 +11,7 @@ import numpy as np
 from keras_mixup_gan.metrics.features import FeatureExtractor, extractor_for
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
-from keras_mixup_gan.models import feeding
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, class_rows
 
 
 class Monitor(keras.callbacks.Callback):
@@ -145,11 +144,8 @@ class QualityMonitor(Monitor):
         """Checks that images and labels are such as the model makes."""
         super().on_train_begin(logs)
         self._check_shape(self._image_shape, "images")
-        if self.labels is None:
-            return
-        if self.model.num_classes is None:
-            feeding.refuse_labels()
-        feeding.one_hot(self.labels, self.model.num_classes, len(self._real))
+        if self.labels is not None:
+            class_rows(self.labels, self.model.num_classes, len(self._real))
 
     def measure(self) -> dict[str, float]:
         """`fid` and, if asked for, `kid` of the averaged generator."""

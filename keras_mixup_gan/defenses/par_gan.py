@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.models.dcgan import DCGAN, build_discriminator, refuse_together
-from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.inputs import Batch
+from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.models.partitions import hashed_choices
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import Tensor
@@ -132,9 +133,8 @@ class PARGAN(DCGAN):
         scores = self.logits(images, labels, training, network)
         return tf.reduce_max(scores, axis=1)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def _score_batch(self, inputs: Any) -> Tensor:
-        images, labels = inputs if isinstance(inputs, list) else (inputs, None)
+    def inference_scores(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """The score of an image's own discriminator, less the mean of the others'."""
         scores = self.logits(images, labels, training=False)
         own = tf.one_hot(self.part_of(images), self.num_parts)
         others = tf.reduce_sum((1 - own) * scores, axis=1) / (self.num_parts - 1)
@@ -155,10 +155,10 @@ class PARGAN(DCGAN):
         return totals / tf.maximum(tf.reduce_sum(own, axis=0), 1)
 
     def update_discriminator(
-        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+        self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
         """One step of all discriminators; returns their mean loss."""
-        images = batch["images"]
+        images = batch.images
         both = None if labels is None else tf.concat([labels, labels], 0)
         with tf.GradientTape() as tape:
             scores = self.logits(tf.concat([images, fakes], 0), both)
@@ -169,7 +169,7 @@ class PARGAN(DCGAN):
         self.minimize(tape, objective, self.discriminator, self.d_optimizer)
         return tf.reduce_mean(losses)
 
-    def generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
+    def generator_objective(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
         """The mean of the non-saturating losses against all discriminators."""
         return tf.reduce_mean(real_loss(self.logits(fakes, labels)))
 

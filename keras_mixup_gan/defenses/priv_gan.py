@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.defenses.par_gan import PARGAN
-from keras_mixup_gan.models import feeding
 from keras_mixup_gan.models.dcgan import build_discriminator, build_generator
+from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range
 
@@ -117,51 +117,27 @@ class PrivGAN(PARGAN):
         """Arguments that rebuild the model."""
         return {**super().get_config(), "privacy_ratio": self.privacy_ratio}
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Updates of all discriminators, one on each batch, then of all generators.
-
-        Args:
-            data: Prepared batches.
-
-        Returns:
-            Running means of the losses.
-        """
-        batches = feeding.prepared_batches(self, data)
-        for n, batch in enumerate(batches):
-            labels = batch.get("labels")
-            with tf.GradientTape() as tape:
-                fakes = self.fakes_of_all(batch, n)
-            d_loss = self.update_discriminators(batch, fakes, labels)
-
-        with tape:  # goes on: the last fakes serve the generators too
-            losses = self.generator_losses(fakes, labels)
-            objective = tf.reduce_sum(losses)
-            if self.privacy_ratio > 0:
-                terms = self.privacy_losses(fakes, labels)
-                objective += self.privacy_ratio * tf.reduce_sum(terms)
-        self.minimize(tape, objective, self.trained_generators, self.g_optimizer)
-        return self.finish_step(d_loss, tf.reduce_mean(losses))
-
-    def fakes_of_all(self, batch: dict[str, Tensor], draw: int) -> list[Tensor]:
+    def counterparts(
+        self, batch: Batch, draw: int, noise_draw: int | None = None
+    ) -> tuple[list[Tensor], Tensor | None]:
         """A batch of every generator, each from latents of its own."""
-        num_images = tf.shape(batch["images"])[0]
+        num_images = tf.shape(batch.images)[0]
         images = []
         for part, network in enumerate(self.generators):
             own_draw = draw * self.num_parts + part
             latents = self.latents(num_images, own_draw)
-            labels = batch.get("labels")
-            images.append(self.synthesize(network, latents, labels, own_draw))
-        return images
+            images.append(self.synthesize(network, latents, batch.labels, own_draw))
+        return images, batch.labels
 
-    def update_discriminators(
-        self, batch: dict[str, Tensor], fakes: list[Tensor], labels: Any
+    def update_discriminator(
+        self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
         """One step of the pairs' discriminators and of the one for privacy.
 
         Returns:
             The mean loss of the pairs' discriminators.
         """
-        images = batch["images"]
+        images = batch.images
         with tf.GradientTape() as tape:
             losses = self.real_losses(self.logits(images, labels), images)
             scores = self.scores_of_pairs(fakes, labels)
@@ -170,6 +146,24 @@ class PrivGAN(PARGAN):
             objective = tf.reduce_sum(losses) - tf.reduce_mean(own)
         networks = self.trained_discriminators
         self.minimize(tape, objective, networks, self.d_optimizer)
+        return tf.reduce_mean(losses)
+
+    def update_generator(
+        self,
+        tape: tf.GradientTape,
+        batch: Batch,
+        fakes: Any,
+        labels: Tensor | None,
+        draw: int,
+    ) -> Tensor:
+        """One step of all generators; returns their mean adversarial loss."""
+        with tape:
+            losses = self.generator_losses(fakes, labels)
+            objective = tf.reduce_sum(losses)
+            if self.privacy_ratio > 0:
+                terms = self.privacy_losses(fakes, labels)
+                objective += self.privacy_ratio * tf.reduce_sum(terms)
+        self.minimize(tape, objective, self.trained_generators, self.g_optimizer)
         return tf.reduce_mean(losses)
 
     def generator_losses(self, fakes: list[Tensor], labels: Any) -> Tensor:

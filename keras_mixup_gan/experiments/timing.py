@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_mixup_gan.models import feeding
 from keras_mixup_gan.typing import FloatArray
 
 
@@ -85,7 +84,7 @@ def step_taker(model: Any, images: FloatArray, batch_size: int) -> Callable[[], 
     Returns:
         The function; it waits until the step's losses are known.
     """
-    batches, _ = feeding.training_batches(model, images, None, batch_size)
+    batches, _ = model.training_batches(images, batch_size=batch_size)
     iterator = iter(batches)
     model.make_train_function()
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.models import feeding
 from keras_mixup_gan.models.gan import GAN
+from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import (
     LabelMaps,
     StatelessDropout,
@@ -16,7 +16,7 @@ from keras_mixup_gan.models.layers import (
     normalization,
     policy_scope,
 )
-from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.optimizing import fake_loss, real_loss, row_losses
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
@@ -68,10 +68,8 @@ class DCGAN(GAN):
         check_choice(norm, ("layer", "group", "batch", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width)
         check_dropout(dropout, kwargs.get("dp"))
-        check_image_shape(image_shape)
+        image_shape = check_image_shape(image_shape)
         seed = secrets.randbits(31) if seed is None else seed
-        height, breadth, channels = image_shape
-        image_shape = (height, breadth, channels)
         with policy_scope(kwargs.get("dtype")):
             networks = (
                 build_generator(image_shape, latent_dim, width, num_classes, seed),
@@ -111,53 +109,23 @@ class DCGAN(GAN):
         own = {"width": self.width, "norm": self.norm, "dropout": self.dropout}
         return {**super().get_config(), **own}
 
-    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """`-log D(x) - log(1 - D(G(z)))` and the non-saturating `-log D(G(z))`."""
-        d_loss = tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
-        return d_loss, tf.reduce_mean(real_loss(fake))
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """`-log D(x) - log(1 - D(G(z)))`."""
+        return tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Discriminator updates, one on each batch, then one generator update.
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """The non-saturating `-log D(G(z))`."""
+        return tf.reduce_mean(real_loss(fake))
 
-        Args:
-            data: Prepared batches; their images are mixtures where the model mixes.
-
-        Returns:
-            Running means of the losses.
-        """
-        batches = feeding.prepared_batches(self, data)
-        d_loss: Tensor | None = None
-        for n, batch in enumerate(batches):
-            with tf.GradientTape() as tape:
-                fakes, labels = self.counterparts(batch, draw=n)
-            if self.dp is None:
-                d_loss = self.update_discriminator(batch, fakes, labels, draw=n)
-            else:
-                self.privately_update(batch, fakes, labels, draw=n)
-
-        with tape:  # goes on: the last fakes serve the generator too
-            seen = self.augmented(fakes, draw=2 * len(batches))
-            g_loss = self.generator_loss(seen, labels)
-        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
-        return self.finish_step(d_loss, g_loss)
-
-    def generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        """The non-saturating loss of generated images, as the discriminator sees them.
-
-        Args:
-            fakes: Images `(batch, height, width, channels)`.
-            labels: Their labels `(batch, num_classes)`, or `None`.
-
-        Returns:
-            Scalar.
-        """
-        return tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
+    def discriminator_objective(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What a discriminator update descends, for raw scores: its loss."""
+        return self.discriminator_loss(real, fake)
 
     def update_discriminator(
-        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
+        self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """One step of the discriminator; returns its loss."""
-        reals = self.augmented(batch["images"], 2 * draw)
+        """One step on reals and fakes, scored in one pass; see `GAN`."""
+        reals = self.augmented(batch.images, 2 * draw)
         fakes = self.augmented(fakes, 2 * draw + 1)
         with tf.GradientTape() as tape:
             if self.norm == "batch":  # whose statistics must not mix the two
@@ -166,33 +134,13 @@ class DCGAN(GAN):
             else:
                 real, fake = self.discriminate_both(reals, fakes, labels)
             objective = self.discriminator_objective(real, fake)
-            d_loss, _ = self.losses(real, fake)
+            d_loss = self.discriminator_loss(real, fake)
         self.minimize(tape, objective, self.discriminator, self.d_optimizer)
         return d_loss
 
-    def discriminator_objective(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What a discriminator update descends, for raw scores: its loss."""
-        return self.losses(real, fake)[0]
-
-    def privately_update(
-        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
-    ) -> None:
-        """The same with DP-SGD: real and generated rows clipped alike, noised once."""
-        absent = tf.zeros(tf.shape(fakes)[0], bool)
-        rows = {
-            "images": tf.concat([batch["images"], fakes], 0),
-            "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
-        }
-        if labels is not None:
-            rows["labels"] = tf.concat([batch["labels"], labels], 0)
-        mask = tf.concat([batch["mask"], ~absent], 0)
-        self.private_update(rows, mask, row_losses, draw)
-
-
-def row_losses(rows: dict[str, Tensor], discriminate: Any) -> Tensor:
-    """The discriminator's loss of each row, by whether its image is real."""
-    scores = discriminate(rows["images"], rows.get("labels"))
-    return tf.where(rows["is_real"], real_loss(scores), fake_loss(scores))
+    def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
+        """The same losses, of rows that are real or generated; see `GAN`."""
+        return row_losses(rows, discriminate)
 
 
 def build_generator(
@@ -282,8 +230,8 @@ def num_halvings(height: int, breadth: int) -> int:
     return count
 
 
-def check_image_shape(image_shape: tuple[int, int, int]) -> None:
-    """Raises a `ValueError` unless the networks can be built for these images."""
+def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
+    """The shape as a tuple, if the networks can be built for such images."""
     valid = len(image_shape) == 3 and min(image_shape) > 0
     if not valid or any(side < 8 or side % 4 for side in image_shape[:2]):
         raise ValueError(
@@ -291,6 +239,8 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
             f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "
             "e.g. `data.load_images(..., image_shape=(32, 32, 3))`."
         )
+    height, breadth, channels = image_shape
+    return height, breadth, channels
 
 
 def refuse_together(name: str, settings: dict[str, Any]) -> None:
@@ -298,7 +248,7 @@ def refuse_together(name: str, settings: dict[str, Any]) -> None:
     for key in ("mixup", "dp", "augment"):
         if settings.get(key) is not None:
             raise ValueError(
-                f"{name} is not defined together with `{key}`. Expected {key}=None. "
+                f"{name} cannot be combined with `{key}`. Expected {key}=None. "
                 f"Received: {key}={settings[key]!r}. Leave it out, or take a `DCGAN`."
             )
 
@@ -313,8 +263,8 @@ def check_dropout(dropout: float, dp: Any) -> None:
         )
     if dropout > 0 and dp is not None:
         raise ValueError(
-            "`dropout` and `dp` do not add up: an image's mask hangs on its place in "
-            "the batch, so that one image more or less would change the others' "
-            "gradients. Expected one of the two. Received: "
+            "`dropout` cannot be combined with `dp`: an image's mask depends on its "
+            "place in the batch, so that one image more or less would change the "
+            "others' gradients. Expected one of the two. Received: "
             f"dropout={dropout}, dp={dp}."
         )

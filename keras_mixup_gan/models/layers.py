@@ -36,12 +36,14 @@ class LabelMaps(keras.layers.Layer):
         Tensor `(batch, height, width, channels + num_classes)`.
     """
 
+    is_row_wise = True  # for `privacy.ghost`
+
     def call(self, inputs: list[Tensor]) -> Tensor:
         """Appends the labels."""
         images, labels = inputs
-        _, height, width, _ = images.shape
+        _, height, breadth, _ = images.shape
         maps = keras.ops.repeat(labels[:, None, None], height, axis=1)
-        maps = keras.ops.repeat(maps, width, axis=2)
+        maps = keras.ops.repeat(maps, breadth, axis=2)
         maps = keras.ops.cast(maps, images.dtype)
         return keras.ops.concatenate([images, maps], axis=-1)
 

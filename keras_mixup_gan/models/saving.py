@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
-_NETWORKS = {"self", "generator", "discriminator", "ema_generator", "kwargs"}
+_NETWORKS = {"self", "generator", "discriminator", "ema_generator", "networks"} | {
+    "is_private",
+    "kwargs",
+}
 _COUNTERS = ("steps", "num_examples", "expected_batch_size")
 # Stands in the settings of a preset, if at all.
 _CALIBRATED = ("calibrated_noise", "planned_updates")
@@ -71,12 +74,11 @@ def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
         "library": __version__,
         "keras": keras.__version__,
     }
-    if model.dp is not None:
+    if model.privacy is not None:
         # Updates whose weights were given up count too.
-        updates = model._private_steps()
+        updates = model.privacy.num_updates
         content["counters"]["steps"] = -(-updates // model.discriminator_steps)
-        seeded = model.dp.noise_seed is not None or model.noise_was_seeded
-        content["noise_was_seeded"] = seeded
+        content["noise_was_seeded"] = model.privacy.seeded
     named = {key: _value(variable) for key, variable in variables(model).items()}
     return PresetFiles.write(folder, content, named)
 
@@ -104,7 +106,9 @@ def load_preset(files: PresetFiles) -> "GAN":
     for key, number in counters.items():
         getattr(model, key).assign(number)
     model.generator.set_weights(model.ema_generator.get_weights())
-    model.noise_was_seeded = bool(files.content.get("noise_was_seeded", False))
+    if model.privacy is not None:
+        seeded = files.content.get("noise_was_seeded", False)
+        model.privacy.noise_was_seeded = bool(seeded)
     return model
 
 
@@ -134,7 +138,8 @@ def variables(model: "GAN") -> dict[str, Any]:
         for number, variable in enumerate(network.weights)
     }
     known = {id(variable) for variable in (*named.values(), *model.generator.weights)}
-    known |= {id(getattr(model, key, None)) for key in (*_COUNTERS, *_CALIBRATED)}
+    known |= {id(getattr(model, key)) for key in _COUNTERS}
+    known |= {id(getattr(model.privacy, key, None)) for key in _CALIBRATED}
     own = [variable for variable in model.weights if id(variable) not in known]
     return named | {f"model/{number:03}": v for number, v in enumerate(own)}
 

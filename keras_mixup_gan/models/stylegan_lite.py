@@ -16,10 +16,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.models import feeding
+from keras_mixup_gan.models import optimizing
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -29,12 +29,11 @@ from keras_mixup_gan.models.style_layers import (
     StyledConv,
     ToImage,
 )
+from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range, check_integer
 
 L = keras.layers
-# Streams of random numbers, beside those of the base class.
-_NOISE, _MIXED_LATENTS, _CROSSOVER, _MEAN_STYLES, _REFERENCES = 20, 21, 22, 23, 24
 _MAPPING_RATE = 0.01  # learning rate of the mapping network relative to the others'
 _MEAN_MOMENTUM, _MEAN_BATCH = 0.995, 16
 _SMALLEST_SIDE, _LARGEST_BASE = 4, 16
@@ -100,10 +99,8 @@ class StyleGANLite(GAN):
         check_integer(1, group_size=group_size)
         check_in_range(0, 1, style_mixing=style_mixing)
         check_in_range(0, math.inf, r1_gamma=r1_gamma)
-        check_image_shape(image_shape)
+        image_shape = check_image_shape(image_shape)
         seed = secrets.randbits(31) if seed is None else seed
-        height, breadth, channels = image_shape
-        image_shape = (height, breadth, channels)
         widths = [min(width * 4**n, max_width) for n in range(num_levels(image_shape))]
         groups = 1 if kwargs.get("dp") is not None else group_size
         with policy_scope(kwargs.get("dtype")):
@@ -184,14 +181,15 @@ class StyleGANLite(GAN):
         num_images = tf.shape(latents)[0]
         if self.style_mixing > 0:
             shape = (num_images, self.latent_dim)
-            others = self.random_normal(shape, _MIXED_LATENTS, draw)
+            others = self.random.normal(shape, StepStream.MIXED_LATENTS, draw)
             others = mapping(_joined(others, labels))[:, None]
             # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
-            uniform = self.random_uniform((num_images,), _CROSSOVER, draw)
+            uniform = self.random.uniform((num_images,), StepStream.CROSSOVERS, draw)
             crossover = 1 + tf.floor(uniform / self.style_mixing * (num_styles - 1))
             is_first = tf.range(num_styles, dtype=tf.float32) < crossover[:, None]
             styles = tf.where(is_first[..., None], styles, others)
-        noise = self.random_normal((num_images, num_noise), _NOISE, draw)
+        shape = (num_images, num_noise)
+        noise = self.random.normal(shape, StepStream.STYLE_NOISE, draw)
         return synthesis([styles, noise], training=True)
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
@@ -200,14 +198,13 @@ class StyleGANLite(GAN):
         # The same on every replica, so that they agree on the mean.
         latents = tf.random.stateless_normal(
             (num_classes * _MEAN_BATCH, self.latent_dim),
-            self.random_key(_MEAN_STYLES, draw=0),
+            self.random.key(StepStream.MEAN_STYLES, draw=0),
         )
         labels = tf.repeat(tf.eye(num_classes), _MEAN_BATCH, axis=0)
         mapping = self.ema_generator.get_layer("mapping")
         styles = mapping(_joined(latents, labels if self.num_classes else None))
         styles = tf.reshape(styles, (num_classes, _MEAN_BATCH, -1))
-        done = tf.cast(self.steps.value, tf.float32)
-        momentum = tf.minimum(_MEAN_MOMENTUM, (1 + done) / (10 + done))
+        momentum = optimizing.warmed_up(_MEAN_MOMENTUM, self.steps.value)
         self.mean_styles.assign(
             momentum * self.mean_styles
             + (1 - momentum) * tf.reduce_mean(styles, axis=1)
@@ -236,7 +233,8 @@ class StyleGANLite(GAN):
     def references(self, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The generated images, and labels, that complete the group of an image."""
         shape = (self.num_references, self.latent_dim)
-        latents = tf.random.stateless_normal(shape, (self.seed, _REFERENCES))
+        key = (self.seed, int(StepStream.REFERENCES))
+        latents = tf.random.stateless_normal(shape, key)
         if labels is not None:
             classes = tf.range(self.num_references) % self.num_classes
             labels = tf.one_hot(classes, self.num_classes)
@@ -244,39 +242,37 @@ class StyleGANLite(GAN):
 
     # === Training ===
 
-    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """`-log D(x) - log(1 - D(G(z)))` and the non-saturating `-log D(G(z))`."""
-        d_loss = tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
-        return d_loss, tf.reduce_mean(real_loss(fake))
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """`-log D(x) - log(1 - D(G(z)))`, without the penalty."""
+        return tf.reduce_mean(real_loss(real)) + tf.reduce_mean(fake_loss(fake))
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """The non-saturating `-log D(G(z))`."""
+        return tf.reduce_mean(real_loss(fake))
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Discriminator updates, the last of them together with the generator's.
-
-        Args:
-            data: A prepared batch; its images are mixtures where the model mixes.
-
-        Returns:
-            Running means of the losses, without the penalty.
-        """
-        batches = feeding.prepared_batches(self, data)
-        if self.dp is not None:
-            return self.private_train_step(batches)
+        """Discriminator updates, the last of them together with the generator's."""
+        if self.dp is not None:  # the generator follows the noisy discriminator
+            return super().train_step(data)
+        batches = self.pipeline.prepared(data)
         g_weights = self.generator.trainable_variables
         d_weights = self.discriminator.trainable_variables
+        g_gradients: list[Tensor] = []
         for n, batch in enumerate(batches):
-            labels = batch.get("labels")
             with tf.GradientTape(persistent=True) as tape:
-                reals = self.augmented(batch["images"], 2 * n)
-                fakes = self.augmented(self.fakes(batch, draw=n), 2 * n + 1)
+                reals = self.augmented(batch.images, 2 * n)
+                fakes, labels = self.counterparts(batch, n)
                 real = self.discriminate(reals, labels)
-                fake = self.discriminate(fakes, labels)
-                d_loss, g_loss = self.losses(real, fake)
-            gradients = self.gradients(tape, d_loss, d_weights, self.d_optimizer)
+                fake = self.discriminate(self.augmented(fakes, 2 * n + 1), labels)
+                d_loss = self.discriminator_loss(real, fake)
+                g_loss = self.generator_loss(fake)
+            gradients = optimizing.gradients(tape, d_loss, d_weights, self.d_optimizer)
             penalties = self.lazy_penalty_gradients(reals, labels)
             gradients = [a + b for a, b in zip(gradients, penalties, strict=True)]
-            g_gradients: list[Tensor] = []
             if n + 1 == len(batches):  # before the update that moves what it needs
-                g_gradients = self.gradients(tape, g_loss, g_weights, self.g_optimizer)
+                g_gradients = optimizing.gradients(
+                    tape, g_loss, g_weights, self.g_optimizer
+                )
             with tf.control_dependencies(g_gradients):
                 self.d_optimizer.apply(gradients, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)
@@ -296,64 +292,26 @@ class StyleGANLite(GAN):
             with tf.GradientTape() as tape:
                 penalty = r1_penalty(lambda x: self.discriminate(x, labels), images)
                 loss = self.r1_interval * self.r1_gamma * tf.reduce_mean(penalty)
-            gradients = self.gradients(tape, loss, weights, self.d_optimizer)
+            gradients = optimizing.gradients(tape, loss, weights, self.d_optimizer)
             pairs = zip(gradients, zeros, strict=True)
             return [zero if part is None else part for part, zero in pairs]
 
         is_due = tf.equal(self.steps.value % self.r1_interval, 0)
         return tf.cond(is_due, due, lambda: zeros)
 
-    def private_train_step(self, batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The same with DP-SGD, the generator following the noisy discriminator."""
-        for n, batch in enumerate(batches):
-            with tf.GradientTape() as tape:
-                fakes, labels = self.counterparts(batch, draw=n)
-            self.privately_update(batch, fakes, labels, draw=n)
-        with tape:  # goes on: the last fakes serve the generator too
-            g_loss = tf.reduce_mean(real_loss(self.discriminate(fakes, labels)))
-        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
-        return self.finish_step(None, g_loss)
-
-    def privately_update(
-        self, batch: dict[str, Tensor], fakes: Tensor, labels: Any, draw: int
-    ) -> None:
-        """One discriminator update: real and generated rows clipped, noised once."""
-        absent = tf.zeros(tf.shape(fakes)[0], bool)
-        rows = {
-            "images": tf.concat([batch["images"], fakes], 0),
-            "is_real": tf.concat([tf.ones_like(batch["mask"]), absent], 0),
-        }
-        if labels is not None:
-            rows["labels"] = tf.concat([batch["labels"], labels], 0)
-        mask = tf.concat([batch["mask"], ~absent], 0)
-        self.private_update(rows, mask, self.row_losses, draw)
-
     def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
         """The discriminator's losses, with the penalty where the image is real."""
-        images, labels = rows["images"], rows.get("labels")
-        scores = discriminate(images, labels)
-        losses = tf.where(rows["is_real"], real_loss(scores), fake_loss(scores))
+        losses = optimizing.row_losses(rows, discriminate)
         if self.r1_gamma == 0:
             return losses
-        penalties = r1_penalty(lambda x: discriminate(x, labels), images)
+        labels = rows.get("labels")
+        penalties = r1_penalty(lambda x: discriminate(x, labels), rows["images"])
         return losses + self.r1_gamma * tf.where(rows["is_real"], penalties, 0.0)
 
 
 def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Half the squared norm of the gradient of each image's score (Mescheder et al.).
-
-    Args:
-        score: Maps images to scores `(batch,)`.
-        images: Float32 tensor `(batch, height, width, channels)`.
-
-    Returns:
-        Float32 tensor `(batch,)`.
-    """
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        total = tf.reduce_sum(score(images))
-    gradient = tf.cast(tape.gradient(total, images), tf.float32)
-    return tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) / 2
+    """Half the squared norm of each image's score gradient (Mescheder et al.)."""
+    return optimizing.squared_slopes(score, images) / 2
 
 
 def build_generator(
@@ -483,8 +441,8 @@ def num_levels(image_shape: tuple[int, int, int]) -> int:
     return count
 
 
-def check_image_shape(image_shape: tuple[int, int, int]) -> None:
-    """Raises a `ValueError` unless the networks can be built for these images."""
+def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
+    """The shape as a tuple, if the networks can be built for such images."""
     valid = len(image_shape) == 3 and min(image_shape) > 0
     if valid:
         top = num_levels(image_shape) - 1
@@ -497,6 +455,8 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
             f"Received: image_shape={image_shape}. Resize the images, e.g. "
             "`data.load_images(..., image_shape=(32, 32, 3))`."
         )
+    height, breadth, channels = image_shape
+    return height, breadth, channels
 
 
 def _seeds(seed: int) -> Iterator[int]:

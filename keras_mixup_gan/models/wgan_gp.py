@@ -9,22 +9,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.models import feeding
 from keras_mixup_gan.models.dcgan import (
     build_discriminator,
     build_generator,
     check_image_shape,
 )
 from keras_mixup_gan.models.gan import GAN
+from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.optimizing import squared_slopes
 from keras_mixup_gan.models.partitions import hashed_choices
+from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
 L = keras.layers
-
-# Streams of random numbers: positions of interpolates, partners of private rows.
-_POSITIONS, _PARTNERS = 10, 11
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -83,10 +82,8 @@ class WGANGP(GAN):
         check_choice(norm, ("layer", "group", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width, critic_steps=critic_steps)
         check_in_range(0, float("inf"), gradient_penalty=gradient_penalty)
-        check_image_shape(image_shape)
+        image_shape = check_image_shape(image_shape)
         seed = secrets.randbits(31) if seed is None else seed
-        height, breadth, channels = image_shape
-        image_shape = (height, breadth, channels)
         with policy_scope(kwargs.get("dtype")):
             networks = (
                 build_generator(image_shape, latent_dim, width, num_classes, seed),
@@ -131,7 +128,7 @@ class WGANGP(GAN):
     def compile(
         self, g_optimizer: Any = "adam", d_optimizer: Any = "adam", **kwargs: Any
     ) -> None:
-        """Sets the two optimizers; see `GAN.compile`.
+        """Sets the two optimizers; see `NetworkPair.compile`.
 
         Raises:
             ValueError: If a layer of the critic does not go with the penalty.
@@ -139,49 +136,40 @@ class WGANGP(GAN):
         check_critic(self.critic)
         super().compile(g_optimizer, d_optimizer, **kwargs)
 
-    def losses(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """`D(G(z)) - D(x)`, without the penalty, and `-D(G(z))`."""
-        return tf.reduce_mean(fake) - tf.reduce_mean(real), -tf.reduce_mean(fake)
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """`D(G(z)) - D(x)`, without the penalty."""
+        return tf.reduce_mean(fake) - tf.reduce_mean(real)
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Algorithm 1: `critic_steps` critic updates, then one of the generator.
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """`-D(G(z))`."""
+        return -tf.reduce_mean(fake)
 
-        Args:
-            data: Prepared batches; their images are mixtures where the model mixes.
-
-        Returns:
-            Running means of the losses.
-        """
-        batches = feeding.prepared_batches(self, data)
-        if self.dp is not None:
-            return self.private_train_step(batches)
-
-        for n, batch in enumerate(batches):
-            labels = batch.get("labels")
-            reals = _labeled(self.augmented(batch["images"], 2 * n), labels)
-            fakes = _labeled(self.augmented(self.fakes(batch, n), 2 * n + 1), labels)
-            between = interpolate(fakes, reals, self.positions(reals, n))
-            with tf.GradientTape() as tape:
-                real, fake = self.judge(reals, fakes)
-                d_loss, _ = self.losses(real, fake)
-                loss = d_loss + tf.reduce_mean(self.penalties(**between))
-            self.minimize(tape, loss, self.critic, self.d_optimizer)
-
-        n, batch = len(batches), batches[-1]
+    def update_discriminator(
+        self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
+    ) -> Tensor:
+        """Lines 3 to 9 of Algorithm 1: one update of the critic; see `GAN`."""
+        reals = self.augmented(batch.images, 2 * draw)
+        fakes = self.augmented(fakes, 2 * draw + 1)
+        between = interpolate(fakes, reals, self.positions(reals, draw))
         with tf.GradientTape() as tape:
-            fakes = self.augmented(self.fakes(batch, n), 2 * n)
-            g_loss = -tf.reduce_mean(self.discriminate(fakes, batch.get("labels")))
-        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
-        return self.finish_step(d_loss, g_loss)
+            real, fake = self.discriminate_both(reals, fakes, labels)
+            d_loss = self.discriminator_loss(real, fake)
+            loss = d_loss + tf.reduce_mean(self.penalties(between, labels))
+        self.minimize(tape, loss, self.critic, self.d_optimizer)
+        return d_loss
 
-    def judge(
-        self, reals: dict[str, Tensor], fakes: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Scores of as many real as generated images, in one pass of the critic."""
-        both = {name: tf.concat([reals[name], fakes[name]], 0) for name in reals}
-        scores = self.discriminate(both["images"], both.get("labels"))
-        real, fake = tf.split(scores, 2)
-        return real, fake
+    def update_generator(
+        self,
+        tape: tf.GradientTape,
+        batch: Batch,
+        fakes: Any,
+        labels: Tensor | None,
+        draw: int,
+    ) -> Tensor:
+        """Lines 11 and 12, on latents that the critic has not met; see `GAN`."""
+        with tf.GradientTape() as tape:
+            fakes, labels = self.counterparts(batch, draw + 1, noise_draw=draw)
+        return super().update_generator(tape, batch, fakes, labels, draw)
 
     def penalties(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """`gradient_penalty * (|grad_x D(x)| - 1)^2` of each image, in float32.
@@ -193,101 +181,61 @@ class WGANGP(GAN):
         Returns:
             Tensor `(batch,)`, differentiable by the critic's weights.
         """
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            scores = self.discriminate(images, labels)
-        slopes = tf.cast(tape.gradient(scores, images), tf.float32)
+        squares = squared_slopes(lambda x: self.discriminate(x, labels), images)
         # The root has no derivative at 0, where a critic may start.
-        norms = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)) + 1e-12)
-        return self.gradient_penalty * tf.square(norms - 1)
+        return self.gradient_penalty * tf.square(tf.sqrt(squares + 1e-12) - 1)
 
-    def positions(self, rows: dict[str, Tensor], draw: int) -> Tensor:
-        """Where on their lines interpolates lie: a uniform number for each row."""
-        num_rows = tf.shape(rows["images"])[0]
-        return self.random_uniform((num_rows,), _POSITIONS, draw)
+    def positions(self, images: Tensor, draw: int) -> Tensor:
+        """Where on their lines interpolates lie: a uniform number for each image."""
+        num_images = tf.shape(images)[0]
+        return self.random.uniform((num_images,), StepStream.INTERPOLATES, draw)
 
     # === With DP-SGD ===
 
-    def private_train_step(self, batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The same with DP-SGD: a row is an image, a fake and the penalty between.
-
-        Their gradients are clipped as one, so that an image counts once. Labels of
-        generated images are drawn uniformly, not taken from the batch.
-        """
-        num_fakes = tf.cast(self.expected_batch_size.value, tf.int32)
-        for n, batch in enumerate(batches):
-            rows = self.private_rows(batch, num_fakes, n)
-            self.private_update(rows, batch["mask"], self.row_losses, n)
-
-        n = len(batches)
-        labels = self.random_labels(num_fakes, n)
-        with tf.GradientTape() as tape:
-            fakes = self.clean_fakes(num_fakes, labels, n)
-            g_loss = -tf.reduce_mean(self.discriminate(fakes, labels))
-        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
-        return self.finish_step(None, g_loss)
-
-    def row_losses(self, rows: dict[str, Any], discriminate: Any) -> Tensor:
-        """`D(fake) - D(real)` and the penalty between them, labels too, of each row."""
-        real, fake = self.judge(rows["real"], rows["fake"])
-        between = interpolate(rows["fake"], rows["real"], rows["position"])
-        return fake - real + self.penalties(**between)
-
     def private_rows(
-        self, batch: dict[str, Tensor], num_fakes: Tensor, draw: int
-    ) -> dict[str, Any]:
-        """The rows of a critic update, each a function of its own image alone.
+        self, batch: Batch, fakes: Tensor, labels: Tensor | None, draw: int
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """A row is an image, a fake and where the penalty lies between them.
 
-        The fakes and positions to choose from do not depend on the batch, and an
-        image's choice depends on its pixels, not on its place: were it paired with
-        the fake at its place, one more image would shift the others' partners, and
-        their gradients with them.
+        Their gradients are clipped as one, so that an image counts once. The fakes and
+        positions to choose from do not depend on the batch, and an image's choice
+        depends on its pixels, not on its place: were it paired with the fake at its
+        place, one more image would shift the others' partners, and their gradients
+        with them.
         """
-        real = _labeled(batch["images"], batch.get("labels"))
-        images = real["images"]
         weights = tf.random.stateless_uniform(
-            (images.shape[1:].num_elements(),),
-            self.random_key(_PARTNERS, draw),
+            (batch.images.shape[1:].num_elements(),),
+            self.random.key(StepStream.PARTNERS, draw),
             minval=None,
             maxval=None,
             dtype=tf.int64,
         )
-        partners = hashed_choices(images, weights, num_fakes)
+        partners = hashed_choices(batch.images, weights, tf.shape(fakes)[0])
+        choices = {"fakes": fakes, "positions": self.positions(fakes, draw)}
+        rows = {"images": batch.images}
+        if labels is not None:
+            rows["labels"], choices["fake_labels"] = batch.labels, labels
+        chosen = {name: tf.gather(part, partners) for name, part in choices.items()}
+        return rows | chosen, batch.mask
 
-        labels = self.random_labels(num_fakes, draw)
-        fake = _labeled(self.clean_fakes(num_fakes, labels, draw), labels)
-        choices = {"fake": fake, "position": self.positions(fake, draw)}
-        chosen = tf.nest.map_structure(lambda part: tf.gather(part, partners), choices)
-        return {"real": real, **chosen}
+    def row_losses(self, rows: dict[str, Any], discriminate: Any) -> Tensor:
+        """`D(fake) - D(real)` and the penalty between them, labels too, of each row."""
+        images, labels = rows["images"], rows.get("labels")
+        fakes, fake_labels = rows["fakes"], rows.get("fake_labels")
+        both = None if labels is None else tf.concat([labels, fake_labels], 0)
+        scores = discriminate(tf.concat([images, fakes], 0), both)
+        real, fake = tf.split(scores, 2)
+        images, labels = (
+            None if end is None else interpolate(start, end, rows["positions"])
+            for start, end in ((fakes, images), (fake_labels, labels))
+        )
+        return fake - real + self.penalties(images, labels)
 
 
-def _labeled(images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-    """Images, with their labels where the model is conditional, in float32."""
-    rows = {"images": images, "labels": labels}
-    return {
-        name: tf.cast(part, tf.float32)
-        for name, part in rows.items()
-        if part is not None
-    }
-
-
-def interpolate(start: Any, end: Any, positions: Tensor) -> Any:
-    """Points between two structures of tensors, row by row.
-
-    Args:
-        start: Tensor or structure of tensors `(batch, ...)`.
-        end: The same for the other ends.
-        positions: Tensor `(batch,)`, 0 at the start and 1 at the end.
-
-    Returns:
-        `start + position * (end - start)`, exact where both ends are equal.
-    """
-
-    def between(first: Tensor, last: Tensor) -> Tensor:
-        shape = (-1, *[1] * (len(first.shape) - 1))
-        return first + tf.reshape(positions, shape) * (last - first)
-
-    return tf.nest.map_structure(between, start, end)
+def interpolate(start: Tensor, end: Tensor, positions: Tensor) -> Tensor:
+    """Points between two batches, row by row: 0 is the start and 1 the end."""
+    shape = (-1, *[1] * (len(start.shape) - 1))
+    return start + tf.reshape(positions, shape) * (end - start)
 
 
 def check_critic(network: keras.Model) -> None:

@@ -17,7 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.privacy import tfp
+from keras_mixup_gan.privacy.sensitivity import of_mixup
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import (
     check_choice,
@@ -243,6 +245,25 @@ class _NoiseSource:
     def add(self, total: Tensor, stddev: Tensor) -> Tensor:
         noise = self._generator.normal(tf.shape(total), stddev=stddev)
         return total + tf.cast(noise, total.dtype)
+
+
+def refuse_combinations(dp: DPSGD, mixup: MixUp | None, augment: str | None) -> None:
+    """Raises a `ValueError` if images would not count once each in a private sum."""
+    if mixup is not None:
+        multiple = of_mixup(mixup)
+        norms = f"{multiple:g}" if multiple < float("inf") else "unboundedly many"
+        raise ValueError(
+            "`mixup` cannot be combined with `dp`: one image enters several mixtures of"
+            f" a step and can move their clipped sum by {norms} clipping norms, not "
+            f"one. Expected one of the two. Received: mixup={mixup}, dp={dp}."
+        )
+    if augment is not None:
+        raise ValueError(
+            "`augment` cannot be combined with `dp`: an image's augmentation depends on"
+            " its place in the batch, so that one image more or less would change "
+            "the others' gradients. Expected one of the two. Received: "
+            f"augment={augment!r}, dp={dp}."
+        )
 
 
 def refuse_batch_norm(network: keras.Model) -> None:

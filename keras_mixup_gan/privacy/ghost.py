@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.models.layers import LabelMaps
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.typing import Tensor
 
 L = keras.layers
 
-# Layers without weights that treat each row by itself.
+# Layers without weights that treat each row by itself; others may say so of themselves,
+# in an attribute `is_row_wise` of their class.
 _PLAIN = {
     L.InputLayer,
     L.ReLU,
@@ -39,7 +39,6 @@ _PLAIN = {
     L.ZeroPadding2D,
     L.Cropping2D,
     L.UpSampling2D,
-    LabelMaps,
 }
 _ACTIVATIONS = {
     getattr(keras.activations, name)
@@ -137,7 +136,7 @@ def _nodes(network: keras.Model) -> list[Any]:
 def _obstacle(layer: Any, node: Any) -> str | None:
     """Why the gradients of one layer are not known, if they are not."""
     kind = type(layer)
-    if kind in _PLAIN:
+    if kind in _PLAIN or vars(kind).get("is_row_wise", False):
         return None
     if kind is L.Activation and layer.activation in _ACTIVATIONS:
         return None

@@ -45,7 +45,7 @@ def test_dropout_keeps_the_mean():
 
 
 def test_private_models_and_impossible_rates_are_refused():
-    with pytest.raises(ValueError, match="`dropout` and `dp` do not add up"):
+    with pytest.raises(ValueError, match="`dropout` cannot be combined with `dp`"):
         zoo.dcgan(dropout=0.5, dp=DPSGD())
     with pytest.raises(ValueError, match="below 1"):
         zoo.dcgan(dropout=1.0)

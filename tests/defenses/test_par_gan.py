@@ -78,7 +78,7 @@ def test_training_goes_on_to_the_bit(num_classes, tmp_path):
 
 def test_what_would_join_the_parts_is_refused():
     for settings in ({"mixup": True}, {"augment": "color"}):
-        with pytest.raises(ValueError, match="PARGAN is not defined together with"):
+        with pytest.raises(ValueError, match="PARGAN cannot be combined with"):
             build(defenses.PARGANDefense(), **settings)
     with pytest.raises(ValueError, match="norm='batch'"):
         defenses.PARGAN(norm="batch")

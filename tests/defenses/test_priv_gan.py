@@ -81,7 +81,7 @@ def test_training_goes_on_to_the_bit(num_classes, tmp_path):
 
 
 def test_a_second_defense_and_impossible_settings_are_refused():
-    with pytest.raises(ValueError, match="PrivGAN is not defined together with `aug"):
+    with pytest.raises(ValueError, match="PrivGAN cannot be combined with `aug"):
         build(defenses.PrivGANDefense(), augment="color")
     with pytest.raises(ValueError, match="privacy_ratio"):
         defenses.PrivGAN(privacy_ratio=-1.0)

@@ -67,9 +67,9 @@ def test_training_goes_on_to_the_bit(num_classes, tmp_path):
 
 
 def test_a_second_defense_and_impossible_levels_are_refused():
-    with pytest.raises(ValueError, match="not defined together with `augment`"):
+    with pytest.raises(ValueError, match="cannot be combined with `augment`"):
         defenses.RelaxLossDCGAN(augment="color")
-    with pytest.raises(ValueError, match="not defined together with `mixup`"):
+    with pytest.raises(ValueError, match="cannot be combined with `mixup`"):
         build(defenses.RelaxLoss(), mixup=True)
     with pytest.raises(ValueError, match="alpha"):
         defenses.RelaxLossDCGAN(alpha=-1.0)

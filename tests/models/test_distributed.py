@@ -74,7 +74,7 @@ def test_each_device_draws_noise_of_its_own():
     with strategy.scope():
         model = make()
         draws = strategy.run(lambda: model.latents(4, draw=0)).values
-        keys = strategy.run(lambda: model.random_key(0, 0, per_replica=True)).values
+        keys = strategy.run(lambda: model.random.key(0, 0, per_replica=True)).values
     whole = make().latents(8, draw=0)
     np.testing.assert_array_equal(np.concatenate(draws), whole)
     assert not np.array_equal(*[key.numpy() for key in keys])

@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_mixup_gan import DPSGD, MixUp
 from keras_mixup_gan.data.batches import shuffled_indices
 from keras_mixup_gan.models import DCGAN
-from keras_mixup_gan.models.feeding import training_batches
 from tests.models.tiny import (
     NUM_CLASSES,
     assert_same_state,
@@ -192,7 +191,8 @@ class Spy(DCGAN):
     """Writes down what passes through a step that runs eagerly."""
 
     def train_step(self, data):
-        log.append({"batch": data, "discriminated": [], "clean": []})
+        [batch] = data if len(data) == 1 else [data]
+        log.append({"batch": batch, "discriminated": [], "clean": []})
         return super().train_step(data)
 
     def discriminate_both(self, reals, fakes, labels):
@@ -373,8 +373,8 @@ def test_the_same_mixtures_are_drawn_for_a_seed_of_the_transform():
     batches = []
     for model_seed, mixup_seed in ((0, 5), (1, 5), (0, 6), (0, None)):
         model = make(mixup=MixUp(seed=mixup_seed), seed=model_seed, compile=False)
-        prepared, _ = training_batches(model, images, None, 4)
-        batches.append([batch["weights"].numpy() for batch in prepared.take(2)])
+        prepared, _ = model.training_batches(images, batch_size=4)
+        batches.append([batch["weights"].numpy() for [batch] in prepared.take(2)])
     np.testing.assert_array_equal(batches[0], batches[1])
     assert not np.array_equal(batches[0], batches[2])
     assert not np.array_equal(batches[0], batches[3])

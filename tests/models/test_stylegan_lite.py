@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models import StyleGANLite
-from keras_mixup_gan.models.losses import fake_loss, real_loss
+from keras_mixup_gan.models.inputs import Batch
+from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.models.recipes import load_recipe
 from keras_mixup_gan.models.style_layers import MinibatchStddev
 from keras_mixup_gan.models.stylegan_lite import num_levels, r1_penalty
@@ -101,11 +102,13 @@ def test_arguments_out_of_range(wrong):
 def test_every_weight_of_both_networks_gets_a_gradient(trained):
     images = tf.constant(random_images(4))
     labels = tf.one_hot(random_labels(4), NUM_CLASSES)
-    batch = {"images": images, "labels": labels}
+    batch = Batch(images, labels)
     with tf.GradientTape(persistent=True) as tape:
         real = trained.discriminate(images, labels)
-        fake = trained.discriminate(trained.fakes(batch, draw=0), labels)
-        d_loss, g_loss = trained.losses(real, fake)
+        fakes, _ = trained.counterparts(batch, draw=0)
+        fake = trained.discriminate(fakes, labels)
+        d_loss = trained.discriminator_loss(real, fake)
+        g_loss = trained.generator_loss(fake)
     networks = {"generator": g_loss, "discriminator": d_loss}
     for name, loss in networks.items():
         weights = getattr(trained, name).trainable_variables

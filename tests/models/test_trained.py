@@ -94,7 +94,7 @@ def test_too_few_batches_for_a_step():
 
 
 def test_augmentation_and_dp_are_refused_together():
-    with pytest.raises(ValueError, match="hangs on its place in the batch"):
+    with pytest.raises(ValueError, match="depends on its place in the batch"):
         make(augment="color", dp=DPSGD())
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models import WGANGP
-from keras_mixup_gan.models.feeding import training_batches
+from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.wgan_gp import check_critic, interpolate
 from keras_mixup_gan.privacy import accounting
 from tests.models.tiny import (
@@ -34,8 +34,13 @@ def eager(**arguments):
 def prepared(model, num_images=8, batch_size=4):
     """The batches of a model's first training step."""
     labels = None if model.num_classes is None else random_labels(num_images)
-    data, _ = training_batches(model, random_images(num_images), labels, batch_size)
+    data, _ = model.training_batches(random_images(num_images), labels, batch_size)
     return next(iter(data))
+
+
+def batches_of(model, data):
+    """The same as a step reads them."""
+    return model.pipeline.prepared(data)
 
 
 def with_linear_critic(weights):
@@ -95,32 +100,27 @@ def test_the_penalty_has_the_weight_that_was_asked_for():
 
 def test_every_image_has_a_position_of_its_own():
     model = make()
-    rows = {"images": tf.zeros((2000, 8, 8, 1))}
-    positions = np.array(model.positions(rows, 0))
+    images = tf.zeros((2000, 8, 8, 1))
+    positions = np.array(model.positions(images, 0))
     assert positions.shape == (2000,)
     assert 0 <= positions.min() < 0.01
     assert 0.99 < positions.max() < 1
     assert abs(positions.mean() - 0.5) < 0.03
     assert len(np.unique(positions)) > 1900
-    assert not np.array_equal(positions, model.positions(rows, 1))
+    assert not np.array_equal(positions, model.positions(images, 1))
     model.steps.assign_add(1)
-    assert not np.array_equal(positions, model.positions(rows, 0))
+    assert not np.array_equal(positions, model.positions(images, 0))
 
 
 def test_interpolates_lie_on_the_line_and_keep_a_common_label():
     start, end = random_images(3), random_images(3, seed=1)
     labels = tf.nn.softmax(np.random.default_rng(2).standard_normal((3, 4)))
-    points = interpolate(
-        {"images": start, "labels": labels},
-        {"images": end, "labels": labels},
-        tf.constant([0.0, 0.25, 1.0], tf.float64),
-    )
-    np.testing.assert_array_equal(points["images"][0], start[0])
-    np.testing.assert_allclose(
-        points["images"][1], 0.75 * start[1] + 0.25 * end[1], atol=1e-6
-    )
-    np.testing.assert_allclose(points["images"][2], end[2], atol=1e-6)
-    np.testing.assert_array_equal(points["labels"], labels)
+    positions = tf.constant([0.0, 0.25, 1.0], tf.float64)
+    points = interpolate(start, end, positions)
+    np.testing.assert_array_equal(points[0], start[0])
+    np.testing.assert_allclose(points[1], 0.75 * start[1] + 0.25 * end[1], atol=1e-6)
+    np.testing.assert_allclose(points[2], end[2], atol=1e-6)
+    np.testing.assert_array_equal(interpolate(labels, labels, positions), labels)
 
 
 @pytest.mark.parametrize("num_classes", [None, NUM_CLASSES])
@@ -158,11 +158,11 @@ def test_a_step_is_algorithm_1(num_classes):
     def join(inputs, labels):
         return inputs if labels is None else [inputs, labels]
 
-    for n, batch in enumerate(prepared(twin)):
-        labels = batch.get("labels")
-        reals, latents = batch["images"], twin.latents(4, n)
+    for n, batch in enumerate(batches_of(twin, prepared(twin))):
+        labels = batch.labels
+        reals, latents = batch.images, twin.latents(4, n)
         fakes = twin.generator(join(latents, labels), training=True)
-        positions, losses, distances = twin.positions(batch, n), [], []
+        positions, losses, distances = twin.positions(reals, n), [], []
         with tf.GradientTape() as tape:
             for i in range(4):
                 label = None if labels is None else labels[i : i + 1]
@@ -319,14 +319,19 @@ def private(**arguments):
 @pytest.mark.parametrize("num_classes", [None, NUM_CLASSES])
 def test_private_rows_add_up_to_the_loss_of_the_batch(num_classes):
     model = private(num_classes=num_classes)
-    batch = prepared(model)[0]
-    rows = model.private_rows(batch, tf.constant(4), 0)
+    batch = batches_of(model, prepared(model))[0]
+    fakes, labels = model.counterparts(batch, 0)
+    rows, mask = model.private_rows(batch, fakes, labels, 0)
     weights = model.critic.trainable_variables
     with tf.GradientTape() as tape:
-        real, fake = model.judge(rows["real"], rows["fake"])
-        between = interpolate(rows["fake"], rows["real"], rows["position"])
-        losses = fake - real + model.penalties(**between)
-        total = tf.reduce_sum(tf.boolean_mask(losses, batch["mask"]))
+        real = model.discriminate(rows["images"], rows.get("labels"))
+        fake = model.discriminate(rows["fakes"], rows.get("fake_labels"))
+        ends = [(rows["fakes"], rows["images"])]
+        if num_classes is not None:
+            ends.append((rows["fake_labels"], rows["labels"]))
+        between = [interpolate(*pair, rows["positions"]) for pair in ends]
+        losses = fake - real + model.penalties(*between)
+        total = tf.reduce_sum(tf.boolean_mask(losses, mask))
     gradients = tape.gradient(total, weights)
     one_by_one = [
         model.row_losses(
@@ -338,7 +343,7 @@ def test_private_rows_add_up_to_the_loss_of_the_batch(num_classes):
     np.testing.assert_allclose(one_by_one, losses, rtol=1e-4)
 
     before = [np.array(weight) for weight in weights]
-    model.private_update(rows, batch["mask"], model.row_losses)
+    model.privately_update(batch, fakes, labels, 0)
     for weight, start, gradient in zip(weights, before, gradients, strict=True):
         # Per expected image: one row holds the image, its fake and the penalty.
         np.testing.assert_allclose(
@@ -349,14 +354,15 @@ def test_private_rows_add_up_to_the_loss_of_the_batch(num_classes):
 @pytest.mark.parametrize("num_classes", [None, NUM_CLASSES])
 def test_an_image_more_changes_no_other_row(num_classes):
     model = make(dp=DPSGD(noise_seed=3), num_classes=num_classes)
+    model.privacy.begin(30, 16)
     images = random_images(30)
     labels = np.eye(3, dtype="float32")[random_labels(30)]
 
     def rows_of(chosen):
-        batch = {"images": tf.constant(images[chosen])}
-        if num_classes is not None:
-            batch["labels"] = tf.constant(labels[chosen])
-        return model.private_rows(batch, tf.constant(16), 0)
+        rows_of_labels = tf.constant(labels[chosen]) if num_classes else None
+        batch = Batch(tf.constant(images[chosen]), rows_of_labels)
+        rows, _ = model.private_rows(batch, *model.counterparts(batch, 0), 0)
+        return rows
 
     everyone = rows_of(np.arange(30))
     without = rows_of(np.delete(np.arange(30), 3)[::-1])
@@ -368,9 +374,9 @@ def test_an_image_more_changes_no_other_row(num_classes):
         without,
     )
     # Partners differ from image to image, and from step to step.
-    assert len(np.unique(everyone["position"])) > 8
+    assert len(np.unique(everyone["positions"])) > 8
     model.steps.assign_add(1)
-    assert not np.array_equal(everyone["position"], rows_of(range(30))["position"])
+    assert not np.array_equal(everyone["positions"], rows_of(range(30))["positions"])
 
 
 # === Mistakes ===

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
-from keras_mixup_gan.models.feeding import training_batches
 from keras_mixup_gan.privacy import epsilon
 from tests.models.tiny import (
     NUM_CLASSES,
@@ -76,7 +75,7 @@ def test_statement_repeats_the_epsilon(trained):
 def test_statement_owns_up_to_a_declared_seed():
     model = make(dp=DPSGD(noise_seed=1))
     assert "epsilon is 0" in model.privacy_statement(DELTA)
-    model.begin_private_training(20, 5)
+    model.privacy.begin(20, 5)
     model.steps.assign(4)
     assert "declared seed" in model.privacy_statement(DELTA)
 
@@ -126,9 +125,9 @@ def test_noise_and_sampling_are_fresh_whatever_the_global_seed():
 
 def test_batches_are_poisson_sampled_at_the_accounted_rate():
     model = make(dp=DPSGD(noise_seed=0), compile=False)
-    batches, length = training_batches(model, random_images(40), None, 8)
+    batches, length = model.training_batches(random_images(40), None, 8)
     assert length == 5
-    sizes = [int(batch["mask"].numpy().sum()) for batch in batches.take(300)]
+    sizes = [int(batch["mask"].numpy().sum()) for [batch] in batches.take(300)]
     assert abs(np.mean(sizes) - 8) < 5 * np.sqrt(8 * 0.8 / 300)
     assert np.var(sizes) == pytest.approx(8 * 0.8, rel=0.5)
 
@@ -145,8 +144,8 @@ def test_the_public_size_of_the_training_set_sets_rate_and_length(realized):
     assert model.epsilon(DELTA) == epsilon(5 / 20, 2.0, 8, DELTA)
 
     model = make(dp=DPSGD(noise_seed=0, num_examples=20), compile=False)
-    batches, _ = training_batches(model, random_images(realized), None, 5)
-    sizes = [int(batch["mask"].numpy().sum()) for batch in batches.take(300)]
+    batches, _ = model.training_batches(random_images(realized), None, 5)
+    sizes = [int(batch["mask"].numpy().sum()) for [batch] in batches.take(300)]
     spread = np.sqrt(realized * 0.25 * 0.75 / 300)
     assert abs(np.mean(sizes) - realized / 4) < 5 * spread
 
@@ -161,14 +160,14 @@ def test_a_data_set_is_sampled_image_by_image():
     images, labels = random_images(12), random_labels(12)
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
     model = make(dp=DPSGD(), num_classes=NUM_CLASSES)
-    batches, length = training_batches(model, dataset, None, None)
+    batches, length = model.training_batches(dataset)
     assert length == 3
     assert (int(model.num_examples), int(model.expected_batch_size)) == (12, 4)
     of_image = {
         image.tobytes(): label for image, label in zip(images, labels, strict=True)
     }
     seen = set()
-    for batch in batches.take(30):
+    for [batch] in batches.take(30):
         for image, label, present in zip(
             batch["images"].numpy(), batch["labels"].numpy(), batch["mask"], strict=True
         ):
@@ -185,9 +184,9 @@ def test_without_noise_and_clipping_a_step_is_the_ordinary_one():
     sgd = keras.optimizers.SGD
     private.compile(sgd(0.05), sgd(0.1))
     ordinary.compile(sgd(0.05), sgd(0.05))
-    private.begin_private_training(10, 4)
+    private.privacy.begin(10, 4)
     images = tf.constant(random_images(4))
-    private.train_step({"images": images, "mask": tf.ones(4, bool)})
+    private.train_step(({"images": images, "mask": tf.ones(4, bool)},))
     ordinary.train_step({"images": images})
     for network in ("discriminator", "generator", "ema_generator"):
         ours, theirs = getattr(private, network), getattr(ordinary, network)
@@ -197,9 +196,10 @@ def test_without_noise_and_clipping_a_step_is_the_ordinary_one():
 
 def test_a_step_without_any_image_still_trains_on_noise():
     model = make(dp=DPSGD(noise_multiplier=1.0))
-    model.begin_private_training(10, 4)
+    model.privacy.begin(10, 4)
     before = [np.array(weight) for weight in model.discriminator.weights]
-    model.train_step({"images": tf.zeros((1, 8, 8, 1)), "mask": tf.zeros(1, bool)})
+    empty = {"images": tf.zeros((1, 8, 8, 1)), "mask": tf.zeros(1, bool)}
+    model.train_step((empty,))
     assert int(model.steps) == 1
     for weight, start in zip(model.discriminator.weights, before, strict=True):
         assert np.all(np.isfinite(weight))
@@ -225,7 +225,9 @@ def test_batch_normalization_is_refused():
     ],
 )
 def test_mixup_with_dp_is_refused(mixup, norms):
-    message = rf"`mixup` and `dp`.* by {norms} clipping norms.*Received: "
+    message = (
+        rf"`mixup` cannot be combined with `dp`.* by {norms} clipping norms.*Received: "
+    )
     with pytest.raises(ValueError, match=message) as caught:
         make(mixup=mixup, dp=DPSGD())
     assert "\n" not in str(caught.value)

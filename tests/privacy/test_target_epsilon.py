@@ -118,4 +118,4 @@ def test_a_plan_that_was_never_begun_binds_nothing():
     assert model.noise_multiplier == noise_multiplier_for(2.0, DELTA, 10 / 20, 2)
     assert model.noise_multiplier != planned
     assert 1.9 < model.epsilon(DELTA, "rdp") <= 2
-    assert model._private_gradients.noise_multiplier == model.noise_multiplier
+    assert model.privacy._private_gradients.noise_multiplier == model.noise_multiplier

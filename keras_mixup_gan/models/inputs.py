@@ -1,0 +1,381 @@
+"""From what users pass to `fit` to the batches that a training step takes.
+
+A data set's batches are dicts with the fields of `Batch` that apply: a replicated data
+set cannot carry the others, which are `None`. The step reads them as `Batch`.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup_gan.data.batches import (
+    poisson_batches,
+    shuffled_indices,
+    step_counter,
+)
+from keras_mixup_gan.mixup import (
+    MixUp,
+    as_batch,
+    check_batches,
+    is_mixed,
+    keep_cardinality,
+)
+from keras_mixup_gan.privacy.dpsgd import DPSGD
+from keras_mixup_gan.randomness import StepStream
+from keras_mixup_gan.typing import FloatArray, Tensor
+from keras_mixup_gan.validation import check_images, check_integer, class_rows
+
+# What the assertions that run inside a data set begin with.
+_DATA_ERRORS = ("Images of the data set ", "Labels of the data set ", "Mixing ")
+
+
+class Batch(NamedTuple):
+    """What one discriminator update takes; what does not apply is `None`.
+
+    Attributes:
+        images: Float32 tensor `(batch, height, width, channels)`, mixed where the model
+            mixes.
+        labels: Rows `(batch, num_classes)` of a conditional model, mixed alike.
+        weights: How the images were mixed, `(batch, num_sources)`, by which generated
+            counterparts are to be mixed.
+        source_labels: Labels `(num_sources, num_classes)` before mixing.
+        mask: Boolean `(batch,)` with DP-SGD, `False` where a row is absent.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    weights: Tensor | None = None
+    source_labels: Tensor | None = None
+    mask: Tensor | None = None
+
+
+class TrainingBatches(NamedTuple):
+    """What `fit` trains on.
+
+    Attributes:
+        dataset: Yields tuples of as many batches as a step has discriminator updates.
+        length: Steps in an epoch; `None` for all that there are.
+        sampling: The number of examples that Poisson sampling chooses from, and how
+            many it is expected to choose; `None` without DP-SGD.
+    """
+
+    dataset: tf.data.Dataset
+    length: int | None
+    sampling: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class InputPipeline:
+    """How a model takes images: their shape and classes, and what is done to them.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        num_classes: Number of classes of a conditional model, or `None`.
+        mixup: The transform of training images, or `None`.
+        dp: Settings of DP-SGD, which samples the training set, or `None`.
+        seed: Integer seed.
+        batches_per_step: Batches of a training step, one a discriminator update.
+        next_batch: Tells how many batches training has used.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    mixup: MixUp | None
+    dp: DPSGD | None
+    seed: int
+    batches_per_step: int
+    next_batch: Callable[[], int]
+
+    def __post_init__(self) -> None:
+        mixup = self.mixup
+        if mixup is not None and mixup.same_class and self.num_classes is None:
+            raise ValueError(
+                "`same_class` mixes by labels, which an unconditional model does not "
+                "take. Expected `num_classes`. Received: num_classes=None. Set it, or "
+                "mix in the pipeline, `dataset.apply(MixUp(same_class=True))`."
+            )
+
+    def training_batches(
+        self, x: Any, y: Any, batch_size: int | None
+    ) -> TrainingBatches:
+        """Prepared batches of an array or a data set; see `GAN.fit`.
+
+        Raises:
+            ValueError: If the data do not fit the model.
+        """
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or batch_size is not None:
+                raise ValueError(
+                    "A data set brings its own labels and batches. Expected "
+                    "`fit(dataset)`. Received: `y` or `batch_size` too. Leave them out."
+                )
+            self._check_dataset(x)
+            if self.dp is None:
+                return TrainingBatches(self._of_dataset(x), None, None)
+            x, y, batch_size = _collected(x)
+            y = None if self.num_classes is None else y
+        return self._of_arrays(x, y, 64 if batch_size is None else batch_size)
+
+    def prepared(self, data: Any) -> list[Batch]:
+        """The batches that a training step was given, if it may see them.
+
+        Args:
+            data: What `training_batches` yields; or raw images, from `train_on_batch`,
+                which then serve all updates of the step.
+
+        Returns:
+            One batch for each discriminator update.
+
+        Raises:
+            ValueError: If raw images would reach a model that must not see them.
+        """
+        if isinstance(data, tuple) and all(isinstance(one, dict) for one in data):
+            batches = [Batch(**one) for one in data]
+        else:
+            batches = [self.raw_batch(data)] * self.batches_per_step
+        if self.mixup is not None and batches[0].weights is None:
+            raise ValueError(
+                "A model with `mixup` must not see raw images. Expected training "
+                "through `fit`, which mixes them. Received: a raw batch. Call "
+                "`model.fit(x)`."
+            )
+        if self.dp is not None and batches[0].mask is None:
+            raise ValueError(
+                "DP-SGD samples the training set itself. Expected training through "
+                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
+            )
+        return batches
+
+    def raw_batch(self, data: Any) -> Batch:
+        """An unmixed batch as users and Keras pass it: images, with labels or without.
+
+        Raises:
+            ValueError: If the model is conditional and there are no labels.
+        """
+        if isinstance(data, tuple):
+            data = tuple(part for part in data if part is not None)
+        return Batch(**self._normalized(as_batch(data)))
+
+    def _normalized(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Images and, where the model takes them, labels as float32 rows."""
+        images = {"images": tf.cast(batch["images"], tf.float32)}
+        if self.num_classes is None:
+            return images
+        labels = batch.get("labels")
+        if labels is None:
+            class_rows(None, self.num_classes, 0)  # raises
+        elif labels.shape.rank == 1:
+            labels = tf.one_hot(tf.cast(labels, tf.int64), self.num_classes)
+        return {**images, "labels": tf.cast(labels, tf.float32)}
+
+    # === Arrays ===
+
+    def _of_arrays(self, x: Any, y: Any, batch_size: int) -> TrainingBatches:
+        images = check_images(x, "x", self.image_shape)
+        check_integer(1, batch_size=batch_size)
+        num_examples = len(images)
+        if self.dp is not None and self.dp.num_examples is not None:
+            num_examples = self.dp.num_examples  # the public size, not the true one
+        if num_examples < batch_size:
+            raise ValueError(
+                "The data hold fewer images than a batch. Expected at least "
+                f"{batch_size}. Received: {num_examples} images. Lower `batch_size` or "
+                "add images."
+            )
+        arrays = {"images": images}
+        labels = class_rows(y, self.num_classes, len(images))
+        if labels is not None:
+            arrays["labels"] = labels
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if batch_size % replicas:
+            raise ValueError(
+                "Every replica takes an equal share of a batch. Expected a "
+                f"`batch_size` that {replicas} divides. Received: "
+                f"batch_size={batch_size}."
+            )
+        length = max(1, num_examples // (batch_size * self.batches_per_step))
+        if self.dp is None:
+            batches = self._shuffled(arrays, batch_size)
+            return TrainingBatches(self._grouped(batches), length, None)
+        rate, noise_seed = batch_size / num_examples, self.dp.noise_seed
+        batches = poisson_batches(arrays, rate, self.next_batch, noise_seed)
+        sampling = (num_examples, batch_size)
+        return TrainingBatches(self._grouped(batches), length, sampling)
+
+    def _shuffled(
+        self, arrays: dict[str, FloatArray], batch_size: int
+    ) -> tf.data.Dataset:
+        """Batches of arrays, shuffled anew each epoch and mixed."""
+        tensors = {name: tf.constant(array) for name, array in arrays.items()}
+        mixup = self.mixup
+        in_passes = mixup is not None and mixup.pairing == "passes"
+        passes = [
+            shuffled_indices(
+                len(arrays["images"]),
+                batch_size,
+                self.next_batch,
+                self.seed + StepStream.SHUFFLE + n,
+            )
+            for n in range(mixup.num_samples if mixup and in_passes else 1)
+        ]
+        seed = self._mixing_seed()
+
+        def prepare(step: Tensor, *indices: Tensor) -> dict[str, Tensor]:
+            batches = tuple(
+                {name: tf.gather(tensor, rows) for name, tensor in tensors.items()}
+                for rows in indices
+            )
+            return (
+                batches[0] if mixup is None else mixup.mix_batch(batches, (seed, step))
+            )
+
+        indexed = tf.data.Dataset.zip(step_counter(self.next_batch), *passes)
+        return indexed.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _mixing_seed(self) -> int:
+        own = None if self.mixup is None else self.mixup.seed
+        return int(self.seed if own is None else own)
+
+    # === Data sets ===
+
+    def _of_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        is_raw = not is_mixed(dataset)
+
+        def read(*element: Tensor) -> dict[str, Tensor]:
+            batch = as_batch(*element)
+            rows = tf.shape(batch["images"])[0]
+            message = (
+                f"{_DATA_ERRORS[0]}must come in batches that {replicas} replicas "
+                "divide. Received: a batch of"
+            )
+            tf.debugging.Assert(rows % replicas == 0, [message, rows])
+            if is_raw:  # mixtures may have noise, which leaves the range
+                self._check_values(batch)
+            return self._normalized(batch)
+
+        batches = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+        if self.mixup is not None:
+            steps = step_counter(self.next_batch)
+            batches = self.mixup.mixed_batches(batches, steps, self._mixing_seed())
+        return self._grouped(keep_cardinality(batches, dataset))
+
+    def _check_values(self, batch: dict[str, Tensor]) -> None:
+        """Stops a data set at images outside `[-1, 1]` or classes out of range."""
+        extent = tf.abs(batch["images"])
+        message = f"{_DATA_ERRORS[0]}must be finite and lie in [-1, 1]. Received: up to"
+        largest = tf.reduce_max(extent)
+        tf.debugging.Assert(tf.reduce_all(extent <= 1), [message, largest])
+        if self.num_classes is not None and batch["labels"].shape.rank == 1:
+            labels, last = tf.cast(batch["labels"], tf.int64), self.num_classes - 1
+            message = f"{_DATA_ERRORS[1]}must lie in 0 to {last}. Received: up to"
+            is_known = tf.reduce_all((labels >= 0) & (labels <= last))
+            tf.debugging.Assert(is_known, [message, tf.reduce_max(labels)])
+
+    def _check_dataset(self, dataset: tf.data.Dataset) -> None:
+        """Raises a `ValueError` unless the data set's elements suit the model."""
+        spec = dataset.element_spec
+        check_batches(spec)
+        if dataset.cardinality() == 0:
+            raise ValueError(
+                f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty "
+                "data set. Check the filter or `drop_remainder=True` that it came from."
+            )
+        if self.dp is not None and is_mixed(dataset):
+            raise ValueError(
+                "DP-SGD must count images, not mixtures of them. Expected raw images. "
+                "Received: a data set to which MixUp was applied. Leave one of the two "
+                "out."
+            )
+        batch = as_batch(spec)
+        shape = batch["images"].shape[1:]
+        if not shape.is_compatible_with(self.image_shape):
+            raise ValueError(
+                f"{_DATA_ERRORS[0]}must be of shape {self.image_shape}. Received: "
+                f"{shape}. Resize them, or build the model with `image_shape=` of the "
+                "data."
+            )
+        if self.num_classes is None:
+            return
+        labels = batch.get("labels")
+        if labels is None:
+            class_rows(None, self.num_classes, 0)  # raises
+            return
+        is_classes = labels.shape.rank == 1 and labels.dtype.is_integer
+        is_rows = labels.shape.rank == 2 and labels.dtype.is_floating
+        if is_rows:
+            is_rows = labels.shape[1:].is_compatible_with((self.num_classes,))
+        if not (is_classes or is_rows):
+            raise ValueError(
+                f"{_DATA_ERRORS[1]}must be integers of shape (batch,) or floating-point"
+                f" rows of shape (batch, {self.num_classes}). Received: "
+                f"shape={labels.shape}, dtype={labels.dtype.name}."
+            )
+
+    def _grouped(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Tuples of as many batches as a training step has discriminator updates."""
+        size = self.batches_per_step
+        if size == 1:
+            return batches.map(lambda batch: (batch,)).prefetch(tf.data.AUTOTUNE)
+        if 0 <= batches.cardinality() < size:
+            raise ValueError(
+                f"{_DATA_ERRORS[0]}must fill {size} batches, one for each discriminator"
+                f" update of a step. Received: {batches.cardinality()}. Repeat the data"
+                " set, `dataset.repeat()`, or make its batches smaller."
+            )
+        spec = batches.element_spec
+
+        def separate(stacked: Any, shapes: Any) -> tuple[dict[str, Tensor], ...]:
+            def part(name: str, n: int) -> Tensor:
+                shape = shapes[name][n]
+                rows = tf.slice(stacked[name][n], tf.zeros_like(shape), shape)
+                return tf.ensure_shape(rows, spec[name].shape)
+
+            return tuple({name: part(name, n) for name in stacked} for n in range(size))
+
+        # Batches may differ in size: with DP-SGD, and at the end of a data set.
+        shaped = batches.map(lambda one: (one, tf.nest.map_structure(tf.shape, one)))
+        groups = shaped.padded_batch(size, drop_remainder=True).map(separate)
+        return groups.prefetch(tf.data.AUTOTUNE)
+
+
+@contextlib.contextmanager
+def plain_data_errors() -> Iterator[None]:
+    """Turns an assertion that failed inside a data set into one sentence."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        message = str(error.message)
+        start = max(message.find(begin) for begin in _DATA_ERRORS)
+        if start < 0:
+            raise
+        sentence = message[start:].split("\n")[0].replace("] [", " ")
+        raise ValueError(sentence.removesuffix("]")) from None
+
+
+def _collected(dataset: tf.data.Dataset) -> tuple[FloatArray, Any, int]:
+    """A data set as images, labels and a batch size, for Poisson sampling."""
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "DP-SGD samples from a finite training set. Expected a data set without "
+            "`repeat()`. Received: an endless one. Pass each image once."
+        )
+    batches = [as_batch(element) for element in dataset.as_numpy_iterator()]
+    if not batches:
+        raise ValueError(
+            f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty "
+            "data set. Check the filter that it came from."
+        )
+    parts = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    num_distinct = len({image.tobytes() for image in parts["images"]})
+    if num_distinct < len(parts["images"]):
+        raise ValueError(
+            "DP-SGD counts each image of the data set as one record. Expected each "
+            f"image once. Received: {len(parts['images'])} images, {num_distinct} of "
+            "them distinct. Remove `repeat()`, or pass an array."
+        )
+    return parts["images"], parts.get("labels"), len(batches[0]["images"])

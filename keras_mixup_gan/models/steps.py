@@ -1,0 +1,315 @@
+"""The training step of all GANs: its skeleton, its randomness and its state."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models import optimizing, sampling
+from keras_mixup_gan.models.augment import augment as diff_augment
+from keras_mixup_gan.models.augment import check_policy
+from keras_mixup_gan.models.inputs import Batch, InputPipeline
+from keras_mixup_gan.models.networks import NetworkPair
+from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_combinations
+from keras_mixup_gan.privacy.updates import PrivateUpdates
+from keras_mixup_gan.randomness import StepStream
+from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.validation import check_in_range, check_integer
+
+
+class AdversarialModel(NetworkPair):
+    """Two networks in training; a subclass adds losses and an update.
+
+    A subclass defines `discriminator_loss`, `generator_loss`, `update_discriminator`
+    and, for DP-SGD, `row_losses`. It may also change `counterparts`,
+    `update_generator`, `private_rows`, `synthesize`, `discriminate` and
+    `inference_scores`, and what optimizers train.
+
+    Args and errors are those of `GAN`.
+    """
+
+    # Rows of a DP-SGD update for each real image: it and a generated one.
+    rows_per_image = 2
+    # Whether the loss of such a row is a function of the discriminator's one score.
+    scores_suffice = False
+
+    def __init__(
+        self,
+        *networks: keras.Model,
+        mixup: MixUp | None = None,
+        dp: DPSGD | None = None,
+        augment: str | None = None,
+        discriminator_steps: int = 1,
+        seed: int,
+        ema_momentum: float = 0.999,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*networks, is_private=dp is not None, **kwargs)
+        check_in_range(0, 1, ema_momentum=ema_momentum)
+        check_integer(0, seed=seed)
+        check_in_range(0, 2**31 - 1, seed=seed)
+        check_integer(1, discriminator_steps=discriminator_steps)
+        if augment is not None:
+            check_policy(augment)
+        if dp is not None:
+            refuse_combinations(dp, mixup, augment)
+        self.mixup = mixup
+        self.dp = dp
+        self.augment = augment
+        self.discriminator_steps = discriminator_steps
+        self.ema_momentum = ema_momentum
+        self.seed = seed
+
+        # Weights of a file are told apart by their order.
+        self.steps = self._counter("steps")
+        self.num_examples = self._counter("num_examples")
+        self.expected_batch_size = self._counter("expected_batch_size")
+        self.random = sampling.StepRandom(seed, self.steps)
+        self.privacy: PrivateUpdates | None = None
+        if dp is not None:
+            self.privacy = PrivateUpdates(
+                dp,
+                self.discriminator,
+                num_examples=self.num_examples,
+                expected_batch_size=self.expected_batch_size,
+                add_counter=self._counter,
+                count_updates=self._count_updates,
+                rows_per_image=self.rows_per_image,
+                scores_suffice=self.scores_suffice,
+                loss_scale=optimizing.fixed_loss_scale(self.discriminator),
+            )
+        self.pipeline = InputPipeline(
+            self.image_shape,
+            self.num_classes,
+            mixup,
+            dp,
+            seed,
+            discriminator_steps,
+            next_batch=lambda: self.num_steps * discriminator_steps,
+        )
+        self._d_loss = keras.metrics.Mean(name="d_loss")
+        self._g_loss = keras.metrics.Mean(name="g_loss")
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Running means of the losses; with DP-SGD of the generator's alone.
+
+        The discriminator's loss reads real images without noise.
+        """
+        return [self._g_loss] if self.dp else [self._d_loss, self._g_loss]
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        """Losses on raw images in inference mode."""
+        images, labels, *_ = self.pipeline.raw_batch(data)
+        # The running mean counts batches: each is met by latents of its own.
+        latents = self.latents(tf.shape(images)[0], self._g_loss.count.value)
+        fakes = self.synthesize(self.ema_generator, latents, labels)
+        real = self.discriminate(images, labels, training=False)
+        fake = self.discriminate(fakes, labels, training=False)
+        return self.report(
+            self.discriminator_loss(real, fake), self.generator_loss(fake)
+        )
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps done so far, as a number."""
+        strategy = tf.distribute.get_strategy()  # several devices may hold the counter
+        return int(strategy.experimental_local_results(self.steps.value)[0].numpy())
+
+    # === The training step ===
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """Discriminator updates, one on each batch, then one generator update.
+
+        Args:
+            data: What `training_batches` yields; images are mixtures where the model
+                mixes.
+
+        Returns:
+            Running means of the losses.
+        """
+        is_private = self.privacy is not None
+        update = self.privately_update if is_private else self.update_discriminator
+        for draw, batch in enumerate(self.pipeline.prepared(data)):
+            with tf.GradientTape() as tape:
+                fakes, labels = self.counterparts(batch, draw)
+            d_loss = update(batch, fakes, labels, draw)
+        g_loss = self.update_generator(tape, batch, fakes, labels, draw)
+        return self.finish_step(d_loss, g_loss)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss, without penalties, for raw scores `(batch,)`."""
+        raise NotImplementedError
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """The generator's loss for the raw scores `(batch,)` of its images."""
+        raise NotImplementedError
+
+    def update_discriminator(
+        self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
+    ) -> Tensor:
+        """One update of the discriminator.
+
+        Args:
+            batch: The real images.
+            fakes: Their generated counterparts, not augmented.
+            labels: Labels of the counterparts, or `None`.
+            draw: Which of the step's updates this is.
+
+        Returns:
+            The loss to report.
+        """
+        raise NotImplementedError
+
+    def update_generator(
+        self,
+        tape: tf.GradientTape,
+        batch: Batch,
+        fakes: Any,
+        labels: Tensor | None,
+        draw: int,
+    ) -> Tensor:
+        """One update of the generator against the discriminator as it now is.
+
+        Arguments after `tape`, which has seen how the fakes came about, are those of
+        the last discriminator update. Returns the loss to report.
+        """
+        with tape:
+            seen = self.augmented(fakes, 2 * (draw + 1))
+            g_loss = self.generator_objective(seen, labels)
+        self.minimize(tape, g_loss, self.generator, self.g_optimizer)
+        return g_loss
+
+    def generator_objective(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
+        """What a generator update descends, for images as the discriminator sees."""
+        return self.generator_loss(self.discriminate(fakes, labels))
+
+    def privately_update(
+        self, batch: Batch, fakes: Tensor, labels: Tensor | None, draw: int
+    ) -> None:
+        """One DP-SGD update of the discriminator, whose loss is not to be reported."""
+        if self.privacy is None:
+            return
+        rows, mask = self.private_rows(batch, fakes, labels, draw)
+        number = self.steps.value * self.discriminator_steps + draw
+        gradients = self.privacy.gradients(
+            self.row_losses, rows, mask, self.discriminate, number
+        )
+        self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
+
+    def private_rows(
+        self, batch: Batch, fakes: Tensor, labels: Tensor | None, draw: int
+    ) -> tuple[dict[str, Any], Tensor]:
+        """Rows whose gradients are clipped alike, and which of them are present.
+
+        Each depends on at most one real image, and on no other's being there.
+        """
+        return optimizing.real_and_generated(batch, fakes, labels)
+
+    def row_losses(self, rows: dict[str, Any], discriminate: Any) -> Tensor:
+        """The discriminator's loss of each private row, by a given scoring function."""
+        raise NotImplementedError
+
+    def counterparts(
+        self, batch: Batch, draw: int, noise_draw: int | None = None
+    ) -> tuple[Any, Tensor | None]:
+        """Generated counterparts of a batch, mixed as its images are.
+
+        With DP-SGD they say nothing of the batch: as many as a batch is expected to
+        hold, of uniformly drawn classes.
+
+        Args:
+            batch: The real images.
+            draw: Which of the step's draws of latents to use.
+            noise_draw: Which draw of the noise of mixtures; by default `draw`.
+
+        Returns:
+            Images and their labels, or `None`.
+        """
+        if self.dp is not None:
+            num_images = tf.cast(self.expected_batch_size.value, tf.int32)
+            labels = self.random_labels(num_images, draw)
+            return self.clean_fakes(num_images, labels, draw), labels
+        if self.mixup is None or not self.mixup.mix_fakes:
+            num_images = tf.shape(batch.images)[0]
+            return self.clean_fakes(num_images, batch.labels, draw), batch.labels
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        num_sources = tf.shape(batch.weights)[1] // replicas
+        images = self.clean_fakes(num_sources, batch.source_labels, draw)
+        if replicas > 1:  # a mixture's sources may be anywhere in the whole batch
+            images = context.all_gather(images, axis=0)
+        images, _ = self.mixup.mix(images, None, batch.weights)
+        if self.mixup.noise_stddev:
+            shape, noise_draw = (
+                tf.shape(images),
+                draw if noise_draw is None else noise_draw,
+            )
+            noise = self.random.normal(shape, StepStream.FAKE_NOISE, noise_draw)
+            images += self.mixup.noise_stddev * noise
+        return images, batch.labels
+
+    def clean_fakes(
+        self, num_images: Tensor, labels: Tensor | None, draw: int
+    ) -> Tensor:
+        """Images of the generator in training mode, not mixed."""
+        latents = self.latents(num_images, draw)
+        return self.synthesize(self.generator, latents, labels, draw)
+
+    def latents(self, num_images: Tensor, draw: Any = 0) -> Tensor:
+        """Standard normal latents `(num_images, latent_dim)` of this step."""
+        return self.random.normal(
+            (num_images, self.latent_dim), StepStream.LATENTS, draw
+        )
+
+    def random_labels(self, num_images: Tensor, draw: int) -> Tensor | None:
+        """Uniformly drawn one-hot labels, which say nothing of the training set."""
+        if self.num_classes is None:
+            return None
+        uniform = self.random.uniform((num_images,), StepStream.FAKE_LABELS, draw)
+        classes = tf.cast(uniform * self.num_classes, tf.int32)
+        return tf.one_hot(classes, self.num_classes)
+
+    def augmented(self, images: Tensor, draw: int) -> Tensor:
+        """Images as the discriminator sees them; draws 2n and 2n + 1 go together."""
+        if self.augment is None:
+            return images
+        key = self.random.key(StepStream.AUGMENTATION, draw, per_replica=True)
+        return diff_augment(images, self.augment, key)
+
+    def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
+        """Averages the generator, counts the step and returns the running losses."""
+        momentum = optimizing.warmed_up(self.ema_momentum, self.steps.value)
+        optimizing.follow(self.ema_generator, self.generator, momentum)
+        # The first pull of an epoch reads the counter: count only once that is done.
+        # Of a generator that was updated together with the discriminator, only the
+        # latter's loss has seen the batch.
+        losses = [g_loss] if d_loss is None else [d_loss, g_loss]
+        with tf.control_dependencies(losses):
+            self.steps.assign_add(1)
+        return self.report(d_loss, g_loss)
+
+    def report(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
+        """Updates the metrics with the losses of a step."""
+        if d_loss is not None and self.dp is None:
+            self._d_loss.update_state(d_loss)
+        self._g_loss.update_state(g_loss)
+        return self.get_metrics_result()
+
+    def _counter(self, name: str, dtype: str = "int64") -> Any:
+        return self.add_weight(
+            shape=(),
+            dtype=dtype,
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+    def _count_updates(self) -> int:
+        """Discriminator updates; restored weights do not undo the optimizer's count."""
+        optimizer = getattr(self, "d_optimizer", None)
+        counted = 0 if optimizer is None else int(optimizer.iterations)
+        return max(self.num_steps * self.discriminator_steps, counted)
