@@ -57,8 +57,10 @@ class NullTarget:
     There every attack must be at chance. One that is not distinguishes the two sets by
     something other than a leak, and then also on the audited model.
 
+    As a string it is a sentence.
+
     Attributes:
-        model: What was attacked; as a string the null target is a sentence.
+        model: What was attacked.
         attacks: The results, in the order in which attacks ran.
         num_members: Number of members queried.
         num_non_members: Number of non-members queried.
@@ -112,18 +114,11 @@ class NullTarget:
 def as_null_target(
     model: Any, target: AttackTarget, model_hash: str | None
 ) -> AttackTarget:
-    """The null target, known to the attacker as the audited one is.
-
-    Args:
-        model: The model, in any form that an audit takes.
-        target: The target; its reference, shadows and reference models are shared.
-        model_hash: Hash of the audited model's weights, if it has any.
-
-    Returns:
-        The null target.
+    """A model, in any form that an audit takes, known to the attacker as the target is.
 
     Raises:
-        ValueError: If it makes other images than the target, or is the target.
+        ValueError: If it makes other images than the target, or has the weights of the
+            target, by the hash of those if there are any.
     """
     null = model
     if not isinstance(model, AttackTarget):

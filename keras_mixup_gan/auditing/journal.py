@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.registry import ATTACKS
 from keras_mixup_gan.attacks.shadows.store import weights_digest
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
@@ -23,27 +22,15 @@ _NUM_PROBES = 64
 
 
 class Journal:
-    """A folder with a file for each finished attack on one target, or no folder.
+    """A folder with a file for each finished attack on one target; `None` keeps none.
 
     A file is found again only if everything that the scores depend on is the same:
-    images, model, attack and its settings, seed, defense known, software. One that is
-    damaged is not used, and its attack is named in `damaged`.
-
-    Args:
-        folder: Where the files live; made if need be. `None` keeps nothing.
-        target: The target.
-        model: What the target was made of, for the digest of its weights.
-        split: Members, non-members and reference.
-        probes: Images by which models and features are recognized.
+    images, model, attack and its settings, seed, defense known, software.
 
     Attributes:
-        model_hash: SHA-256 of the weights, or of what a model without weights does,
-            where that is needed to recognize it; else `None`.
+        model_hash: SHA-256 of the weights, or of what a model without weights does to
+            some probes, where that is needed to recognize it; else `None`.
         damaged: Names of attacks whose files were there but could not be read.
-
-    Raises:
-        ValueError: If the folder cannot be used, or a model without weights does not
-            do the same twice.
     """
 
     def __init__(
@@ -71,24 +58,19 @@ class Journal:
             }
 
     def path_of(self, name: str, attack: Attack) -> Path | None:
-        """The file of an attack, told by all that its scores depend on.
+        """Where the scores of an attack lie, if anywhere.
 
-        Args:
-            name: Name of the attack in the report.
-            attack: The attack before it is fitted, which may add to its settings.
-
-        Returns:
-            The path, whether or not there is a file; `None` without a folder.
+        To be asked before the attack is fitted, which may add to its settings.
         """
         if self._folder is None:
             return None
         kind = type(attack)
-        is_own = ATTACKS.get(attack.name) is not kind
+        is_ours = kind.__module__.startswith("keras_mixup_gan.")
         key = {
             **self._context,
-            # A registered attack is the same wherever its file lies.
-            "attack": f"{kind.__module__}.{kind.__qualname__}" if is_own else kind.name,
-            "name": name,
+            # Ours are known by name, so that a file may move; others may share a name.
+            "attack": is_ours or f"{kind.__module__}.{kind.__qualname__}",
+            "name": [attack.name, name],
             "settings": plain_settings(attack.settings),
             "features": _features_digest(attack, self._probes),
         }
@@ -109,11 +91,7 @@ class Journal:
             return None
 
     def save(self, path: Path | None, scores: Scores) -> None:
-        """Writes the scores of an attack.
-
-        Raises:
-            ValueError: If the file cannot be written.
-        """
+        """Writes the scores of an attack, whole or not at all."""
         if path is not None:
             about = asdict(scores)
             arrays = {name: about.pop(name) for name in ("members", "non_members")}
@@ -121,14 +99,7 @@ class Journal:
 
 
 def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:
-    """SHA-256 of what a target does, to recognize a model without weights.
-
-    Args:
-        target: Any target; one with finitely many samples is hashed to the last.
-        probes: Images `(num_images, height, width, channels)` for its discriminator.
-
-    Returns:
-        The hash of generated images and of scores of the probes.
+    """SHA-256 of what a target generates, all if finitely many, and scores probes.
 
     Raises:
         ValueError: If the target does not do the same twice.

@@ -138,17 +138,7 @@ class AttackResult(AttackEntry):
 
     @classmethod
     def from_scores(cls, name: str, attack: Attack, scores: Scores, seed: int) -> Self:
-        """Every statistic of the scores of an attack.
-
-        Args:
-            name: Key in the report.
-            attack: The attack, for its names.
-            scores: Its scores, at least 2 a side.
-            seed: Seed of the halves that choose thresholds.
-
-        Returns:
-            The result.
-        """
+        """Every statistic of at least 2 scores a side; the seed draws halves."""
         pair = scores.members, scores.non_members
         return cls(
             **_description(name, attack, scores.settings),

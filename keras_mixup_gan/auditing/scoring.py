@@ -56,46 +56,6 @@ class ShuffledQueries:
         return scores[: self.num_members], scores[self.num_members :]
 
 
-class CountedTarget:
-    """A target that counts what attacks ask of it, and makes each image only once.
-
-    Gradients through a generator are not counted.
-
-    Args:
-        target: Any target.
-
-    Attributes:
-        target: The same target with its accesses counted.
-    """
-
-    def __init__(self, target: AttackTarget) -> None:
-        self._counts: Counter[str] = Counter()
-        changes: dict[str, Any] = {}
-        if target.sampler is not None:
-            sampler = cached(target.sampler)
-            changes["sampler"] = self._counted("samples", sampler, _length_of_range)
-        for access in ("discriminator", "queries"):
-            function = getattr(target, access)
-            if function is not None:
-                changes[access] = self._counted(access, function, _length_of_batch)
-        self.target = replace(target, **changes)
-
-    def take(self) -> dict[str, int]:
-        """Numbers of images by access since the last call."""
-        counts = dict(sorted(self._counts.items()))
-        self._counts.clear()
-        return counts
-
-    def _counted(
-        self, access: str, function: Any, length: Callable[[Any, Any], int]
-    ) -> Any:
-        def counted(first: Any, second: Any) -> FloatArray:
-            self._counts[access] += length(first, second)
-            return function(first, second)
-
-        return counted
-
-
 def score_attacks(
     target: AttackTarget,
     attacks: Iterable[tuple[str, Attack]],
@@ -103,42 +63,36 @@ def score_attacks(
     journal: Journal,
     tell: Callable[[str, int], None],
 ) -> list[AttackEntry]:
-    """Runs attacks on a target, or takes their scores from the journal.
+    """Runs attacks by name, or takes their scores from the journal.
 
-    Args:
-        target: The target.
-        attacks: Attacks by their names in the report.
-        queries: What every attack scores.
-        journal: Where scores are kept.
-        tell: Called as `tell(title, num_done)` before each attack.
-
-    Returns:
-        An entry for each attack; an attack that fails does not stop the others.
+    An attack that fails becomes an entry and does not stop the others. `tell` is called
+    as `tell(title, num_done)` before each attack.
     """
-    counted = CountedTarget(target)
+    counts: Counter[str] = Counter()
+    counted = _counted(target, counts)
     entries: list[AttackEntry] = []
     for name, attack in attacks:
         tell(attack.title, len(entries))
-        entries.append(_score_attack(name, attack, counted, queries, journal))
+        counts.clear()
+        entries.append(_score_attack(name, attack, counted, counts, queries, journal))
     return entries
 
 
 def _score_attack(
     name: str,
     attack: Attack,
-    counted: CountedTarget,
+    target: AttackTarget,
+    counts: Counter[str],
     queries: ShuffledQueries,
     journal: Journal,
 ) -> AttackEntry:
     """Fits one attack and evaluates its scores of all queries."""
-    target = counted.target
     if missing := sorted(attack.requires - target.access):
         needs = " and ".join(_ACCESSES.get(access, access) for access in missing)
         return AttackEntry.not_run(name, attack, "skipped", f"It needs {needs}.")
     path = journal.path_of(name, attack)
     scores = journal.load(name, path)
     if scores is None:
-        counted.take()
         start = time.perf_counter()
         try:
             members, non_members = queries.scored_by(attack.fit(target))
@@ -150,15 +104,30 @@ def _score_attack(
                 reason = f"{type(error).__name__}: {reason}"
             return AttackEntry.not_run(name, attack, "failed", reason, seconds)
         seconds = time.perf_counter() - start
-        settings, counts = plain_settings(attack.settings), counted.take()
-        scores = Scores(members, non_members, seconds, settings, counts)
+        settings = plain_settings(attack.settings)
+        asked = dict(sorted(counts.items()))
+        scores = Scores(members, non_members, seconds, settings, asked)
         journal.save(path, scores)
     return AttackResult.from_scores(name, attack, scores, target.seed)
 
 
-def _length_of_range(start: int, stop: int) -> int:
-    return stop - start
+def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:
+    """The target, counting the images it makes or scores; gradients are not counted.
 
+    Generated images are made once, and counted each time they are asked for.
+    """
 
-def _length_of_batch(inputs: FloatArray, labels: FloatArray | None) -> int:
-    return len(inputs)
+    def count(access: str, function: Any) -> Any:
+        def counted(first: Any, second: Any) -> FloatArray:
+            is_range = access == "samples"  # the sampler takes `(start, stop)`
+            counts[access] += second - first if is_range else len(first)
+            return function(first, second)
+
+        return function and counted
+
+    return replace(
+        target,
+        sampler=count("samples", target.sampler and cached(target.sampler)),
+        discriminator=count("discriminator", target.discriminator),
+        queries=count("queries", target.queries),
+    )

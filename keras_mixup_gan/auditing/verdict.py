@@ -50,8 +50,8 @@ class Leak(Enum):
         "differ without it: {reached}, a classifier that sees only pixels {pixels:.3f}."
     )
     NOT_FOUND = (
-        "No leak was found by {attacks}: {reached}; a leak up to AUC {unnoticed:.2f} "
-        "could have gone unnoticed."
+        "No leak was found: {reached}; a leak up to AUC {unnoticed:.2f} could have "
+        "gone unnoticed."
     )
     FEW = (
         "Some training images are exposed although most are not: {attack} finds {rate}."
@@ -152,24 +152,18 @@ class Verdict:
     def __str__(self) -> str:
         if self.point is None:
             return str(self.leak.value)
-        several, attacks = "", "one attack"
+        point, attack, where = self.point, self.attack, ""
         if self.num_attacks > 1:
-            attacks = f"any of {self.num_attacks} attacks"
-            several = (
-                f", the strongest of {self.num_attacks} attacks on one half of the "
-                "images, on the other half"
-            )
+            attack = f"the strongest of {self.num_attacks} attacks, {attack},"
+            where = " (chosen on one half of the images, measured on the other)"
         rate = (
-            f"{percent_with_interval(self.point.tpr, self.point.tpr_interval)} of the "
-            f"members at {100 * self.point.realized_fpr:.1f} % false positives"
+            f"{percent_with_interval(point.tpr, point.tpr_interval)} of the members at "
+            f"{100 * point.realized_fpr:.1f} % false positives"
         )
-        reached = (
-            f"{self.attack}{several} reaches AUC "
-            f"{with_interval(self.auc, self.interval)} and finds {rate}"
-        )
+        area = with_interval(self.auc, self.interval)
+        reached = f"{attack} reaches AUC {area} and finds {rate}{where}"
         return str(self.leak.value).format(
             attack=self.attack,
-            attacks=attacks,
             reached=reached,
             rate=rate,
             unnoticed=self.unnoticed,
@@ -188,16 +182,7 @@ def judge(
     above its false-positive rate, with all these tests together wrong in at most 5 %
     of audits of models that leak nothing (Bonferroni). How much it leaks is told by
     the attack that was chosen on one half of the queries, from the other half. Where
-    pixels alone tell the two sets apart, neither a leak nor its absence is claimed.
-
-    Args:
-        done: Results of the attacks that ran, most threatening first.
-        held_out: The strongest attack on queries that it was not chosen on, where any
-            attack ran.
-        blind: What the pixels tell without the model, if that was measured.
-
-    Returns:
-        The verdict.
+    pixels alone distinguish the two sets, neither a leak nor its absence is claimed.
     """
     if not done or held_out is None:
         return Verdict(Leak.UNKNOWN)

@@ -34,16 +34,10 @@ _ASKED = {
 
 @dataclass(frozen=True)
 class ExposedMember:
-    """A member with a high score.
-
-    Attributes:
-        index: Its place among the members, from 0.
-        above: Share of the non-members that score at least as high.
-        picture: The image as a `data:` address of a PNG.
-    """
+    """A member with a high score: its place from 0, and a PNG as a `data:` address."""
 
     index: int
-    above: float
+    share_above: float  # of the non-members, with at least this score
     picture: str
 
 
@@ -93,15 +87,7 @@ def save_audit(
 def exposed_members(
     report: AuditReport, number: int = NUM_EXPOSED
 ) -> tuple[ExposedMember, ...]:
-    """The members of the highest scores by the strongest attack, highest first.
-
-    Args:
-        report: The report.
-        number: How many members at most.
-
-    Returns:
-        The members; none where no attack ran.
-    """
+    """The members of the highest scores by the strongest attack, highest first."""
     strongest = report.strongest
     if strongest is None:
         return ()
@@ -117,15 +103,7 @@ def exposed_members(
 
 
 def roc_figure(report: AuditReport) -> Any:
-    """ROC curves on log axes, as steps, with the chance line and the 1 % points.
-
-    Args:
-        report: The report; the most threatening attacks are drawn, as many as there
-            are colors.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
+    """ROC curves of the first attacks on log axes, as steps, and their 1 % points."""
     with render.figure_style():
         from matplotlib.figure import Figure
 
@@ -154,16 +132,7 @@ def roc_figure(report: AuditReport) -> Any:
 
 
 def score_figure(result: AttackResult) -> Any:
-    """Histogram of the scores of members and of non-members.
-
-    The outermost half percent at either end is counted into the last bins.
-
-    Args:
-        result: A result of an attack that ran.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
+    """Histogram of the scores; the last bins hold the outermost half percent too."""
     with render.figure_style():
         from matplotlib.figure import Figure
 

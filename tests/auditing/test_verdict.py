@@ -69,7 +69,7 @@ def test_the_size_of_a_leak_is_that_on_the_half_that_did_not_choose():
     verdict = report.verdict
     assert (verdict.auc, verdict.interval) == (found.auc, found.interval)
     assert verdict.point == found.operating_point
-    assert "on the other half" in str(verdict)
+    assert "measured on the other" in str(verdict)
     alone = leaky_report(attacks="logan")
     assert alone.verdict.auc == alone["logan"].auc
     assert f"reaches AUC {alone['logan'].auc:.3f}" in str(alone.verdict)

@@ -116,7 +116,7 @@ def test_pictures_are_made_of_any_channels(channels):
     shown = exposed_members(report, number=3)
     assert len(shown) == 3
     assert all(member.picture.startswith("data:image/png") for member in shown)
-    assert [member.above for member in shown] == [0, 0, 0]
+    assert [member.share_above for member in shown] == [0, 0, 0]
 
 
 def test_low_rates_are_shown_where_there_are_non_members_enough(tmp_path):
