@@ -60,7 +60,7 @@ class AttackEntry:
             does not grant an access; `"failed"` where the attack raised an error.
         reason: Why the attack was skipped or failed.
         seconds: Time it took to fit and score.
-        auc: `None` without scores.
+        auc: `None` without scores, as are `auc_interval` and `operating_point`.
     """
 
     name: str
@@ -72,6 +72,8 @@ class AttackEntry:
     reason: str = ""
     seconds: float = 0.0
     auc: float | None = None
+    auc_interval: tuple[float, float] | None = None
+    operating_point: OperatingPoint | None = None
 
     @classmethod
     def not_run(

@@ -3,7 +3,7 @@
 import copy
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -157,14 +157,11 @@ def audit(
     baseline = None
     if blind and min(map(len, pair)) >= controls.MIN_IMAGES:
         baseline = controls.blind_baseline(*pair, seed=target.seed)
+
     done = [entry for entry in entries if isinstance(entry, AttackResult)]
     done.sort(key=lambda each: (each.auc, each.operating_point.tpr), reverse=True)
-    uses_shadows = any("shadows" in result.requires for result in done)
-    known = [name for name in ("mixup", "augment") if getattr(target, name) is not None]
-    attacked = {name for each in done for name in dict(chosen)[each.name].knows}
-    ignored = [name for name in known if name not in attacked]
-    if len(known) > 1:
-        ignored.append("both")  # no attack takes both into account
+    ran = [attack for name, attack in chosen if name in {each.name for each in done}]
+    uses_shadows = any("shadows" in attack.requires for attack in ran)
     return AuditReport(
         model=target.name,
         attacks=(*done, *(entry for entry in entries if entry.status != "done")),
@@ -174,7 +171,7 @@ def audit(
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
         mixup=known_settings(target.mixup),
-        ignored_defenses=tuple(ignored),
+        ignored_defenses=_ignored_defenses(target, ran),
         seed=target.seed,
         split_hash=split.content_hash,
         model_hash=journal.model_hash,
@@ -263,3 +260,14 @@ def _attack(
     queries = ShuffledQueries(split, target.seed)
     journal = Journal(folder, target, model, split, queries.images)
     return score_attacks(target, attacks, queries, journal, tell), journal
+
+
+def _ignored_defenses(
+    target: AttackTarget, attacks: Sequence[Attack]
+) -> tuple[str, ...]:
+    """Defenses known to the attacker that none of these attacks takes into account."""
+    known = [name for name in ("mixup", "augment") if getattr(target, name) is not None]
+    taken = {name for attack in attacks for name in attack.knows}
+    ignored = [name for name in known if name not in taken]
+    # No attack takes both into account.
+    return (*ignored, "both") if len(known) > 1 else tuple(ignored)

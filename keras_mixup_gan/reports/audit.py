@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from keras_mixup_gan import storage
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.reports.pictures import png
 from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint, roc_curve
 from keras_mixup_gan.typing import FloatArray
 
@@ -265,11 +265,6 @@ def _scores(report: AuditReport) -> dict[str, Any]:
 
 def _picture(image: FloatArray) -> str:
     """A PNG of an image in `[-1, 1]`; of unusual channels the first."""
-    from PIL import Image
-
     pixels = np.rint((image.astype("float64") + 1) * 127.5).clip(0, 255).astype("uint8")
-    if pixels.shape[-1] != 3:
-        pixels = pixels[..., 0]
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    content = png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    return "data:image/png;base64," + base64.b64encode(content).decode()
