@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan import metrics as metrics
     from keras_mixup_gan import models as models
     from keras_mixup_gan import privacy as privacy
+    from keras_mixup_gan import reports as reports
     from keras_mixup_gan import statistics as statistics
     from keras_mixup_gan import theory as theory
     from keras_mixup_gan import zoo as zoo
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 else:
     _MODULES = (
         *("attacks", "auditing", "callbacks", "data", "defenses", "metrics"),
-        *("models", "privacy", "statistics", "theory", "zoo"),
+        *("models", "privacy", "reports", "statistics", "theory", "zoo"),
     )
     _get, __dir__ = lazy_names(
         __name__,

@@ -1,166 +1,182 @@
-"""Keeps the scores of finished attacks, so that an interrupted audit goes on."""
+"""Journal: scores of finished attacks, by which an interrupted audit continues."""
 
-import hashlib
-import io
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.auditing.attack_result import plain_settings
-from keras_mixup_gan.auditing.fingerprint import of_features
+from keras_mixup_gan.attacks.shadows.store import weights_digest
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.auditing.results import Scores, plain_settings
+from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What is kept of an attack that ran: all that its result is computed from."""
-
-    member_scores: FloatArray
-    non_member_scores: FloatArray
-    seconds: float
-    settings: dict[str, Any]
-    num_queries: dict[str, int]
+_NUM_PROBES = 64
 
 
 class Journal:
-    """A folder with one pair of files for each finished attack.
+    """A folder with a file for each finished attack on one target; `None` keeps none.
 
-    An entry is found again only if everything that the scores depend on is the same:
-    images, model, attack and its settings, seed, defense known, software. Files carry
-    checksums; a damaged one is passed over and named in `damaged`.
-
-    Args:
-        folder: Where the files live; made if need be.
-        context: What all attacks of the audit depend on, as plain JSON values.
-        num_queries: Numbers of members and of non-members.
-        probes: Images by which feature functions are told apart.
+    A file is found again only if everything that the scores depend on is the same:
+    images, model, attack and its settings, seed, defense known, software.
 
     Attributes:
-        damaged: Names of attacks whose files were there but could not be trusted.
-
-    Raises:
-        ValueError: If the folder cannot be used.
+        model_hash: SHA-256 of the weights, or of what a model without weights does to
+            some probes, where that is needed to recognize it; else `None`.
+        damaged: Names of attacks whose files were there but could not be read.
     """
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
-        context: Mapping[str, Any],
-        num_queries: tuple[int, int],
+        folder: str | os.PathLike[str] | None,
+        target: AttackTarget,
+        model: Any,
+        split: MembershipSplit,
         probes: FloatArray,
     ) -> None:
-        self._folder = Path(folder)
-        self._context = {"format": FORMAT, **context}
-        self._num_queries = num_queries
-        self._probes = probes
+        self.model_hash = weights_digest(model)
         self.damaged: list[str] = []
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                "The folder of the audit cannot be used: "
-                f"{error.strerror or error}. Received: folder={str(folder)!r}. "
-                "Choose a folder that you may write to."
-            ) from error
+        self._folder = None
+        if folder is not None:
+            self._folder = storage.make_folder(Path(folder))
+            self._probes = probes[:_NUM_PROBES]
+            if self.model_hash is None:
+                self.model_hash = behavior_digest(target, self._probes)
+            self._context = {
+                "results": RESULTS_VERSION,
+                "versions": software_versions(),
+                "model": self.model_hash,
+                "split": split.content_hash,
+                **_known_to_attacker(target, self._probes),
+            }
 
-    def load(self, name: str, attack: Attack) -> Finished | None:
-        """The scores of this very attack from an earlier run, if they are intact."""
-        key = self.key_of(name, attack)
-        entry, arrays = self._paths(name, key)
-        if not entry.exists():
+    def path_of(self, name: str, attack: Attack) -> Path | None:
+        """Where the scores of an attack lie, if anywhere.
+
+        To be asked before the attack is fitted, which may add to its settings.
+        """
+        if self._folder is None:
+            return None
+        kind = type(attack)
+        is_ours = kind.__module__.startswith("keras_mixup_gan.")
+        key = {
+            **self._context,
+            # Ours are known by name, so that a file may move; others may share a name.
+            "attack": is_ours or f"{kind.__module__}.{kind.__qualname__}",
+            "name": [attack.name, name],
+            "settings": plain_settings(attack.settings),
+            "features": _features_digest(attack, self._probes),
+        }
+        plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
+        return self._folder / f"{plain}-{storage.digest_json(key)[:32]}.npz"
+
+    def load(self, name: str, path: Path | None) -> Scores | None:
+        """The scores of an attack from an earlier run, if they are intact."""
+        if path is None or not path.exists():
             return None
         try:
-            return self._read(entry, arrays, key)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            with storage.reading(path, "scores of an attack", "Run the attack again."):
+                arrays = storage.read_arrays(path, "scores of an attack", "")
+                about = json.loads(str(arrays["about"]))
+                return Scores(arrays["members"], arrays["non_members"], **about)
+        except storage.DamagedFileError:
             self.damaged.append(name)
             return None
 
-    def save(self, name: str, finished: Finished, key: str) -> None:
-        """Writes the scores of an attack.
+    def save(self, path: Path | None, scores: Scores) -> None:
+        """Writes the scores of an attack, whole or not at all."""
+        if path is not None:
+            about = asdict(scores)
+            arrays = {name: about.pop(name) for name in ("members", "non_members")}
+            storage.write_arrays(path, {**arrays, "about": np.array(json.dumps(about))})
 
-        The arrays are written first, the entry that vouches for them last, each whole
-        or not at all.
 
-        Args:
-            name: Name of the attack in the report.
-            finished: What to keep.
-            key: What `key_of` gave before the attack was fitted.
+def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:
+    """SHA-256 of what a target generates, all if finitely many, and scores probes.
 
-        Raises:
-            ValueError: If a file cannot be written.
-        """
-        from keras_mixup_gan import storage
-
-        entry, arrays = self._paths(name, key)
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            members=finished.member_scores,
-            non_members=finished.non_member_scores,
+    Raises:
+        ValueError: If the target does not do the same twice.
+    """
+    if _behavior(target, probes) != (digest := _behavior(target, probes)):
+        raise ValueError(
+            "An audit that is kept in a folder needs a model that does the same at "
+            "every call. Received: a function whose images differ from call to call. "
+            "Draw the images once and pass them as an array, or leave out `folder`."
         )
-        content = {
-            "key": key,
-            "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
-            "seconds": finished.seconds,
-            "settings": plain_settings(finished.settings),
-            "num_queries": finished.num_queries,
-        }
-        sealed = {**content, "sha256": _digest(content)}
-        storage.write_file(arrays, buffer.getvalue())
-        storage.write_file(entry, (json.dumps(sealed, indent=1) + "\n").encode())
-
-    def key_of(self, name: str, attack: Attack) -> str:
-        """Hash of all that the scores of an attack depend on, before it is fitted."""
-        kind = type(attack)
-        content = {
-            **self._context,
-            "attack": f"{kind.__module__}.{kind.__qualname__}",
-            "name": name,
-            "settings": plain_settings(attack.settings),
-        }
-        features = of_features(attack, self._probes)
-        return _digest(
-            content if features is None else {**content, "features": features}
-        )
-
-    def _paths(self, name: str, key: str) -> tuple[Path, Path]:
-        """Paths of the entry and of the arrays."""
-        plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
-        stem = self._folder / f"{plain}-{key[:16]}"
-        return stem.with_suffix(".json"), stem.with_suffix(".npz")
-
-    def _read(self, entry: Path, arrays: Path, key: str) -> Finished:
-        """Reads an entry; anything wrong with it raises."""
-        content = json.loads(entry.read_text(encoding="utf-8"))
-        if content.pop("sha256") != _digest(content) or content["key"] != key:
-            raise ValueError("The entry does not match its checksum.")
-        data = arrays.read_bytes()
-        if hashlib.sha256(data).hexdigest() != content["arrays_sha256"]:
-            raise ValueError("The arrays do not match their checksum.")
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            members, non_members = stored["members"], stored["non_members"]
-        if (members.shape, non_members.shape) != tuple(
-            (number,) for number in self._num_queries
-        ):
-            raise ValueError("The arrays hold other queries.")
-        return Finished(
-            members,
-            non_members,
-            float(content["seconds"]),
-            dict(content["settings"]),
-            {name: int(count) for name, count in content["num_queries"].items()},
-        )
+    return digest
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _behavior(target: AttackTarget, probes: FloatArray) -> str:
+    outputs: list[Any] = []
+    num_classes = target.num_classes
+    if target.sampler is not None:
+        outputs.append(target.sampler(0, target.num_samples or _NUM_PROBES))
+    if target.discriminator is not None:
+        outputs.append(target.discriminator(probes, _rows(len(probes), num_classes)))
+    if target.queries is not None and target.latent_dim is not None:
+        shape = (4, target.latent_dim)
+        latents = np.random.default_rng(0).standard_normal(shape, dtype="float32")
+        outputs.append(target.queries(latents, _rows(4, num_classes)))
+    return storage.digest_arrays(outputs)
+
+
+def _rows(number: int, num_classes: int | None) -> FloatArray | None:
+    """Labels for the probes of a conditional model: one class after the other."""
+    if num_classes is None:
+        return None
+    return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
+
+
+def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, Any]:
+    """What else the scores of every attack on a target depend on."""
+    labels = None if target.reference is None else target.reference.labels
+    shadows = target.shadows
+    return {
+        "seed": target.seed,
+        "access": sorted(target.access),
+        "num_samples": target.num_samples,
+        "mixup": known_settings(target.mixup),
+        "augment": target.augment,
+        "reference_labels": None if labels is None else storage.digest_arrays([labels]),
+        "reference_models": [
+            behavior_digest(other, probes) for other in target.reference_models
+        ],
+        "shadows": None
+        if shadows is None
+        else [
+            storage.digest_arrays([*shadows.statistics.values(), shadows.inside]),
+            *shadows.ids,
+        ],
+    }
+
+
+def known_settings(mixup: Any) -> dict[str, Any] | None:
+    """The settings of mixup that the attacker knows of."""
+    if mixup is None:
+        return None
+    if callable(getattr(mixup, "get_config", None)):
+        return dict(mixup.get_config())
+    return {"name": str(mixup)}
+
+
+def _features_digest(attack: Attack, probes: FloatArray) -> str | None:
+    """SHA-256 of what an attack's own feature functions make of the probes.
+
+    Names do not distinguish functions: two lambdas have the same one. `None` where
+    there is no such function, or where one fails, as it then does in the attack too.
+    """
+    parts = (attack, getattr(attack, "attack", None))
+    functions = [getattr(part, "features", None) for part in parts]
+    given = [function for function in functions if callable(function)]
+    try:
+        outputs = [function(probes) for function in given]
+    except Exception:
+        return None
+    return storage.digest_arrays(outputs) if given else None

@@ -3,7 +3,7 @@
 import copy
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -17,18 +17,14 @@ from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
     as_target,
-    policy_of,
     split_labels,
 )
-from keras_mixup_gan.auditing import guards, verdict
-from keras_mixup_gan.auditing.bench import Bench, known_settings
-from keras_mixup_gan.auditing.guards import BlindBaseline
-from keras_mixup_gan.auditing.null_target import NullTarget, as_null_target
-from keras_mixup_gan.auditing.results import (
-    AttackResult,
-    AuditReport,
-)
-from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
+from keras_mixup_gan.auditing import controls
+from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
+from keras_mixup_gan.auditing.journal import Journal, known_settings
+from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, AuditReport
+from keras_mixup_gan.auditing.scoring import ShuffledQueries, score_attacks
+from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -50,11 +46,11 @@ def audit(
     scheduler: str | None = None,
     null_target: Any = None,
 ) -> AuditReport:
-    """Attacks a trained model and reports how well its members can be told.
+    """Attacks a trained model and reports how well its members can be identified.
 
     Every attack scores all queries without knowing which of them are members; only
     then are the scores compared. An attack that fails becomes an entry with its error
-    and the others go on.
+    and the others continue.
 
     Args:
         model: A trained model of this library; an array of generated images or a
@@ -65,21 +61,21 @@ def audit(
             part of a `MembershipSplit`. At least 2, better 1,000.
         non_members: The same for images it was not trained on, drawn like the
             members.
-        reference: The same for outside images that the attacker knows, if any. Needed
-            by the attack that knows of mixup.
+        reference: The same for further images that the attacker knows, if any. Needed
+            by the attack that takes mixup into account.
         attacks: `"default"`, or names and `Attack` instances.
         seed: Seed of everything that attacks draw.
         progress: Called as `progress(title, num_done, num_attacks)` before each
             attack, and once at the end with an empty title.
         folder: Where the scores of each finished attack are kept, if anywhere. Run
-            again with the same arguments, an interrupted audit then goes on with the
+            again with the same arguments, an interrupted audit then continues with the
             attacks that are missing, and its report is the same as if it had never
             been interrupted. Everything that scores depend on is part of the key, so
             that several audits may share a folder; damaged files are not used. The
             scores say who was a member: keep the folder like the images themselves.
-        blind: Whether to measure also how well members and non-members are told apart
-            by their pixels alone, without the model: where that succeeds, the two
-            were not drawn alike and no attack proves a leak.
+        blind: Whether to measure also how well pixels alone, without the model,
+            distinguish members and non-members: where that succeeds, the two were not
+            drawn alike and no attack proves a leak.
         shadows: Shadow models for LiRA: `Shadows` from `train_shadows`, or how many to
             train, like the model and with its defense, on random halves of members
             and non-members together; 16 are a beginning, 64 or more show what a
@@ -111,15 +107,17 @@ def audit(
     ```python
     report = keras_mixup_gan.audit(model, members, non_members, reference=reference)
     print(report)
-    report.save("audit.html")
+    keras_mixup_gan.reports.save_audit(report, "audit.html")
     ```
     """
-    reference_models = tuple(reference_models)
-    augments = policy_of(model) is not None
+    target, split = _prepare(model, members, non_members, reference, seed)
+    others = tuple(as_target(other, target.seed) for other in reference_models)
+    if others:
+        target = replace(target, reference_models=others)
     if isinstance(attacks, str) and attacks == "default":
         given = {
-            "augmentation": augments,
-            "reference_models": bool(reference_models),
+            "augmentation": target.augment is not None,
+            "reference_models": bool(others),
             "shadows": shadows is not None,
             "own_shadows": isinstance(shadows, int),
         }
@@ -127,50 +125,109 @@ def audit(
     chosen = _choose(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
-    total = len(chosen) * (1 if null_target is None else 2)
-    target, split = _prepare(model, members, non_members, reference, seed)
-    others = tuple(as_target(other, target.seed) for other in reference_models)
-    if others:
-        target = replace(target, reference_models=others)
-    model_hash = weights_digest(model)
     null = null_target
     if null is not None:
-        null = as_null_target(null_target, target, model_hash)
+        null = as_null_target(null_target, target, weights_digest(model))
+
+    total = len(chosen) * (1 if null is None else 2)
+    tell = progress or (lambda title, num_done, num_attacks: None)
     target = with_shadows(
-        target,
-        model,
-        split,
-        shadows,
-        shadow_fit,
-        folder,
-        scheduler,
-        _shadow_progress(progress, total),
+        *(target, model, split, shadows, shadow_fit, folder, scheduler),
+        lambda done, of: tell(f"shadow model {done} of {of} is trained", 0, total),
     )
-    tell = progress or (lambda *_: None)
-    bench = Bench(split, folder, lambda title, done: tell(title, done, total))
-    results, model_hash = bench.run(target, model_hash, chosen)
-    tested = None
+    entries, journal = _attack(
+        *(target, model, chosen, split, folder),
+        lambda title, num_done: tell(title, num_done, total),
+    )
+    damaged, tested = journal.damaged, None
     if null is not None:
         null = replace(null, shadows=target.shadows)
-        found, _ = bench.run(null, weights_digest(null_target), again, on_null=True)
+        found, null_journal = _attack(
+            *(null, null_target, again, split, folder),
+            lambda title, num_done: tell(
+                f"{title}, on the null target", len(chosen) + num_done, total
+            ),
+        )
+        damaged = damaged + null_journal.damaged
         sizes = len(split.members.images), len(split.non_members.images)
         tested = NullTarget(null.name, tuple(found), *sizes)
     tell("", total, total)
-    baseline = _blind_baseline(split, target.seed) if blind else None
-    report = _report(target, split, results, model_hash, baseline)
-    more = [*bench.damage, *(tested.warnings if tested is not None else ())]
-    if any("shadows" in result.requires for result in report.done):
-        more += [target.shadows.caution] if target.shadows.caution else []
-    return replace(report, warnings=(*report.warnings, *more), null_target=tested)
+
+    pair = split.members.images, split.non_members.images
+    baseline = None
+    if blind and min(map(len, pair)) >= controls.MIN_IMAGES:
+        baseline = controls.blind_baseline(*pair, seed=target.seed)
+
+    done = [entry for entry in entries if isinstance(entry, AttackResult)]
+    done.sort(key=lambda each: (each.auc, each.operating_point.tpr), reverse=True)
+    ran = [attack for name, attack in chosen if name in {each.name for each in done}]
+    uses_shadows = any("shadows" in attack.requires for attack in ran)
+    return AuditReport(
+        model=target.name,
+        attacks=(*done, *(entry for entry in entries if entry.status != "done")),
+        num_members=len(split.members.images),
+        num_non_members=len(split.non_members.images),
+        num_reference=0 if split.reference is None else len(split.reference.images),
+        image_shape=target.image_shape,
+        access=tuple(sorted(target.access)),
+        mixup=known_settings(target.mixup),
+        ignored_defenses=_ignored_defenses(target, ran),
+        seed=target.seed,
+        split_hash=split.content_hash,
+        model_hash=journal.model_hash,
+        duplicates=split.num_duplicates,
+        damaged=tuple(damaged),
+        shadow_caution=target.shadows.caution if uses_shadows else None,
+        blind=baseline,
+        null_target=tested,
+        member_images=split.members.images,
+    )
+
+
+def _prepare(
+    model: Any, members: Any, non_members: Any, reference: Any, seed: int
+) -> tuple[AttackTarget, MembershipSplit]:
+    """The target, and the queries and reference with everything about them checked."""
+    given = as_reference(reference)
+    if isinstance(model, AttackTarget):
+        target = model if given is None else replace(model, reference=given)
+    else:
+        shape: Any = np.shape(split_labels(members)[0])[1:]
+        target = AttackTarget.from_model(model, given, seed=seed, image_shape=shape)
+    known = target.reference
+    split = MembershipSplit.from_parts(
+        split_labels(members),
+        split_labels(non_members),
+        None if known is None else (known.images, _integer_labels(known.labels)),
+    )
+    for name, part in split.parts().items():
+        if len(part.images) < 2:
+            raise ValueError(
+                f"`{name}` must hold at least 2 images, better 1,000. Received: "
+                f"{len(part.images)}. An audit of fewer says nothing."
+            )
+        if part.images.shape[1:] != target.image_shape:
+            raise ValueError(
+                f"`{name}` must hold images of the model's shape {target.image_shape}. "
+                f"Received: {part.images.shape[1:]}. Resize the images."
+            )
+    if (split.members.labels is None) != (split.non_members.labels is None):
+        raise ValueError(
+            "Members and non-members must both have labels, or neither. Received: "
+            "labels of one of them. Pass `(images, labels)` for both."
+        )
+    return target, split
+
+
+def _integer_labels(labels: Any) -> Any:
+    return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
 
 
 def _choose(
     attacks: str | Attack | Iterable[str | Attack],
 ) -> list[tuple[str, Attack]]:
     """Attacks by distinct names, in the order asked for."""
-    if isinstance(attacks, str):
-        attacks = [attacks]
-    elif isinstance(attacks, Attack):
+    if isinstance(attacks, str | Attack):
         attacks = [attacks]
     chosen: list[tuple[str, Attack]] = []
     counts: Counter[str] = Counter()
@@ -191,112 +248,26 @@ def _choose(
     return chosen
 
 
-def _prepare(
-    model: Any, members: Any, non_members: Any, reference: Any, seed: int
-) -> tuple[AttackTarget, MembershipSplit]:
-    """The target, and the queries and reference with everything about them checked."""
-    outside = as_reference(reference)
-    if isinstance(model, AttackTarget):
-        target = model if outside is None else replace(model, reference=outside)
-    else:
-        shape: Any = np.shape(split_labels(members)[0])[1:]
-        target = AttackTarget.from_model(model, outside, seed=seed, image_shape=shape)
-    known = target.reference
-    split = MembershipSplit.from_parts(
-        split_labels(members),
-        split_labels(non_members),
-        None if known is None else (known.images, _integer_labels(known.labels)),
-    )
-    for name, part in split.parts().items():
-        _check_part(part, name, target)
-    if (split.members.labels is None) != (split.non_members.labels is None):
-        raise ValueError(
-            "Members and non-members must both have labels, or neither. Received: "
-            "labels of one of them. Pass `(images, labels)` for both."
-        )
-    return target, split
-
-
-def _check_part(part: SplitPart, name: str, target: AttackTarget) -> None:
-    if len(part.images) < 2:
-        raise ValueError(
-            f"`{name}` must hold at least 2 images, better 1,000. Received: "
-            f"{len(part.images)}. An audit of fewer says nothing."
-        )
-    if part.images.shape[1:] != target.image_shape:
-        raise ValueError(
-            f"`{name}` must hold images of the model's shape {target.image_shape}. "
-            f"Received: {part.images.shape[1:]}. Resize the images."
-        )
-
-
-def _integer_labels(labels: Any) -> Any:
-    return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
-
-
-def _shadow_progress(
-    progress: Progress | None, num_attacks: int
-) -> Callable[[int, int], None] | None:
-    """Tells of shadow models in the words of the audit's progress."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(
-        f"shadow model {done} of {total} is trained", 0, num_attacks
-    )
-
-
-def _report(
+def _attack(
     target: AttackTarget,
+    model: Any,
+    attacks: Iterable[tuple[str, Attack]],
     split: MembershipSplit,
-    results: list[AttackResult],
-    model_hash: str | None,
-    blind: BlindBaseline | None,
-) -> AuditReport:
-    """Sorts the results by threat and adds what a reader must know."""
-    done = [result for result in results if result.status == "done"]
-    done.sort(key=_threat, reverse=True)
-    others = [result for result in results if result.status != "done"]
-    sizes = len(split.members.images), len(split.non_members.images)
-    duplicates = split.num_duplicates
-    defenses = {
-        defense: tuple(name for name in ATTACKS if defense in ATTACKS[name].knows)
-        for defense in ("mixup", "augment")
-    }
-    known = [name for name in defenses if getattr(target, name) is not None]
-    ignored = [
-        name
-        for name in known
-        if not any(result.name.startswith(defenses[name]) for result in done)
-    ]
-    if known == list(defenses):
-        ignored.append("both")  # there is no attack that knows of both
-    return AuditReport(
-        model=target.name,
-        attacks=(*done, *others),
-        num_members=sizes[0],
-        num_non_members=sizes[1],
-        num_reference=0 if split.reference is None else len(split.reference.images),
-        image_shape=target.image_shape,
-        access=tuple(sorted(target.access)),
-        mixup=known_settings(target.mixup),
-        seed=target.seed,
-        split_hash=split.content_hash,
-        warnings=verdict.cautions(done, *sizes, duplicates, ignored, blind),
-        model_hash=model_hash,
-        duplicates=duplicates,
-        blind=blind,
-        member_images=split.members.images,
-    )
+    folder: str | os.PathLike[str] | None,
+    tell: Callable[[str, int], None],
+) -> tuple[list[AttackEntry], Journal]:
+    """Entries of all attacks on a target, and the journal that keeps their scores."""
+    queries = ShuffledQueries(split, target.seed)
+    journal = Journal(folder, target, model, split, queries.images)
+    return score_attacks(target, attacks, queries, journal, tell), journal
 
 
-def _blind_baseline(split: MembershipSplit, seed: int) -> BlindBaseline | None:
-    """What pixels alone tell, where there are images enough to ask."""
-    parts = split.members.images, split.non_members.images
-    if min(map(len, parts)) < guards.MINIMUM:
-        return None
-    return guards.blind_baseline(*parts, seed=seed)
-
-
-def _threat(result: AttackResult) -> tuple[float, float]:
-    point = result.operating_point
-    return result.auc or 0.0, point.tpr if point is not None else 0.0
+def _ignored_defenses(
+    target: AttackTarget, attacks: Sequence[Attack]
+) -> tuple[str, ...]:
+    """Defenses known to the attacker that none of these attacks takes into account."""
+    known = [name for name in ("mixup", "augment") if getattr(target, name) is not None]
+    taken = {name for attack in attacks for name in attack.knows}
+    ignored = [name for name in known if name not in taken]
+    # No attack takes both into account.
+    return (*ignored, "both") if len(known) > 1 else tuple(ignored)

@@ -14,8 +14,8 @@ from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
 from keras_mixup_gan.attacks.registry import ATTACKS
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
-from keras_mixup_gan.auditing.attack_result import plain_settings
-from keras_mixup_gan.auditing.runner import Queries
+from keras_mixup_gan.auditing.results import plain_settings
+from keras_mixup_gan.auditing.scoring import ShuffledQueries
 from keras_mixup_gan.callbacks.quality_monitor import Monitor
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.roc import auc
@@ -182,7 +182,7 @@ class PrivacyMonitor(Monitor):
         self.log_private_metrics = log_private_metrics
         self.stopped_epoch: int | None = None
         self._split = _split_of(members, non_members, self.reference)
-        self._queries = Queries(self._split, seed)
+        self._queries = ShuffledQueries(self._split, seed)
         self._path = None if folder is None else Path(folder) / "safe_weights.npz"
         self._safe: SafeWeights | None = None
         self._measured_step: int | None = None

@@ -18,7 +18,7 @@ def audit(
         Path, typer.Option(help="Images of the same kind it was not trained on.")
     ],
     reference: Annotated[
-        Path | None, typer.Option(help="Outside images that the attacker knows.")
+        Path | None, typer.Option(help="Further images that the attacker knows.")
     ] = None,
     attacks: Annotated[
         str, typer.Option(help="Names of attacks, separated by commas.")
@@ -58,10 +58,11 @@ def audit(
     """Attacks a trained model and reports what it gives away about its members.
 
     Images are brought to the model's shape as `data.load_images` does. Stopped at any
-    moment, the same command goes on with the attacks that are missing. The folder
+    moment, the same command continues with the attacks that are missing. The folder
     `scores` of the report says who was a member: keep it like the images themselves.
     """
     from keras_mixup_gan.auditing import audit as run_audit
+    from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
 
     check_integer(1, shadow_batch_size=shadow_batch_size)
@@ -99,8 +100,8 @@ def audit(
     )
     print(report)
     for suffix in (".json", ".npz", ".md", ".html"):
-        path = out / f"audit{suffix}"
-        say(f"wrote {report.save(path, show_members=show_members)}")
+        path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
+        say(f"wrote {path}")
 
 
 def _read(

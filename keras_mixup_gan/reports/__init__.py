@@ -1,1 +1,3 @@
 """Reports as plain text, Markdown and self-contained HTML pages."""
+
+from keras_mixup_gan.reports.audit import save_audit as save_audit

@@ -6,6 +6,7 @@ pay for choosing a threshold. The largest log ratio of the two rates over all
 thresholds, uncorrected, is no bound: it is above 0 for most models that leak nothing.
 
 A lower bound of 0 proves nothing, and no bound from above follows from any attack.
+Unusable scores and arguments out of range raise a `ValueError`.
 """
 
 from collections.abc import Sequence
@@ -55,8 +56,8 @@ def epsilon_one_run(
         The bound, 0 if nothing can be said.
 
     Raises:
-        ValueError: If scores are unusable, a number is out of range, or the numbers
-            of canaries in and out cannot come from fair coins.
+        ValueError: Also if the numbers of canaries in and out cannot come from fair
+            coins.
 
     Source: Steinke, Nasr and Jagielski, "Privacy Auditing with One (1) Training Run",
     NeurIPS 2023, Theorem 5.2 with guesses on one side.
@@ -121,9 +122,6 @@ def epsilon_clopper_pearson(
 
     Returns:
         The bound, 0 if nothing can be said.
-
-    Raises:
-        ValueError: If scores are unusable or an argument is out of range.
 
     Source: Jagielski, Ullman and Oprea, "Auditing Differentially Private Machine
     Learning", NeurIPS 2020, with the choice of the threshold corrected for.

@@ -1,4 +1,7 @@
-"""Held-out statistics: thresholds and attacks chosen on other queries than judged."""
+"""Held-out statistics: thresholds and attacks chosen on other queries than judged.
+
+Unusable scores raise a `ValueError`, as do fewer than two a side.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from keras_mixup_gan.typing import FloatArray
 
 @dataclass(frozen=True)
 class Advantage:
-    """How well one threshold tells members from non-members, cross-fitted.
+    """How well one threshold separates members and non-members, cross-fitted.
 
     Attributes:
         balanced_accuracy: `(1 + tpr - fpr) / 2`; .5 for a guess.
@@ -84,10 +87,6 @@ def cross_fitted_advantage(
     Returns:
         Rates, interval and event counts.
 
-    Raises:
-        ValueError: If the scores are fewer than 2 or not finite, or `confidence` is
-            out of range.
-
     Example:
     >>> found = cross_fitted_advantage([5.0, 6.0, 7.0, 8.0], [1.0, 2.0, 3.0, 4.0])
     >>> found.true_positives, found.false_positives, found.balanced_accuracy
@@ -136,10 +135,6 @@ def strongest_held_out(
 
     Returns:
         The chosen attack and its figures on the half that it was not chosen on.
-
-    Raises:
-        ValueError: If there is no attack, the numbers of queries differ, or scores are
-            unusable.
     """
     checked = {name: check_scores(*pair) for name, pair in scores.items()}
     sizes = {tuple(map(len, pair)) for pair in checked.values()}

@@ -1,4 +1,7 @@
-"""Power: what an audit of given size detects, and an attacker who holds image sets."""
+"""Power: what an audit of given size detects, and an attacker who holds image sets.
+
+Arguments out of range raise a `ValueError`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ SET_SIZES = (1, 2, 5, 10, 25, 100)
 
 @dataclass(frozen=True)
 class SetResult:
-    """How often a set of members is told from a set of non-members.
+    """How often sets of members score above sets of non-members.
 
     Attributes:
         size: Number of images of a set.
@@ -47,7 +50,7 @@ def detectable_auc(
     significance: float = 0.05,
     power: float = 0.8,
 ) -> float:
-    """The smallest AUC that an audit of this size could have told from .5.
+    """The smallest AUC that an audit of this size can distinguish from .5.
 
     Of a model at this AUC, an audit that asks `num_attacks` attacks (two-sided tests,
     Bonferroni) finds the leak with probability `power`. From the normal approximation
@@ -61,10 +64,7 @@ def detectable_auc(
         power: Probability of finding the leak, in `(0, 1)`.
 
     Returns:
-        An AUC; 1 where no AUC could have been told from .5.
-
-    Raises:
-        ValueError: If a number is not a positive integer or a rate out of range.
+        An AUC; 1 where no AUC can be distinguished from .5.
 
     Example:
     >>> round(detectable_auc(1000, 1000), 3), round(detectable_auc(50, 50), 3)
@@ -119,10 +119,6 @@ def set_membership(
 
     Returns:
         One result for each size that fits.
-
-    Raises:
-        ValueError: If the scores are empty or not finite, or an argument is out of
-            its range.
 
     Source: Hilprecht, Härterich and Bernau, "Monte Carlo and Reconstruction
     Membership Inference Attacks against Generative Models", PoPETs 2019 (set

@@ -1,8 +1,9 @@
 """ROC analysis of membership scores: AUC with DeLong's interval, TPR at a fixed FPR.
 
 Every function takes the scores of members and of non-members, in this order, and
-reads a higher score as "more likely a member". Scores are one-dimensional, finite and
-not empty. Ties count one half; nothing is interpolated, jittered or flipped.
+reads a higher score as "more likely a member". Scores that are not one-dimensional,
+finite and at least one raise a `ValueError`, as arguments out of range do. Ties count
+one half; nothing is interpolated, jittered or flipped.
 """
 
 from collections.abc import Sequence
@@ -29,10 +30,8 @@ class OperatingPoint:
         tpr_interval: Clopper-Pearson interval of `tpr`. The threshold depends on the
             non-members only, so the count of true positives is binomial.
         realized_fpr: Share of the non-members that are called members.
-        true_positives: Number of members called members.
-        false_positives: Number of non-members called members.
-        num_members: Number of members.
-        num_non_members: Number of non-members.
+        true_positives: Number of members called members, out of `num_members`.
+        false_positives: Number of non-members called members, of `num_non_members`.
     """
 
     target_fpr: float
@@ -48,12 +47,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class WithheldPoint:
-    """A rate at which nothing is reported, because too few events would decide.
-
-    Attributes:
-        target_fpr: The false-positive rate that was asked for.
-        reason: What is missing.
-    """
+    """A rate at which nothing is reported, because too few events would decide."""
 
     target_fpr: float
     reason: str
@@ -70,9 +64,6 @@ def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
 
     Returns:
         The area under the ROC curve in `[0, 1]`; .5 where the scores are constant.
-
-    Raises:
-        ValueError: If either array is empty, not one-dimensional or not finite.
 
     Example:
     >>> auc([2.0, 3.0], [1.0, 2.0])
@@ -107,10 +98,6 @@ def delong_interval(
 
     Returns:
         The lower and the upper end.
-
-    Raises:
-        ValueError: If the scores are empty or not finite, or `confidence` is not
-            in `(0, 1)`.
 
     Example:
     >>> low, high = delong_interval([4.0, 5.0, 6.0], [1.0, 2.0, 3.0])
@@ -156,10 +143,6 @@ def tpr_at_fpr(
 
     Returns:
         The operating point with its rates, counts and interval.
-
-    Raises:
-        ValueError: If the scores are empty or not finite, or `fpr` or `confidence`
-            is out of range.
 
     Example:
     >>> point = tpr_at_fpr([3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0], fpr=0.25)
@@ -209,10 +192,6 @@ def operating_points(
     Returns:
         One entry for each rate.
 
-    Raises:
-        ValueError: If the scores are empty or not finite, or a rate or `confidence`
-            is out of range.
-
     Example:
     >>> points = operating_points([3.0] * 50, [1.0] * 50)
     >>> points[0].tpr, points[2].reason
@@ -245,9 +224,6 @@ def roc_curve(
         False-positive rates and true-positive rates, both non-decreasing from 0 to 1.
         Joined by straight lines they enclose the area `auc`; as an attacker cannot
         split ties, draw them as steps.
-
-    Raises:
-        ValueError: If either array is empty, not one-dimensional or not finite.
     """
     members, non_members = check_scores(member_scores, non_member_scores)
     thresholds = np.unique(np.concatenate([members, non_members]))[::-1]
@@ -276,10 +252,6 @@ def top_n_accuracy(
 
     Returns:
         The expected share in `[0, 1]`.
-
-    Raises:
-        ValueError: If the scores are empty or not finite, or `n` is not in 1 ...
-            number of queries.
 
     Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
     Attacks Against Generative Models", PoPETs 2019, where the attacker calls the
@@ -317,9 +289,6 @@ def clopper_pearson(
 
     Returns:
         The lower and the upper end, in `[0, 1]`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
     >>> low, high = clopper_pearson(0, 100)

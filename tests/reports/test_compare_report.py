@@ -8,10 +8,10 @@ import shlex
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from keras_mixup_gan.experiments.comparison import Comparison
 from keras_mixup_gan.experiments.frontier import matched_checkpoint
+from PIL import Image
+
 from keras_mixup_gan.reports import (
     compare_figures,
     compare_notes,
@@ -20,7 +20,7 @@ from keras_mixup_gan.reports import (
     compare_words,
 )
 from keras_mixup_gan.statistics.roc import auc, delong_interval, tpr_at_fpr
-from tests.reports.test_audit_report import flat, outline_of
+from tests.reports.pages import flat, outline_of
 
 LABEL = "[pixels-v1, 50 vs 40]"
 TITLES = {"logan": "LOGAN (discriminator score)", "gan_leaks": "GAN-Leaks (nearest)"}

@@ -3,15 +3,15 @@ import html
 import re
 
 import pytest
+from keras_mixup_gan.experiments.grid_arms import read_families
+from keras_mixup_gan.experiments.grid_findings import analyze
 
 from benchmarks import findings as findings_script
 from benchmarks import frontier as frontier_script
-from keras_mixup_gan.experiments.grid_arms import read_families
-from keras_mixup_gan.experiments.grid_findings import analyze
 from keras_mixup_gan.reports import grid_figures, grid_report, grid_tables, grid_words
 from tests.experiments import grid_results as fake
 from tests.experiments.grid_results import FakeArm, family, grid
-from tests.reports.test_audit_report import outline_of
+from tests.reports.pages import outline_of
 
 HOSTILE = '<img onerror="x"> & | `$a$ {{ 1 }}'
 

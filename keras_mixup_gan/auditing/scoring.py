@@ -1,0 +1,133 @@
+"""Scoring: one attack after the other on the same queries of one target."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.samples.streaming import cached
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.auditing.journal import Journal
+from keras_mixup_gan.auditing.results import (
+    AttackEntry,
+    AttackResult,
+    Scores,
+    plain_settings,
+)
+from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.typing import FloatArray
+
+_logger = logging.getLogger(__name__)
+_ACCESSES = {
+    "samples": "generated images",
+    "discriminator": "the discriminator",
+    "reference": "reference images (none were given)",
+    "queries": "images of chosen latents",
+    "generator": "the weights of the generator",
+    "shadows": "shadow models (none were given)",
+    "reference_models": "reference models (none were given)",
+}
+
+
+class ShuffledQueries:
+    """Members and non-members in random order, so that no batch is of one kind."""
+
+    def __init__(self, split: MembershipSplit, seed: int) -> None:
+        parts = (split.members, split.non_members)
+        self.num_members = len(split.members.images)
+        images = np.concatenate([part.images for part in parts])
+        self.order = generator(seed, Stream.QUERY_ORDER).permutation(len(images))
+        self.images = images[self.order]
+        labels = [part.labels for part in parts if part.labels is not None]
+        self.labels = None
+        if len(labels) == len(parts):
+            self.labels = np.concatenate(labels)[self.order]
+
+    def scored_by(self, attack: Attack) -> tuple[FloatArray, FloatArray]:
+        """Scores of the members and of the non-members, each in its own order."""
+        scores = np.empty(len(self.images))
+        scores[self.order] = attack.score(self.images, self.labels)
+        return scores[: self.num_members], scores[self.num_members :]
+
+
+def score_attacks(
+    target: AttackTarget,
+    attacks: Iterable[tuple[str, Attack]],
+    queries: ShuffledQueries,
+    journal: Journal,
+    tell: Callable[[str, int], None],
+) -> list[AttackEntry]:
+    """Runs attacks by name, or takes their scores from the journal.
+
+    An attack that fails becomes an entry and does not stop the others. `tell` is called
+    as `tell(title, num_done)` before each attack.
+    """
+    counts: Counter[str] = Counter()
+    counted = _counted(target, counts)
+    entries: list[AttackEntry] = []
+    for name, attack in attacks:
+        tell(attack.title, len(entries))
+        counts.clear()
+        entries.append(_score_attack(name, attack, counted, counts, queries, journal))
+    return entries
+
+
+def _score_attack(
+    name: str,
+    attack: Attack,
+    target: AttackTarget,
+    counts: Counter[str],
+    queries: ShuffledQueries,
+    journal: Journal,
+) -> AttackEntry:
+    """Fits one attack and evaluates its scores of all queries."""
+    if missing := sorted(attack.requires - target.access):
+        needs = " and ".join(_ACCESSES.get(access, access) for access in missing)
+        return AttackEntry.not_run(name, attack, "skipped", f"It needs {needs}.")
+    path = journal.path_of(name, attack)
+    scores = journal.load(name, path)
+    if scores is None:
+        start = time.perf_counter()
+        try:
+            members, non_members = queries.scored_by(attack.fit(target))
+        except Exception as error:
+            _logger.debug("%s failed", attack.title, exc_info=True)
+            seconds = time.perf_counter() - start
+            reason = " ".join(str(error).split())
+            if not isinstance(error, ValueError):
+                reason = f"{type(error).__name__}: {reason}"
+            return AttackEntry.not_run(name, attack, "failed", reason, seconds)
+        seconds = time.perf_counter() - start
+        settings = plain_settings(attack.settings)
+        asked = dict(sorted(counts.items()))
+        scores = Scores(members, non_members, seconds, settings, asked)
+        journal.save(path, scores)
+    return AttackResult.from_scores(name, attack, scores, target.seed)
+
+
+def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:
+    """The target, counting the images it makes or scores; gradients are not counted.
+
+    Generated images are made once, and counted each time they are asked for.
+    """
+
+    def count(access: str, function: Any) -> Any:
+        def counted(first: Any, second: Any) -> FloatArray:
+            is_range = access == "samples"  # the sampler takes `(start, stop)`
+            counts[access] += second - first if is_range else len(first)
+            return function(first, second)
+
+        return function and counted
+
+    return replace(
+        target,
+        sampler=count("samples", target.sampler and cached(target.sampler)),
+        discriminator=count("discriminator", target.discriminator),
+        queries=count("queries", target.queries),
+    )

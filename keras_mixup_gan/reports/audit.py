@@ -1,0 +1,270 @@
+"""The page of an audit: HTML, its Markdown twin, JSON, plain text and raw scores."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_mixup_gan import storage
+from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR
+from keras_mixup_gan.reports import render
+from keras_mixup_gan.reports.pictures import png
+from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint, roc_curve
+from keras_mixup_gan.typing import FloatArray
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.auditing.results import AttackResult, AuditReport
+
+NUM_BINS = 40
+NUM_CURVES = len(render.COLORS)
+NUM_OPEN_HISTOGRAMS = 6
+NUM_EXPOSED = 24
+MEMBER_COLOR, NON_MEMBER_COLOR = render.COLORS[1], render.COLORS[0]
+_ASKED = {
+    "samples": "generated images",
+    "discriminator": "discriminator scores",
+    "queries": "images of chosen latents",
+}
+
+
+@dataclass(frozen=True)
+class ExposedMember:
+    """A member with a high score: its place from 0, and a PNG as a `data:` address."""
+
+    index: int
+    share_above: float  # of the non-members, with at least this score
+    picture: str
+
+
+def save_audit(
+    report: AuditReport, path: str | os.PathLike[str], *, show_members: bool = False
+) -> Path:
+    """Writes the report of an audit; the suffix of `path` says in which form.
+
+    Args:
+        report: What `keras_mixup_gan.audit` returned.
+        path: `.html` for one self-contained page, `.md` for its Markdown twin, `.txt`
+            for what `print` shows, `.json` for `report.to_dict()`, `.npz` for the raw
+            scores: arrays `"<attack>/members"` and `"<attack>/non_members"` in the
+            order in which the images were given. Missing folders are made.
+        show_members: Show the most exposed members as pictures on the `.html` page.
+            Off by default: they are images of the training set, and whoever is given
+            the page is given them.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If the suffix is another one, or the file cannot be written.
+        ImportError: If a page is asked for and the `report` extra is missing.
+
+    Example:
+    ```python
+    report = keras_mixup_gan.audit(model, members, non_members)
+    keras_mixup_gan.reports.save_audit(report, "audit.html")
+    ```
+    """
+    path = Path(path)
+    render.check_suffix(path, (".html", ".md", ".txt", ".json", ".npz"))
+    if path.suffix == ".npz":
+        return storage.write_arrays(path, _scores(report))
+    if path.suffix == ".json":
+        return storage.write_json(path, report.to_dict())
+    if path.suffix == ".html":
+        text = _html(report, show_members)
+    elif path.suffix == ".md":
+        text = render.render_template("audit.md.j2", **_values(report))
+    else:
+        text = f"{report}\n"
+    return storage.write_file(path, text.encode())
+
+
+def exposed_members(
+    report: AuditReport, number: int = NUM_EXPOSED
+) -> tuple[ExposedMember, ...]:
+    """The members of the highest scores by the strongest attack, highest first."""
+    strongest = report.strongest
+    if strongest is None:
+        return ()
+    scores = strongest.member_scores
+    return tuple(
+        ExposedMember(
+            int(index),
+            float((strongest.non_member_scores >= scores[index]).mean()),
+            _picture(report.member_images[index]),
+        )
+        for index in np.argsort(-scores, kind="stable")[:number]
+    )
+
+
+def roc_figure(report: AuditReport) -> Any:
+    """ROC curves of the first attacks on log axes, as steps, and their 1 % points."""
+    with render.figure_style():
+        from matplotlib.figure import Figure
+
+        drawn = report.done[:NUM_CURVES]
+        figure = Figure(figsize=(4.7, 3.9 + 0.2 * len(drawn)))
+        axes = figure.add_subplot()
+        floor = 10.0 ** np.floor(np.log10(1 / max(report.num_non_members, 1000)))
+        axes.plot([floor, 1], [floor, 1], color="#8a8f98", linewidth=1)
+        axes.annotate(
+            "chance", (floor * 1.3, floor * 1.3), color="#5b616b", va="top", ha="left"
+        )
+        axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
+        for number, result in enumerate(drawn):
+            _draw_roc(axes, result, number, floor)
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlim=(floor, 1),
+            ylim=(floor, 1.15),
+            xlabel="false-positive rate",
+            ylabel="true-positive rate",
+        )
+        if drawn:
+            figure.legend(loc="outside lower center")
+    return figure
+
+
+def score_figure(result: AttackResult) -> Any:
+    """Histogram of the scores; the last bins hold the outermost half percent too."""
+    with render.figure_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(3.5, 2.5))
+        axes = figure.add_subplot()
+        members, non_members = result.member_scores, result.non_member_scores
+        low, high = np.quantile(np.concatenate([members, non_members]), [0.005, 0.995])
+        if high - low <= 1e-12 * max(abs(low), abs(high)):
+            low, high = low - 0.5, high + 0.5
+        bins = np.linspace(low, high, NUM_BINS + 1)
+        for scores, color, label in (
+            (non_members, NON_MEMBER_COLOR, "non-members"),
+            (members, MEMBER_COLOR, "members"),
+        ):
+            shares = np.full(len(scores), 1 / len(scores))
+            clipped = np.clip(scores, low, high)
+            axes.hist(
+                clipped,
+                bins,
+                weights=shares,
+                color=color,
+                alpha=0.3,
+                histtype="stepfilled",
+            )
+            axes.hist(
+                clipped, bins, weights=shares, color=color, histtype="step", label=label
+            )
+        axes.set(xlabel="score", ylabel="share of the images")
+        axes.locator_params(axis="x", nbins=5)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0)
+    return figure
+
+
+def _draw_roc(axes: Any, result: AttackResult, number: int, floor: float) -> None:
+    """One curve, with the interval of the true-positive rate at 1 %."""
+    color = render.COLORS[number % len(render.COLORS)]
+    fpr, tpr = roc_curve(result.member_scores, result.non_member_scores)
+    axes.plot(
+        np.maximum(fpr, floor),
+        np.maximum(tpr, floor),
+        color=color,
+        drawstyle="steps-post",
+        linestyle=render.LINE_STYLES[number % len(render.LINE_STYLES)],
+        label=f"{_as_plain_text(result.title)}, AUC {result.auc:.3f}",
+    )
+    point = result.operating_point
+    low, high = np.maximum(point.tpr_interval, floor)
+    at = point.target_fpr * 1.06 ** (number - 1)  # side by side, so that all are seen
+    axes.plot([at, at], [low, high], color=color, linewidth=2.5, alpha=0.6)
+
+
+def _as_plain_text(title: str) -> str:
+    """A title without formulas, and without the underscore that hides a curve."""
+    return title.replace("$", r"\$").lstrip("_")
+
+
+def _html(report: AuditReport, show_members: bool) -> str:
+    """The report as one page that needs no other file and no network."""
+    roc = render.figure_to_svg(
+        roc_figure(report),
+        "Log-log ROC curves: true-positive rate over false-positive rate by attack",
+    )
+    histograms = [
+        (
+            result,
+            render.figure_to_svg(
+                score_figure(result),
+                f"Histogram of the scores of {result.title}, members and non-members",
+            ),
+        )
+        for result in report.done
+    ]
+    return render.render_template(
+        "audit.html.j2",
+        roc=roc,
+        histograms=histograms,
+        num_open=NUM_OPEN_HISTOGRAMS,
+        exposed=exposed_members(report) if show_members else (),
+        colors=render.COLORS,
+        num_curves=NUM_CURVES,
+        **_values(report),
+    )
+
+
+def _values(report: AuditReport) -> dict[str, Any]:
+    """What both templates need."""
+    # The rates that are withheld, and why, are the same for all attacks.
+    others = report.done[0].other_points if report.done else ()
+    return {
+        "report": report,
+        "confidence": f"{100 * CONFIDENCE:.0f} %",
+        "target_fpr": f"{100 * TARGET_FPR:g} %",
+        "points": _reported_points,
+        "withheld": [point for point in others if isinstance(point, WithheldPoint)],
+        "rate": _rate_in_words,
+        "asked": _queries_in_words,
+        "held_out": len(report.done) > 1 and report.strongest_held_out,
+    }
+
+
+def _reported_points(result: AttackResult) -> list[OperatingPoint]:
+    """The further operating points that were not withheld."""
+    points = result.other_points
+    return [point for point in points if isinstance(point, OperatingPoint)]
+
+
+def _rate_in_words(point: OperatingPoint) -> str:
+    """A true-positive rate with its interval and counts."""
+    rate = render.percent_with_interval(point.tpr, point.tpr_interval)
+    return (
+        f"{rate}: {point.true_positives:,} of {point.num_members:,} members, "
+        f"{point.false_positives:,} of {point.num_non_members:,} non-members"
+    )
+
+
+def _queries_in_words(result: AttackResult) -> str:
+    """What an attack asked of the model."""
+    counts = result.num_queries.items()
+    return ", ".join(f"{count:,} {_ASKED.get(name, name)}" for name, count in counts)
+
+
+def _scores(report: AuditReport) -> dict[str, Any]:
+    """The raw scores of every attack that ran, as named arrays."""
+    arrays: dict[str, Any] = {"split_hash": np.array(report.split_hash)}
+    for result in report.done:
+        arrays[f"{result.name}/members"] = result.member_scores
+        arrays[f"{result.name}/non_members"] = result.non_member_scores
+    return arrays
+
+
+def _picture(image: FloatArray) -> str:
+    """A PNG of an image in `[-1, 1]`; of unusual channels the first."""
+    pixels = np.rint((image.astype("float64") + 1) * 127.5).clip(0, 255).astype("uint8")
+    content = png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    return "data:image/png;base64," + base64.b64encode(content).decode()

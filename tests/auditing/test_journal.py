@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+
+from keras_mixup_gan.attacks import (
+    DPI,
+    LOGAN,
+    Attack,
+    GANLeaks,
+    MixupLOGAN,
+)
+from keras_mixup_gan.attacks.samples.gan_leaks import ModelCalibratedGANLeaks
+from keras_mixup_gan.auditing.verdict import Concern
+from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
+from tests.auditing.audits import (
+    MEMBERS,
+    OUTSIDE,
+    CountingGAN,
+    Failing,
+    audit,
+    comparable,
+    run_in,
+)
+
+
+class Stopping(Attack):
+    """Interrupts the audit until it is told not to."""
+
+    name, title, requires, paper = "stopping", "Stopping", frozenset(), "none"
+    stops = True
+
+    def _score(self, images, labels):
+        if self.stops:
+            raise KeyboardInterrupt
+        return images.mean(axis=(1, 2, 3))
+
+
+def test_an_interrupted_audit_continues_where_it_was(tmp_path):
+    stopping = Stopping()
+    attacks = [LOGAN(), GANLeaks(300), stopping, MixupLOGAN(4)]
+    with pytest.raises(KeyboardInterrupt):
+        run_in(tmp_path, attacks=attacks)
+    stopping.stops = False
+    model = CountingGAN(MEMBERS)
+    resumed = run_in(tmp_path, model, attacks=attacks)
+    assert model.batch_sizes == []  # nothing was generated again
+    for folder in (tmp_path / "new", None):
+        whole = run_in(folder, attacks=attacks)
+        assert comparable(whole) == comparable(resumed)
+        for result in whole.done:
+            kept = resumed[result.name]
+            np.testing.assert_array_equal(result.member_scores, kept.member_scores)
+            np.testing.assert_array_equal(
+                result.non_member_scores, kept.non_member_scores
+            )
+
+
+def test_a_finished_audit_is_only_read(tmp_path):
+    first = run_in(tmp_path)
+    model = CountingGAN(MEMBERS)
+    again = run_in(tmp_path, model)
+    assert model.seen == model.batch_sizes == []
+    assert again.to_dict() == first.to_dict()  # times too
+
+
+def changed_weights():
+    model = CountingGAN(MEMBERS)
+    model.weights = (np.arange(3.0) + 1,)
+    return {"model": model}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_weights,
+        lambda: {"seed": 1},
+        lambda: {"reference": images(41, 3)},
+        lambda: {"model": CountingGAN(MEMBERS, mixup=defense())},
+        lambda: {"attacks": [MixupLOGAN(5)]},
+    ],
+)
+def test_scores_of_another_audit_are_not_taken(tmp_path, change):
+    run_in(tmp_path, attacks=[MixupLOGAN(4)])
+    options = {"attacks": [MixupLOGAN(4)], **change()}
+    model = options.get("model") or CountingGAN(MEMBERS)
+    run_in(tmp_path, **{**options, "model": model})
+    assert model.seen
+
+
+def test_feature_functions_of_the_same_name_are_not_mistaken(tmp_path):
+    def attack_by(channel):
+        return DPI(features=lambda images: images[:, channel, :, 0], k=3)
+
+    first = run_in(tmp_path, attacks=[attack_by(0)])["dpi"]
+    assert first.status == "done"
+    again = run_in(tmp_path, attacks=[attack_by(0)])["dpi"]
+    assert again.seconds == first.seconds  # taken from the folder
+    other = run_in(tmp_path, attacks=[attack_by(1)])["dpi"]
+    assert (other.member_scores != first.member_scores).any()
+
+
+def test_a_feature_function_that_fails_is_an_entry(tmp_path):
+    def fails(images):
+        raise RuntimeError("no features today")
+
+    result = run_in(tmp_path, attacks=[DPI(features=fails), "logan"])["dpi"]
+    assert result.status == "failed"
+    assert "no features today" in result.reason
+
+
+def test_other_images_of_the_same_number_are_not_mistaken(tmp_path):
+    run_in(tmp_path, attacks="logan")
+    model = CountingGAN(MEMBERS)
+    audit(model, MEMBERS, images(110, 9), OUTSIDE, "logan", folder=tmp_path)
+    assert model.seen
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "missing"])
+def test_damaged_files_are_not_trusted(tmp_path, damage):
+    first = run_in(tmp_path, attacks="logan")
+    (path,) = tmp_path.glob("logan-*.npz")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes(
+        {"truncated": content[:middle], "changed": changed}.get(damage, b"")
+    )
+    if damage == "missing":
+        path.unlink()
+    model = CountingGAN(MEMBERS)
+    again = run_in(tmp_path, model, attacks="logan")
+    assert model.seen
+    assert comparable(again)["attacks"] == comparable(first)["attacks"]
+    # Without a file there is nothing that claims to be a result.
+    damaged = () if damage == "missing" else ("logan",)
+    assert again.damaged == damaged
+    warned = [w for w in again.warnings if w.concern is Concern.DAMAGED_SCORES]
+    assert [warning.values["attack"] for warning in warned] == list(damaged)
+    assert run_in(tmp_path, attacks="logan").warnings == first.warnings
+
+
+def test_pickled_arrays_are_not_read(tmp_path):
+    run_in(tmp_path, attacks="logan")
+    (path,) = tmp_path.glob("logan-*.npz")
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["members"] = np.array([{}] * 120, dtype=object)
+    np.savez(path, allow_pickle=True, **arrays)
+    model = CountingGAN(MEMBERS)
+    report = run_in(tmp_path, model, attacks="logan")
+    assert model.seen
+    assert report.damaged == ("logan",)
+
+
+def test_failed_attacks_are_tried_again(tmp_path):
+    failing = Failing(ValueError("no"))
+    assert run_in(tmp_path, attacks=failing)["failing"].status == "failed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_without_weights_are_recognized_by_what_they_do(tmp_path):
+    for model in (FakeGAN(MEMBERS), images(300, 8)):
+        run_in(tmp_path, model, attacks=GANLeaks(300))
+        kept = sorted(path.name for path in tmp_path.iterdir())
+        run_in(tmp_path, model, attacks=GANLeaks(300))
+        assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    other = images(300, 8)
+    other[299] *= 0.5
+    run_in(tmp_path, other, attacks=GANLeaks(300))
+    assert len(list(tmp_path.iterdir())) == len(kept) + 1
+
+
+def test_a_function_that_cannot_be_recognized_is_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="same at every call"):
+        run_in(tmp_path, lambda n: rng.uniform(-1, 1, (n, *SHAPE)))
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="folder cannot be used"):
+        run_in(tmp_path / "file" / "deeper")
+
+
+def test_reference_models_calibrate_and_are_part_of_the_key(tmp_path):
+    attack = ModelCalibratedGANLeaks(num_samples=200)
+    skipped = run_in(tmp_path, attacks=attack)["gan_leaks_models"]
+    assert "reference models (none were given)" in skipped.reason
+    for seed in (20, 21):
+        model = CountingGAN(MEMBERS)
+        others = [FakeGAN(images(50, seed))]
+        report = run_in(tmp_path, model, attacks=attack, reference_models=others)
+        assert report["gan_leaks_models"].auc > 0.9
+        assert model.batch_sizes
+    again = CountingGAN(MEMBERS)
+    run_in(tmp_path, again, attacks=attack, reference_models=others)
+    assert not again.batch_sizes

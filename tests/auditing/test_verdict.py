@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from keras_mixup_gan.auditing.verdict import Concern, Leak
+from tests.attacks.fakes import FakeGAN, defense, images
+from tests.auditing.audits import (
+    FAST,
+    MEMBERS,
+    NON_MEMBERS,
+    OUTSIDE,
+    Failing,
+    audit,
+    concerns,
+    leaky_report,
+    report_of,
+)
+
+
+def test_an_audit_without_any_result_says_so():
+    report = leaky_report(attacks=[Failing(ValueError("no"))])
+    assert report.verdict.leak is Leak.UNKNOWN
+    assert "no attack could be run" in str(report.verdict)
+    assert report.strongest is None
+    assert report["failing"].reason == "no"
+
+
+def test_few_queries_and_repeated_images_are_warned_about():
+    repeated = np.concatenate([images(30, 1), images(3, 1)])
+    report = audit(FakeGAN(), repeated, images(40, 2), attacks="logan")
+    found = {warning.concern: warning.values for warning in report.warnings}
+    few = found[Concern.FEW_QUERIES]
+    assert (few["members"], few["non_members"]) == (33, 40)
+    assert few["smallest"] == report.detectable_auc == pytest.approx(0.69, abs=0.005)
+    assert found[Concern.DUPLICATES] == {"number": 3, "part": "members"}
+    assert found[Concern.FEW_NON_MEMBERS] == {"non_members": 40}
+    assert all("{" not in str(warning) for warning in report.warnings)
+
+
+def test_sets_that_differ_without_a_model_are_warned_about():
+    brighter = np.clip(NON_MEMBERS + 0.5, -1, 1)
+    options = {"attacks": "logan", "blind": True}
+    report = audit(FakeGAN(), MEMBERS, brighter, **options)
+    assert report.blind.auc > 0.8
+    assert concerns(report)[0] is Concern.SHIFTED_PARTS
+    assert report.verdict.leak is Leak.UNDECIDED
+    assert report.verdict.pixels == report.blind.auc
+    assert report.to_dict()["blind"]["auc"] == report.blind.auc
+    alike = audit(FakeGAN(), MEMBERS, NON_MEMBERS, **options)
+    assert abs(alike.blind.auc - 0.5) < 4 * np.sqrt(231 / (12 * 120 * 110))
+    warned = Concern.SHIFTED_PARTS in concerns(alike)
+    assert warned == alike.blind.is_shifted
+    too_few = audit(FakeGAN(), MEMBERS[:9], NON_MEMBERS, **options)
+    assert too_few.blind is None
+
+
+def test_an_audit_says_what_it_could_have_seen():
+    small = audit(FakeGAN(), MEMBERS[:60], NON_MEMBERS[:60], attacks="logan")
+    assert small.detectable_auc == pytest.approx(0.648, abs=0.001)
+    several = audit(FakeGAN(), MEMBERS[:60], NON_MEMBERS[:60], OUTSIDE, FAST)
+    assert several.detectable_auc > 0.65
+    assert several.warnings[0].values["smallest"] == several.detectable_auc
+    assert "below AUC 0.67 would probably" in str(several.warnings[0])
+
+
+def test_the_size_of_a_leak_is_that_on_the_half_that_did_not_choose():
+    report = leaky_report()
+    found = report.strongest_held_out
+    assert found.operating_point.num_members == 60
+    verdict = report.verdict
+    assert (verdict.auc, verdict.interval) == (found.auc, found.interval)
+    assert verdict.point == found.operating_point
+    assert "measured on the other" in str(verdict)
+    alone = leaky_report(attacks="logan")
+    assert alone.verdict.auc == alone["logan"].auc
+    assert f"reaches AUC {alone['logan'].auc:.3f}" in str(alone.verdict)
+
+
+def test_an_auc_below_one_half_is_no_privacy():
+    values = np.linspace(-1, 1, 200)
+    report = report_of(lambda x: -x, np.clip(values + 0.5, -1, 1), values * 0.999)
+    assert report["scripted"].auc < 0.4
+    assert concerns(report)[0] is Concern.BELOW_CHANCE
+    assert report.verdict.leak is Leak.NOT_FOUND
+
+
+def test_a_leak_of_few_images_is_seen_although_the_auc_is_not():
+    values = np.linspace(-0.9, 0.9, 400)
+    members = values.copy()
+    members[::20] = 0.95  # 5 % of the members stand out
+    report = report_of(lambda x: x, members, values * 0.999)
+    assert report["scripted"].auc_interval[0] < 0.5
+    assert report.verdict.leak is Leak.FEW
+
+
+@pytest.mark.parametrize(("shift", "leak"), [(0.14, Leak.LITTLE), (0.35, Leak.CLEAR)])
+def test_the_verdict_grows_with_the_leak(shift, leak):
+    values = np.linspace(-0.5, 0.5, 600)
+    report = report_of(lambda x: x, values + 0.5 * shift, values * 0.999)
+    assert report.verdict.leak is leak
+
+
+def test_models_that_leak_nothing_are_rarely_accused():
+    accused = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        members, non_members = rng.uniform(-1, 1, (2, 60))
+        values = np.concatenate([members, non_members])
+        noise = dict(zip(np.float32(values), rng.normal(size=120), strict=True))
+        report = report_of(
+            lambda x, noise=noise: np.array([noise[np.float32(v)] for v in x]),
+            members,
+            non_members,
+        )
+        accused += report.verdict.leak is not Leak.NOT_FOUND
+    # At most 5 % in truth; four standard errors above.
+    assert accused / 200 <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_ignoring_a_known_defense_is_warned_about():
+    model = FakeGAN(MEMBERS, mixup=defense())
+    report = audit(model, MEMBERS, NON_MEMBERS, attacks="logan")
+    assert concerns(report) == [Concern.MIXUP_IGNORED]
+    assert report.ignored_defenses == ("mixup",)
+    assert report.to_dict()["mixup"]["num_samples"] == 2
+    report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, attacks="logan_mixup")
+    assert not report.warnings
