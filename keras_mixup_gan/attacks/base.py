@@ -46,6 +46,12 @@ class Attack(abc.ABC):
             those are that take minutes, or order images as another one does.
         knows: Defenses that the attack takes into account where the target was trained
             with them, of `"mixup"` and `"augment"`.
+
+    Example:
+    ```python
+    target = AttackTarget.from_model(model, reference=other_images)
+    scores = DOMIAS().fit(target).score(images)
+    ```
     """
 
     name: ClassVar[str]

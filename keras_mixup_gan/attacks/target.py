@@ -14,7 +14,7 @@ from keras_mixup_gan.validation import check_images, check_integer
 
 @dataclass(frozen=True)
 class ReferenceData:
-    """Outside images that the attacker knows: neither members nor queries.
+    """Images that the attacker knows: neither members nor queries.
 
     Attributes:
         images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
@@ -52,7 +52,7 @@ class AttackTarget:
             each image, `(num_images,)`. Images may leave `[-1, 1]`, as noisy blends
             do; labels are rows `(num_images, num_classes)`, or None for a model
             without classes.
-        reference: Outside images known to the attacker.
+        reference: Images known to the attacker, neither members nor queries.
         name: What reports call the model.
         mixup: The defense that the attacker knows was used (a `MixUp`), if any.
         augment: The policy of differentiable augmentation that the attacker knows was
@@ -141,18 +141,7 @@ class AttackTarget:
         return wanted if self.num_samples is None else min(wanted, self.num_samples)
 
     def generate(self, start: int, stop: int) -> FloatArray:
-        """Generated images `start` to `stop`, checked.
-
-        Args:
-            start: Number of the first image of the sequence.
-            stop: Number after that of the last one.
-
-        Returns:
-            Float32 array `(stop - start, height, width, channels)` in `[-1, 1]`.
-
-        Raises:
-            ValueError: If the sampler returns anything else, or there is none.
-        """
+        """Generated images `start` to `stop` as `sampler` gives them, checked."""
         if self.sampler is None:
             raise ValueError(f"The target {self.name!r} grants no access to: samples.")
         images = self.sampler(start, stop)
@@ -165,18 +154,7 @@ class AttackTarget:
         return images
 
     def score(self, images: FloatArray, rows: FloatArray | None) -> FloatArray:
-        """The discriminator's raw scores, checked.
-
-        Args:
-            images: Float array `(num_images, height, width, channels)`.
-            rows: Label rows of a conditional model, or None.
-
-        Returns:
-            Float64 array `(num_images,)`, finite.
-
-        Raises:
-            ValueError: If the discriminator returns anything else, or there is none.
-        """
+        """The raw scores of `discriminator`, checked: float64 `(num_images,)`."""
         if self.discriminator is None:
             raise ValueError(
                 f"The target {self.name!r} grants no access to: discriminator."
@@ -185,18 +163,7 @@ class AttackTarget:
         return check_scores(scores, len(images), "The discriminator")
 
     def decode(self, latents: FloatArray, rows: FloatArray | None) -> FloatArray:
-        """Images of chosen latents, checked but for their range.
-
-        Args:
-            latents: Float array `(num_images, latent_dim)`.
-            rows: Label rows of a conditional model, or None.
-
-        Returns:
-            Float array `(num_images, height, width, channels)`, finite.
-
-        Raises:
-            ValueError: If the generator returns anything else, or cannot be queried.
-        """
+        """Images of chosen latents by `queries`, checked but for their range."""
         if self.queries is None:
             raise ValueError(f"The target {self.name!r} grants no access to: queries.")
         images = np.asarray(self.queries(latents.astype("float32"), rows))
@@ -234,7 +201,7 @@ class AttackTarget:
                 draws fresh ones. The latter also of a model that this library never
                 trained (access to samples). For a pair of networks see
                 `from_networks`.
-            reference: Outside images `(num_images, height, width, channels)` in
+            reference: Other images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
                 or None.
             mixup: The defense that the attacker knows of; by default the one the

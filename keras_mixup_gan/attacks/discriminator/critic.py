@@ -1,9 +1,4 @@
-"""Relative LOGAN: the discriminator's score of an image, less other scores.
-
-The white-box attack of Hayes, Melis, Danezis, De Cristofaro (PoPETs 2019), in units
-of generated images, of reference models (Chen et al., CCS 2020), or of slightly moved
-images (Fu et al., 2023).
-"""
+"""LOGAN (Hayes et al. 2019) relative to generated images, other models, neighbors."""
 
 from typing import Any
 
@@ -29,14 +24,6 @@ class CriticGap(Attack):
 
     Args:
         num_samples: Number of generated images, the same ones for every query.
-
-    Source: the white-box attack of Hayes et al., PoPETs 2019, with the loss of the
-    discriminator on generated images as its zero.
-
-    Example:
-    ```python
-    scores = CriticGap().fit(target).score(images)
-    ```
     """
 
     name = "critic_gap"
@@ -96,9 +83,6 @@ class CalibratedCritic(Attack):
     set. Each discriminator is first standardized on the reference images, because
     their scales are arbitrary.
 
-    Source: the white-box attack of Hayes et al., PoPETs 2019, calibrated by reference
-    models as Chen et al. (GAN-Leaks, CCS 2020) calibrate distances.
-
     Example:
     ```python
     target = AttackTarget.from_model(model, reference, reference_models=[other])
@@ -153,15 +137,6 @@ class CriticFluctuation(Attack):
         max_shift: Largest shift in pixels, in either direction.
         flips: Whether half of the neighbors are mirrored; `False` where a mirrored
             image is no image of the kind, as with digits and text.
-
-    Source: the fluctuation of the probability around an image of Fu et al., "A
-    Probabilistic Fluctuation based Membership Inference Attack for Diffusion Models",
-    2023, arXiv:2308.12143, carried over to a discriminator.
-
-    Example:
-    ```python
-    scores = CriticFluctuation(flips=False).fit(target).score(digits)
-    ```
     """
 
     name = "critic_fluctuation"

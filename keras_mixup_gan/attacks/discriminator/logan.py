@@ -1,8 +1,4 @@
-"""LOGAN: the discriminator's score, also adapted to mixup and to augmentation.
-
-Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against
-Generative Models. PoPETs 2019, arXiv:1705.07663.
-"""
+"""LOGAN (Hayes et al. 2019): the score of a discriminator that the attacker has."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,16 +18,7 @@ ANY_POLICY = "color,translation,cutout"
 
 
 class LOGAN(Attack):
-    """The discriminator's raw score: higher for what it was trained to call real.
-
-    Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
-    Attacks Against Generative Models", PoPETs 2019: the white-box attack.
-
-    Example:
-    ```python
-    scores = LOGAN().fit(target).score(images)
-    ```
-    """
+    """The discriminator's raw score: higher for what it was trained to call real."""
 
     name = "logan"
     title = "LOGAN (discriminator score)"
@@ -67,15 +54,6 @@ class MixupLOGAN(Attack):
     Args:
         num_blends: Number of blends of a query at each weight, at least 1.
         weights: Weights of the query in its blends, each in `(0, 1]`.
-
-    Source: white-box attack of Hayes et al., PoPETs 2019, adapted to the defense in
-    the manner of the mixed queries that Ji et al. (INFOCOM 2023) try against it.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = MixupLOGAN(num_blends=32).fit(target).score(images)
-    ```
     """
 
     name = "logan_mixup"
@@ -228,10 +206,6 @@ class AugmentedLOGAN(Attack):
 
     Args:
         num_draws: Number of random transforms of a query, at least 1.
-
-    Source: white-box attack of Hayes et al., PoPETs 2019, on the mean over augmented
-    queries of Yu, Zhang, Chen, Yin and Liu, "How Does Data Augmentation Affect Privacy
-    in Machine Learning?", AAAI 2021, who attack augmented classifiers by it.
 
     Example:
     ```python

@@ -1,8 +1,4 @@
-"""Co-membership attack by mixed queries: were two images both trained on?
-
-Liu, Xiao, Li, Gao: Performing Co-Membership Attacks Against Deep Generative Models.
-ICDM 2019, arXiv:1805.09898.
-"""
+"""Co-membership attack (Liu et al. 2019) by mixed queries: were both images members?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,10 +27,6 @@ class MixedPairs(Attack):
     Args:
         weights: Weights of the first image, each in `[0, 1]`.
         num_draws: Draws of the noise of the defense to average over, if it adds any.
-
-    Source: co-membership of Liu et al., "Performing Co-Membership Attacks Against Deep
-    Generative Models", ICDM 2019, by mixed queries as Ji et al. (INFOCOM 2023) make
-    them.
 
     Example:
     ```python

@@ -1,8 +1,4 @@
-"""Reconstruction attacks: how well the best latents of a generator repeat a query.
-
-Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks Against
-Generative Models. CCS 2020, arXiv:1909.03935.
-"""
+"""Reconstruction attacks: how well the best latents of a generator repeat a query."""
 
 import abc
 from collections.abc import Callable, Iterator

@@ -1,8 +1,4 @@
-"""GAN-Leaks by reconstruction: from queries, from gradients, and calibrated.
-
-Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks Against
-Generative Models. CCS 2020, arXiv:1909.03935 (partial black-box and white-box attacks).
-"""
+"""GAN-Leaks by reconstruction (Chen et al. 2020): from queries or from gradients."""
 
 import copy
 from typing import Any
@@ -31,7 +27,7 @@ class LatentSearch(ReconstructingAttack):
     at the nearest of `num_samples` generated images and spends the same number of
     further queries on every image. Since images are seen and not only losses, it is a
     least-squares problem: the images of slightly moved latents tell in which direction
-    to go.
+    to go. Levenberg-Marquardt steps with Broyden's updates replace the paper's method.
 
     Args:
         num_samples: Generated images to start from the nearest of.
@@ -42,9 +38,6 @@ class LatentSearch(ReconstructingAttack):
         feature_weight: Weight of the features.
         prior_weight: Weight of the squared distance of `|z|^2` from its expectation;
             it guides the search and is no part of the score.
-
-    Source: Chen, Yu, Zhang and Fritz, GAN-Leaks, CCS 2020: the partial black-box
-    attack, with Levenberg-Marquardt and Broyden's updates in place of Powell's method.
 
     Example:
     ```python
@@ -139,13 +132,6 @@ class LatentGradient(ReconstructingAttack):
             such as a Keras network; None for pixels alone.
         feature_weight: Weight of the features.
         prior_weight: As for `LatentSearch`.
-
-    Source: Chen, Yu, Zhang and Fritz, GAN-Leaks, CCS 2020: the white-box attack.
-
-    Example:
-    ```python
-    scores = LatentGradient(num_steps=200).fit(target).score(images)
-    ```
     """
 
     name = "latent_gradient"
@@ -282,8 +268,6 @@ class CalibratedReconstruction(Attack):
     Args:
         attack: How to reconstruct: a `LatentSearch`, by default, or a
             `LatentGradient`, for which all models must grant their generator.
-
-    Source: Chen, Yu, Zhang and Fritz, GAN-Leaks, CCS 2020 (attack calibration).
 
     Example:
     ```python

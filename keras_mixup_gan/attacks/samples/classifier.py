@@ -1,9 +1,7 @@
-"""Black-box LOGAN with auxiliary knowledge: a classifier of generated images.
+"""LOGAN, black-box (Hayes et al. 2019): a classifier of generated and other images.
 
-Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against
-Generative Models. PoPETs 2019, arXiv:1705.07663. The classifier is trained on equal
-numbers of both classes, stopped where the held-out loss is least and put back to that
-state, and its outputs are those that each input gets by itself.
+It is trained on equal numbers of both, stopped where the held-out loss is least and
+put back to that state, and its outputs are those that each image gets by itself.
 """
 
 import copy
@@ -14,7 +12,6 @@ import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.samples.feature_maps import (
-    FeatureMap,
     Features,
     check_features_choice,
     describe_features,
@@ -79,16 +76,6 @@ class ClassifierLOGAN(Attack):
         features: `"pixels"`, a number of principal components of the reference, or a
             function from images to features.
         num_folds: Number of networks, at least 2.
-
-    Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
-    Attacks Against Generative Models", PoPETs 2019: the black-box attack with
-    auxiliary knowledge, where the attacker knows non-members.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = ClassifierLOGAN().fit(target).score(images)
-    ```
     """
 
     name = "logan_classifier"
@@ -112,15 +99,13 @@ class ClassifierLOGAN(Attack):
         self.num_samples = num_samples
         self.features = features
         self.num_folds = num_folds
-        self._map: FeatureMap | None = None
-        self._networks: list[Network] = []
 
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and networks, and how long these were trained."""
         settings: dict[str, Any] = {
             "num_samples": self.num_samples,
-            "features": describe_features(self.features, self._map),
+            "features": describe_features(self.features, getattr(self, "_map", None)),
             "num_folds": self.num_folds,
         }
         if self._target is not None:
@@ -160,8 +145,6 @@ class ClassifierLOGAN(Attack):
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
-        if self._map is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
         rows = (self._map(images) - self._center) / self._scale
         logits: FloatArray = np.mean([net.logits(rows) for net in self._networks], 0)
         return logits

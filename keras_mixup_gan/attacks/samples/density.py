@@ -1,10 +1,4 @@
-"""Density attacks: log density, DOMIAS, and Gen-LRA on generated samples.
-
-DOMIAS: van Breugel, Sun, Qian, van der Schaar: Membership Inference Attacks against
-Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580. Gen-LRA:
-Ward, Lin, Wang, Cheng: Privacy Auditing Synthetic Data Release through Local Likelihood
-Attacks. 2025.
-"""
+"""Density attacks: DOMIAS (van Breugel et al. 2023), Gen-LRA (Ward et al. 2025)."""
 
 from typing import Any
 
@@ -49,20 +43,20 @@ class DensityAttack(Attack):
     """
 
     requires = frozenset({"samples", "reference"})
+    _map: FeatureMap  # from images to features, once the attack is fitted
 
     def __init__(self, num_samples: int, features: Features) -> None:
         check_integer(2, num_samples=num_samples)
         check_features_choice(features)
         self.num_samples = num_samples
         self.features = features
-        self._map: FeatureMap | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and what they are compared in."""
         settings: dict[str, Any] = {
             "num_samples": self.num_samples,
-            "features": describe_features(self.features, self._map),
+            "features": describe_features(self.features, getattr(self, "_map", None)),
         }
         if self._target is not None:
             settings["num_samples"] = len(self._generated)
@@ -92,12 +86,6 @@ class DensityAttack(Attack):
         self._smallest = SMALLEST_SHARE * Whitening(self._others).largest
         self._map = features
 
-    def _queries(self, images: FloatArray) -> FloatArray:
-        self._fitted()
-        if self._map is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
-        return self._map(images)
-
 
 class LogDensity(DensityAttack):
     """The log density of generated images at the query.
@@ -109,15 +97,6 @@ class LogDensity(DensityAttack):
         num_samples: Number of generated images, at least 2; their features are kept.
         features: `"pixels"`, a number of principal components of the reference, or a
             function from images to features.
-
-    Source: van Breugel et al., "Membership Inference Attacks against Synthetic Data
-    through Overfitting Detection", AISTATS 2023, equation 1.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = LogDensity().fit(target).score(images)
-    ```
     """
 
     name = "log_density"
@@ -135,7 +114,7 @@ class LogDensity(DensityAttack):
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
-        return self._density.log_density(self._queries(images))
+        return self._density.log_density(self._map(images))
 
 
 class DOMIAS(DensityAttack):
@@ -159,15 +138,6 @@ class DOMIAS(DensityAttack):
 
     Raises:
         ValueError: If an argument is none of these.
-
-    Source: van Breugel et al., "Membership Inference Attacks against Synthetic Data
-    through Overfitting Detection", AISTATS 2023, equation 2.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = DOMIAS(estimator="knn").fit(target).score(images)
-    ```
     """
 
     name = "domias"
@@ -219,7 +189,7 @@ class DOMIAS(DensityAttack):
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
-        queries = self._queries(images)
+        queries = self._map(images)
         if self.estimator == "knn":
             near = nearest_distances(queries, self._generated, self.k)[:, -1]
             far = nearest_distances(queries, self._others, self.k)[:, -1]
@@ -249,15 +219,6 @@ class GenLRA(DensityAttack):
         features: `"pixels"`, a number of principal components of the reference, or a
             function from images to features.
         k: Number of nearby samples; all of them if there are fewer.
-
-    Source: Ward, Lin, Wang and Cheng, "Privacy Auditing Synthetic Data Release
-    through Local Likelihood Attacks", 2025.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = GenLRA().fit(target).score(images)
-    ```
     """
 
     name = "gen_lra"
@@ -291,7 +252,7 @@ class GenLRA(DensityAttack):
     def _score(
         self, images: FloatArray, labels: FloatArray | IntArray | None
     ) -> FloatArray:
-        queries = self._whiten(self._queries(images))
+        queries = self._whiten(self._map(images))
         k = min(self.k, len(self._samples))
         near = nearest_samples(queries, self._samples, k=k)
         variance = self._bandwidth**2

@@ -1,10 +1,4 @@
-"""GAN-Leaks, full black-box: the distance to the nearest generated image.
-
-Alone, and calibrated by the distance to other images or to those of other models.
-
-Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks against
-Generative Models. CCS 2020, arXiv:1909.03935.
-"""
+"""GAN-Leaks, full black-box (Chen et al. 2020): distance to the nearest sample."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,15 +48,6 @@ class GANLeaks(StreamedAttack):
             neighbors and never worse ones. A target that holds fewer images than
             this is searched as far as it goes.
         chunk_size: Number of images generated at a time; no influence on the scores.
-
-    Source: Chen, Yu, Zhang and Fritz, "GAN-Leaks: A Taxonomy of Membership Inference
-    Attacks against Generative Models", CCS 2020: the full black-box attack, with the
-    distance in pixels.
-
-    Example:
-    ```python
-    scores = GANLeaks(num_samples=5000).fit(target).score(images)
-    ```
     """
 
     name = "gan_leaks"
@@ -114,17 +99,6 @@ class DataCalibratedGANLeaks(FeaturedAttack):
         features: `"pixels"`, a number of principal components of the reference, or a
             function from images to features.
         equal_sizes: Whether to search equally many generated and reference images.
-
-    Source: the full black-box attack of Chen et al., "GAN-Leaks", CCS 2020, calibrated
-    by data instead of a model, as the density ratios of van Breugel et al., "Membership
-    Inference Attacks against Synthetic Data through Overfitting Detection", AISTATS
-    2023, are.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = DataCalibratedGANLeaks().fit(target).score(images)
-    ```
     """
 
     name = "gan_leaks_data"
@@ -173,7 +147,7 @@ class DataCalibratedGANLeaks(FeaturedAttack):
         return self._drawn_reference(target, number, 1, Stream.CALIBRATION)
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
-        features = self._fitted_map
+        features = self._map
         queries = features(images)
         others = features(self._compared_images(target))
         expected = nearest_samples(queries, others).distances[:, 0]
@@ -193,9 +167,6 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
             model; as many as the smallest of them holds if that is less.
         features: `"pixels"`, a number of principal components of the reference (the
             target then needs reference images), or a function from images to features.
-
-    Source: Chen, Yu, Zhang and Fritz, "GAN-Leaks: A Taxonomy of Membership Inference
-    Attacks against Generative Models", CCS 2020: the full black-box attack, calibrated.
 
     Example:
     ```python
@@ -232,7 +203,7 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
         return min(model.num_available(number) for model in target.reference_models)
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
-        features = self._fitted_map
+        features = self._map
         queries = features(images)
         number = self._num_watched(target)
         expected = np.zeros(len(queries))

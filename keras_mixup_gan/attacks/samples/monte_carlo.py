@@ -1,8 +1,4 @@
-"""Monte-Carlo attacks: the generated images in a ball around the query, or a density.
-
-Hilprecht, Härterich, Bernau: Monte Carlo and Reconstruction Membership Inference
-Attacks against Generative Models. PoPETs 2019.
-"""
+"""Monte-Carlo attacks (Hilprecht et al. 2019): samples in a ball, or their density."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -85,21 +81,11 @@ class MonteCarlo(_HilprechtAttack):
             and .01). The percentile is taken over the first 2,000 generated images.
         eps_from: Images that `eps` is set on: at most 1,000 drawn from the
             `"reference"`, or all `"queries"`.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        features: `"pixels"`, a number of principal components of the reference (40 as
+            published for MNIST), or a function from images to features.
 
     Raises:
         ValueError: If an argument is none of these.
-
-    Source: Hilprecht, Härterich and Bernau, "Monte Carlo and Reconstruction
-    Membership Inference Attacks against Generative Models", PoPETs 2019: the
-    epsilon-ball attack with 40 principal components, as there for MNIST.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = MonteCarlo(eps=0.1).fit(target).score(images)
-    ```
     """
 
     name = "monte_carlo"
@@ -151,7 +137,7 @@ class MonteCarlo(_HilprechtAttack):
 
     def _radius_on(self, target: AttackTarget, images: FloatArray) -> float:
         """The radius by the rule, set on these images."""
-        features, number = self._fitted_map, self._num_watched(target)
+        features, number = self._map, self._num_watched(target)
         if isinstance(self.eps, str):
             nearest = _Nearest(Search(features(images)), features)
             show(target, [(nearest, number)])
@@ -169,7 +155,7 @@ class MonteCarlo(_HilprechtAttack):
         return radius
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Summed:
-        features, radius = self._fitted_map, self._radius
+        features, radius = self._map, self._radius
         if self.transductive or radius is None:
             radius = self._radius_on(target, images)
         return _Summed(Search(features(images), radius=radius), features, self)
@@ -184,14 +170,6 @@ class MonteCarloLog(MonteCarlo):
 
     The nearer a sample, the more it counts. Arguments and rules are those of
     `MonteCarlo`; a distance counts as at least `1e-12 * eps`.
-
-    Source: Hilprecht, Härterich and Bernau, PoPETs 2019: the epsilon-ball attack with
-    logarithmic distance.
-
-    Example:
-    ```python
-    scores = MonteCarloLog().fit(target).score(images)
-    ```
     """
 
     name = "monte_carlo_log"
@@ -207,14 +185,6 @@ class MonteCarloInverse(MonteCarlo):
 
     Arguments and rules are those of `MonteCarlo`; a distance counts as at least
     `1e-12 * eps`.
-
-    Source: Hilprecht, Härterich and Bernau, PoPETs 2019: the epsilon-ball attack with
-    the fraction of the radius.
-
-    Example:
-    ```python
-    scores = MonteCarloInverse().fit(target).score(images)
-    ```
     """
 
     name = "monte_carlo_inverse"
@@ -251,14 +221,6 @@ class ParzenWindow(_HilprechtAttack):
         num_samples: Number of generated images, at least 3.
         features: `"pixels"`, a number of principal components of the reference, or a
             function from images to features.
-
-    Source: Hilprecht, Härterich and Bernau, PoPETs 2019: the Monte-Carlo attack with a
-    kernel density instead of a ball.
-
-    Example:
-    ```python
-    scores = ParzenWindow(num_samples=50_000).fit(target).score(images)
-    ```
     """
 
     name = "parzen_window"
@@ -268,19 +230,18 @@ class ParzenWindow(_HilprechtAttack):
 
     def __init__(self, num_samples: int = 20_000, features: Features = 40) -> None:
         super().__init__(num_samples, features)
-        self._bandwidth: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images, the features, and the bandwidth once fitted."""
         settings = {**super().settings, "features": self._described}
-        if self._bandwidth is not None:
+        if self._target is not None:
             settings["bandwidth"] = self._bandwidth
         return settings
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
-        features = self._fitted_map
+        features = self._map
         images = self._calibration_images(target)
         number = self._num_watched(target)
         few = min(number, NUM_BANDWIDTH_SAMPLES)
@@ -294,7 +255,5 @@ class ParzenWindow(_HilprechtAttack):
         self._bandwidth = bandwidth * (few / number) ** (1 / (samples.shape[1] + 4))
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Density:
-        features = self._fitted_map
-        if self._bandwidth is None:
-            raise ValueError(f"{self.title} has no width. Call `fit(target)` first.")
-        return _Density(RunningDensity(features(images), self._bandwidth), features)
+        running = RunningDensity(self._map(images), self._bandwidth)
+        return _Density(running, self._map)

@@ -1,8 +1,4 @@
-"""Data Plagiarism Index: the share of generated images among the nearest neighbors.
-
-Ward, Wang, Cheng: Data Plagiarism Index: Characterizing the Privacy Risk of
-Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012.
-"""
+"""Data Plagiarism Index (Ward et al. 2024): generated images among the nearest ones."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +36,7 @@ class DPI(FeaturedAttack):
     As many generated as reference images are looked at, so that a query in no special
     place has a share of one half. Equal shares are ordered by the mean log ratio of
     the distances to the nearest `k` reference and `k` generated images, squeezed into
-    one step of the share.
+    one step of the share. (The paper has a ratio in place of the share.)
 
     Args:
         num_samples: Number of generated images at most; at most as many as reference
@@ -49,16 +45,6 @@ class DPI(FeaturedAttack):
             function from images to features.
         k: Number of nearest images; all that there are of either kind if these are
             fewer.
-
-    Source: Ward, Wang and Cheng, "Data Plagiarism Index: Characterizing the Privacy
-    Risk of Data-Copying in Tabular Generative Models", arXiv:2406.13012; here the
-    share instead of a ratio.
-
-    Example:
-    ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = DPI(k=10).fit(target).score(images)
-    ```
     """
 
     name = "dpi"
@@ -87,7 +73,7 @@ class DPI(FeaturedAttack):
         return min(number, len(self._reference(target, 2).images))
 
     def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbors:
-        features, number = self._fitted_map, self._num_watched(target)
+        features, number = self._map, self._num_watched(target)
         others = self._drawn_reference(target, number, 1, Stream.PLAGIARISM)
         queries = features(images)
         k = min(self.k, number)

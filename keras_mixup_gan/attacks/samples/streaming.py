@@ -122,24 +122,17 @@ class FeaturedAttack(StreamedAttack):
     """
 
     _least_reference: ClassVar[int] = 2
+    _map: FeatureMap  # from images to features, once the attack is fitted
 
     def __init__(self, num_samples: int, features: Features) -> None:
         super().__init__(num_samples)
         check_features_choice(features)
         self.features = features
-        self._map: FeatureMap | None = None
 
     @property
     def _described(self) -> str:
         """What images are compared in, in words."""
-        return describe_features(self.features, self._map)
-
-    @property
-    def _fitted_map(self) -> FeatureMap:
-        """The map from images to features, once there is one."""
-        if self._map is None:
-            raise ValueError(f"{self.title} has no features. Call `fit(target)` first.")
-        return self._map
+        return describe_features(self.features, getattr(self, "_map", None))
 
     def _fit(self, target: AttackTarget) -> None:
         known = None

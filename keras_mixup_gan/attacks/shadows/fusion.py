@@ -1,4 +1,4 @@
-"""Fusion: a logistic regression on the scores of several attacks."""
+"""Fusion of several attacks in one score by logistic regression."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,6 @@ class ShadowFusion(LiRA):
 
     Args:
         regularization: Inverse strength of the L2 penalty on standardized inputs.
-
-    Source: the shadow models of Carlini et al., IEEE S&P 2022, with a logistic
-    regression on their signals.
 
     Example:
     ```python

@@ -44,9 +44,6 @@ class LiRA(Attack):
         ValueError: When fitted, if the target is among the shadows. When scoring, if an
             image is not one of their records, or lacks shadows on one side.
 
-    Source: Carlini et al., "Membership Inference Attacks From First Principles", IEEE
-    S&P 2022, algorithm 1 (online).
-
     Example:
     ```python
     target = AttackTarget.from_model(model, shadows=shadows)
@@ -116,17 +113,11 @@ class LiRA(Attack):
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
     ) -> FloatArray:
         """Rates the target's scores by those of the shadows, image by image."""
-        known, unknown = self._normals(values, inside)
+        counts = np.minimum(inside.sum(axis=0), (~inside).sum(axis=0))
+        known = self._normal(values, inside, counts, "in")
+        unknown = self._normal(values, ~inside, counts, "out")
         ratio: FloatArray = stats.norm.logpdf(scores, *known)
         return ratio - stats.norm.logpdf(scores, *unknown)
-
-    def _normals(
-        self, values: FloatArray, inside: BoolArray
-    ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-        """Mean and standard deviation with and without each image."""
-        counts = np.minimum(inside.sum(axis=0), (~inside).sum(axis=0))
-        with_image = self._normal(values, inside, counts, "in")
-        return with_image, self._normal(values, ~inside, counts, "out")
 
     def _normal(
         self, values: FloatArray, chosen: BoolArray, counts: IntArray, group: str
@@ -175,8 +166,6 @@ class OfflineLiRA(LiRA):
             for a deviation of its own.
         center: As for `LiRA`.
 
-    Source: Carlini et al., IEEE S&P 2022 (offline attack).
-
     Example:
     ```python
     shadows = train_shadows(model, others, queries=queries, folder="shadows", fit=fit)
@@ -209,13 +198,6 @@ class OffsetLiRA(LiRA):
     Args:
         variance: Without influence.
         center: As for `LiRA`.
-
-    Source: LiRA of Carlini et al., IEEE S&P 2022, with equal and fixed variances.
-
-    Example:
-    ```python
-    scores = OffsetLiRA().fit(target).score(images)
-    ```
     """
 
     name = "lira_offset"
@@ -238,15 +220,6 @@ class AdaptiveLiRA(LiRA):
     Args:
         variance: As for `LiRA`.
         center: As for `LiRA`.
-
-    Source: LiRA of Carlini et al., IEEE S&P 2022, made adaptive as Aerni, Zhang,
-    Tramer, "Evaluations of Machine Learning Privacy Defenses are Misleading", CCS 2024,
-    demand of every evaluation of a defense.
-
-    Example:
-    ```python
-    scores = AdaptiveLiRA().fit(target).score(images)
-    ```
     """
 
     name = "lira_adaptive"
@@ -275,14 +248,12 @@ class AugmentedLiRA(LiRA):
     With shadow models that were trained with the target's augmentation it is the
     adaptive attack on such a model, as `AugmentedLOGAN` is without shadow models. The
     transforms are those of the shadow models; `settings` say whether the target was
-    trained as they were.
+    trained as they were. Carlini et al. fit a joint normal distribution to the scores
+    of the transforms instead.
 
     Args:
         variance: As for `LiRA`.
         center: As for `LiRA`.
-
-    Source: LiRA of Carlini et al., IEEE S&P 2022, on the mean over augmented queries of
-    Yu et al., AAAI 2021; Carlini et al. fit a joint normal distribution instead.
 
     Example:
     ```python
@@ -306,9 +277,6 @@ class BlackBoxLiRA(LiRA):
     Args:
         variance: As for `LiRA`.
         center: As for `LiRA`.
-
-    Source: LiRA of Carlini et al., IEEE S&P 2022, on the black-box distance of Chen et
-    al., GAN-Leaks, CCS 2020.
 
     Example:
     ```python

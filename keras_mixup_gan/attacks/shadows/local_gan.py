@@ -1,4 +1,4 @@
-"""Black-box LOGAN without auxiliary knowledge: a local GAN of generated images."""
+"""LOGAN, black-box (Hayes et al. 2019): a local GAN trained on generated images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,6 @@ class LocalLOGAN(Attack, by_name=False):
 
     Raises:
         ValueError: If `model` cannot be trained, or its discriminator takes classes.
-
-    Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
-    Attacks Against Generative Models", PoPETs 2019: the black-box attack without
-    auxiliary knowledge.
 
     Example:
     ```python

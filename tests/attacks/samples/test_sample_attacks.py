@@ -21,6 +21,7 @@ from keras_mixup_gan.attacks import (
     cached,
     score_in_one_pass,
 )
+from keras_mixup_gan.attacks.samples import classifier
 from keras_mixup_gan.attacks.samples.streaming import StreamedAttack
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import SHAPE, images
@@ -39,6 +40,14 @@ SMALL = {
     "logan_classifier": lambda: ClassifierLOGAN(num_folds=2),
 }
 every_attack = pytest.mark.parametrize("name", SMALL)
+
+
+@pytest.fixture
+def short_training(monkeypatch):
+    """Classifiers stop early where they need not be the best there are."""
+    monkeypatch.setattr(classifier, "MAX_EPOCHS", 12)
+
+
 MEMBERS, NON_MEMBERS, OUTSIDE = images(60, 1), images(60, 2), images(300, 3)
 OTHERS = images(1500, 4)
 
@@ -94,6 +103,7 @@ def test_members_of_a_memorizing_model_are_found(name, against_memorizer):
     assert auc(attack.score(MEMBERS), attack.score(NON_MEMBERS)) > 0.9
 
 
+@pytest.mark.usefixtures("short_training")
 @every_attack
 def test_a_model_of_other_data_leaks_nothing(name):
     attack = fitted(name, memorized(members=images(60, 5)))
@@ -103,6 +113,7 @@ def test_a_model_of_other_data_leaks_nothing(name):
     assert abs(area - 0.5) < 4 * error
 
 
+@pytest.mark.usefixtures("short_training")
 @every_attack
 def test_fitting_again_gives_the_same_scores_and_another_target_others(name):
     queries = images(40, 8)
@@ -111,6 +122,7 @@ def test_fitting_again_gives_the_same_scores_and_another_target_others(name):
     assert (fitted(name, OTHERS[::-1]).score(queries) != first).mean() > 0.5
 
 
+@pytest.mark.usefixtures("short_training")
 @every_attack
 def test_color_images_far_from_everything_have_finite_unique_scores(name):
     shape = (32, 32, 3)
@@ -125,17 +137,12 @@ def test_color_images_far_from_everything_have_finite_unique_scores(name):
         assert len(np.unique(scores)) >= 38
 
 
+@pytest.mark.usefixtures("short_training")
 @every_attack
 def test_a_collapsed_generator_has_finite_scores(name):
     samples = np.tile(images(1, 1), (400, 1, 1, 1))
     attack = fitted(name, samples)
     assert np.isfinite(attack.score(images(40, 3))).all()
-
-
-@every_attack
-def test_missing_access_is_refused_in_one_sentence(name):
-    with pytest.raises(ValueError, match=r"needs access to: .* grants nothing"):
-        SMALL[name]().fit(AttackTarget(image_shape=SHAPE))
 
 
 @every_attack

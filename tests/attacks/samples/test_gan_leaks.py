@@ -1,4 +1,4 @@
-"""Nearest samples against a yardstick."""
+"""GAN-Leaks, alone and calibrated by other images or other models."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from keras_mixup_gan.attacks import (
     ModelCalibratedGANLeaks,
 )
 from keras_mixup_gan.statistics.roc import auc
-from tests.attacks.fakes import images
+from tests.attacks.fakes import SHAPE, FakeGAN, images
 
 QUERIES, SAMPLES, OUTSIDE = images(50, 1), images(400, 2), images(90, 3)
 
@@ -21,7 +21,56 @@ def nearest(queries, samples):
     return cdist(*flat).min(axis=1)
 
 
-def test_the_yardstick_of_data_is_the_distance_to_the_nearest_outside_image():
+def test_gan_leaks_is_minus_the_distance_to_the_nearest_sample():
+    model = FakeGAN()
+    attack = GANLeaks(num_samples=300).fit(AttackTarget.from_model(model, seed=5))
+    samples = model.generate(300, seed=5, dtype="float32").reshape(300, -1)
+    rows = np.float64(QUERIES).reshape(50, -1)
+    distances = np.linalg.norm(rows[:, None] - samples[None], axis=2).min(axis=1)
+    np.testing.assert_allclose(attack.score(QUERIES), -distances, rtol=1e-12)
+
+
+def test_samples_are_generated_in_chunks_and_none_is_dropped():
+    model = FakeGAN()
+    attack = GANLeaks(num_samples=250, chunk_size=100)
+    attack.fit(AttackTarget.from_model(model)).score(QUERIES)
+    assert model.batch_sizes == [100, 100, 50]
+
+
+def test_an_array_of_samples_is_searched_as_far_as_it_goes():
+    samples = images(70, 11)
+    attack = GANLeaks(num_samples=1000).fit(AttackTarget.from_model(samples))
+    assert attack.score(samples[60:61])[0] == 0
+    assert attack.settings["num_samples"] == 70
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda n: np.zeros((n, *SHAPE), "uint8"), "`generated images` must be float"),
+        (lambda n: np.full((n, *SHAPE), 3.0), "`generated images` must lie in"),
+        (lambda n: np.zeros((n, 2, 2, 1)), "`generated images` must hold images of"),
+        (lambda n: np.zeros((n + 1, *SHAPE)), "must return `stop - start`"),
+        (lambda n: images(n, 0), "returned the same images twice"),
+    ],
+)
+def test_unusable_samples_are_refused(draw, message):
+    target = AttackTarget.from_model(draw, image_shape=SHAPE)
+    attack = GANLeaks(num_samples=30, chunk_size=10).fit(target)
+    with pytest.raises(ValueError, match=message):
+        attack.score(QUERIES)
+
+
+def test_a_collapsed_generator_is_not_mistaken_for_a_repeating_one():
+    target = AttackTarget.from_model(lambda n: np.zeros((n, *SHAPE)), image_shape=SHAPE)
+    scores = GANLeaks(num_samples=30, chunk_size=10).fit(target).score(QUERIES)
+    np.testing.assert_allclose(scores, -np.linalg.norm(QUERIES.reshape(50, -1), axis=1))
+
+
+# === Calibrated ===
+
+
+def test_the_score_is_compared_with_the_distance_to_the_nearest_outside_image():
     target = AttackTarget.from_model(SAMPLES, reference=OUTSIDE)
     attack = DataCalibratedGANLeaks(equal_sizes=False).fit(target)
     expected = nearest(QUERIES, OUTSIDE) - nearest(QUERIES, SAMPLES)
