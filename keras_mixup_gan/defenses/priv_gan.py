@@ -118,14 +118,7 @@ class PrivGAN(PARGAN):
         return {**super().get_config(), "privacy_ratio": self.privacy_ratio}
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Updates of all discriminators, one on each batch, then of all generators.
-
-        Args:
-            data: Prepared batches.
-
-        Returns:
-            Running means of the losses.
-        """
+        """Updates of all discriminators, one on each batch, then of all generators."""
         batches = feeding.prepared_batches(self, data)
         for n, batch in enumerate(batches):
             labels = batch.get("labels")
@@ -156,10 +149,9 @@ class PrivGAN(PARGAN):
     def update_discriminators(
         self, batch: dict[str, Tensor], fakes: list[Tensor], labels: Any
     ) -> Tensor:
-        """One step of the pairs' discriminators and of the one for privacy.
+        """One step of the pairs' discriminators, whose mean loss is returned.
 
-        Returns:
-            The mean loss of the pairs' discriminators.
+        The one for privacy learns in the same step.
         """
         images = batch["images"]
         with tf.GradientTape() as tape:
@@ -192,15 +184,10 @@ class PrivGAN(PARGAN):
     def log_probabilities(
         self, fakes: list[Tensor], labels: Any
     ) -> tuple[Tensor, Tensor]:
-        """What the privacy discriminator makes of all generators' images.
+        """What the privacy discriminator makes of the images of each generator.
 
-        Args:
-            fakes: Images of each generator.
-            labels: The labels that each of them was given, or `None`.
-
-        Returns:
-            Log-probabilities `(batch, num_parts)` that an image is its own
-            generator's, and that it is another's.
+        Two tensors `(batch, num_parts)`: the log-probabilities that an image is its own
+        generator's, and that it is another's.
         """
         own, other = [], []
         for part, images in enumerate(fakes):
