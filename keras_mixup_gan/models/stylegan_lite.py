@@ -78,6 +78,7 @@ class StyleGANLite(GAN):
     """
 
     family = "stylegan_lite"
+    title = "StyleGAN-lite"
 
     def __init__(
         self,
