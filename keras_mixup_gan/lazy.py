@@ -16,9 +16,6 @@ def lazy_names(
         package: The package's `__name__`.
         names: For each public name the module that defines it. Modules of the package
             need no entry to be found, only to be listed.
-
-    Returns:
-        Both functions.
     """
 
     def get(name: str) -> Any:

@@ -42,6 +42,7 @@ def family(tmp_path, monkeypatch):
     @keras.saving.register_keras_serializable("keras_mixup_gan")
     class TinyGAN(models.DCGAN):
         family = "tiny_gan"
+        title = "TinyGAN"
 
     yield TinyGAN
     del recipes.FAMILIES["tiny_gan"]
@@ -114,7 +115,8 @@ def test_a_data_set_and_its_features(monkeypatch):
     assert data.source_title("stripes") == "stripes of gray"
     with pytest.raises(ValueError, match=r"'stripes', or an array.*mean 'stripes'"):
         data.load_images("strips")
-    extractor = metrics.extractor_for(images.shape[1:], record.extractor)
+    assert data.extractor_name("stripes", (4, 4, 1)) is None
+    extractor = metrics.extractor_for(SHAPE, data.extractor_name("stripes", SHAPE))
     np.testing.assert_allclose(extractor(images), stripes[:, :, 0, 0])
 
 

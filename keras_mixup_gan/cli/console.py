@@ -62,14 +62,7 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_model(model: str, *, compile: bool = True) -> Any:
-    """A trained model.
-
-    Args:
-        model: Path of a `.keras` file or of a preset's folder, or a preset's name.
-        compile: Whether a preset is compiled, to be trained like.
-
-    Returns:
-        The model.
+    """A trained model: a `.keras` file, or a preset by its name or folder.
 
     Raises:
         ValueError: If there is none, or it is damaged.

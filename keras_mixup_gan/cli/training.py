@@ -66,19 +66,8 @@ def resolve(
 ) -> Job:
     """Reads the data and builds the model that a command line describes.
 
-    Args:
-        model: Name of a factory.
-        data: What `load_images` takes.
-        image_size: Height and width to bring images to, in RGB, or `None`.
-        mixup: `"none"`, `"true"`, `"paper"` or settings of `MixUp`.
-        dp: Clipping norm and noise multiplier, or `None`.
-        classes: Whether the model is conditional.
-        augment: Policy of augmentation, or `None`.
-        batch_size: Images in a batch.
-        seed: Seed of the model.
-
-    Returns:
-        The training.
+    The arguments are the options of `keras-mixup-gan train`, with `dp` a clipping norm
+    and a noise multiplier.
 
     Raises:
         ValueError: If the data, or the settings, do not fit.
@@ -164,12 +153,6 @@ def _as_kind(name: str, value: str, kind: type) -> Any:
 
 def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
     """Trains until the model has done `total` steps, and writes what came of it.
-
-    Args:
-        job: The training.
-        total: Number of training steps.
-        folder: Where files go and an earlier run is continued.
-        say: Takes lines about the progress.
 
     Raises:
         ValueError: If the folder is of another training, or damaged.

@@ -87,9 +87,6 @@ def stack_images(
         image_shape: The shape to bring them to, or `None` to require one shape.
         crop_to_aspect_ratio: Whether to crop before resizing.
 
-    Returns:
-        float32 array `(count, height, width, channels)`.
-
     Raises:
         ValueError: Naming the first image whose shape differs or cannot be converted.
     """

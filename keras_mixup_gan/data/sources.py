@@ -63,8 +63,8 @@ class Source:
             labels.
         title: What pages call it; by default what the user passed.
         image_shape: Shape `(height, width, channels)` of its images, if all have one.
-        extractor: The features that image quality is measured in, a key of
-            `metrics.EXTRACTORS`; `None` to choose them by the shape of the images.
+        extractor: The features that the quality of such images is measured in, a key
+            of `metrics.EXTRACTORS`; `None` to choose them by the shape of the images.
     """
 
     name: str
@@ -162,6 +162,14 @@ def source_title(source: Any) -> str:
     """What pages call the images of a source."""
     record = find_source(source)
     return str(source) if record is None or record.title is None else record.title
+
+
+def extractor_name(source: Any, image_shape: Shape) -> str | None:
+    """The `extractor` of a source whose images have this shape; `None` if unknown."""
+    record = find_source(source)
+    if record is None or record.image_shape not in (None, image_shape):
+        return None
+    return record.extractor
 
 
 def data_set(name: str, load: Callable[[], _Loaded], **known: Any) -> Source:

@@ -25,7 +25,7 @@ def load_tfds(
     crop_to_aspect_ratio: bool,
     data_dir: Path | None,
 ) -> tuple[FloatArray, IntArray | None]:
-    """Returns the images and, where the data set has them, the labels of a split.
+    """The images and, where the data set has them, the labels of a split.
 
     Args:
         source: `"tfds:name[/config][:version][:split]"`; the split may be a slice
@@ -33,11 +33,7 @@ def load_tfds(
             given.
         image_shape: The shape to bring the images to, or `None`.
         crop_to_aspect_ratio: Whether to crop before resizing.
-        data_dir: Where data sets are kept; `TFDS_DATA_DIR` or
-            `~/tensorflow_datasets` unless given.
-
-    Returns:
-        float32 images in `[-1, 1]`, and int64 labels or `None`.
+        data_dir: Where data sets are kept, if not in the default place.
 
     Raises:
         ImportError: Without tensorflow-datasets.

@@ -107,14 +107,7 @@ class PARGAN(DCGAN):
         return {**super().get_config(), "num_parts": self.num_parts}
 
     def part_of(self, images: Tensor) -> Tensor:
-        """The part that each image belongs to.
-
-        Args:
-            images: Float32 tensor `(batch, height, width, channels)`.
-
-        Returns:
-            Int64 tensor `(batch,)` of numbers below `num_parts`.
-        """
+        """The part, an int64 number below `num_parts`, of each image `(batch, ...)`."""
         # By NumPy: TensorFlow's numbers may hang on how a function is compiled.
         random = generator(self.seed, Stream.PARTITIONS)
         size = math.prod(self.image_shape)
@@ -141,14 +134,10 @@ class PARGAN(DCGAN):
         return tf.reduce_sum(own * scores, axis=1) - others
 
     def real_losses(self, scores: Tensor, images: Tensor) -> Tensor:
-        """Each discriminator's mean loss on the reals of its own part.
+        """Each discriminator's mean loss on the reals of its own part, `(num_parts,)`.
 
-        Args:
-            scores: All discriminators' raw scores `(batch, num_parts)`.
-            images: The images `(batch, height, width, channels)`.
-
-        Returns:
-            Tensor `(num_parts,)`, zero where a part has no image.
+        It is zero where a part has no image. `scores` are the raw scores of the images
+        by all discriminators, `(batch, num_parts)`.
         """
         own = tf.one_hot(self.part_of(images), self.num_parts)
         totals = tf.reduce_sum(own * real_loss(scores), axis=0)

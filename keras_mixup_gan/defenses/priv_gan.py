@@ -132,10 +132,9 @@ class PrivGAN(PARGAN):
     def update_discriminator(
         self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """One step of the pairs' discriminators and of the one for privacy.
+        """One step of the pairs' discriminators, whose mean loss is returned.
 
-        Returns:
-            The mean loss of the pairs' discriminators.
+        The one for privacy learns in the same step.
         """
         images = batch.images
         with tf.GradientTape() as tape:
@@ -186,15 +185,10 @@ class PrivGAN(PARGAN):
     def log_probabilities(
         self, fakes: list[Tensor], labels: Any
     ) -> tuple[Tensor, Tensor]:
-        """What the privacy discriminator makes of all generators' images.
+        """What the privacy discriminator makes of the images of each generator.
 
-        Args:
-            fakes: Images of each generator.
-            labels: The labels that each of them was given, or `None`.
-
-        Returns:
-            Log-probabilities `(batch, num_parts)` that an image is its own
-            generator's, and that it is another's.
+        Two tensors `(batch, num_parts)`: the log-probabilities that an image is its own
+        generator's, and that it is another's.
         """
         own, other = [], []
         for part, images in enumerate(fakes):

@@ -21,7 +21,7 @@ from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.results import AuditReport
-from keras_mixup_gan.data import MembershipSplit
+from keras_mixup_gan.data import MembershipSplit, extractor_name
 from keras_mixup_gan.experiments.results import (
     STATE,
     AttackFigures,
@@ -34,11 +34,10 @@ from keras_mixup_gan.experiments.results import (
 from keras_mixup_gan.experiments.suite import Cell
 from keras_mixup_gan.metrics import (
     FeatureExtractor,
-    digit_features,
-    pixel_features,
+    extractor_for,
     quality,
+    usefulness,
 )
-from keras_mixup_gan.metrics.usefulness import usefulness
 from keras_mixup_gan.typing import FloatArray
 
 NUM_SHOWN = 64
@@ -46,13 +45,6 @@ NUM_SHOWN = 64
 _FPR = 0.01
 # Called as `progress(cell, step, message)`; the message is empty while training.
 Progress: TypeAlias = Callable[[Cell, int, str], None]
-
-
-def choose_extractor(split: MembershipSplit) -> FeatureExtractor:
-    """The digit network for digit-shaped images, raw pixels for all others."""
-    if split.image_shape == (28, 28, 1):
-        return digit_features()
-    return pixel_features(split.image_shape)
 
 
 def run_cell(
@@ -84,7 +76,8 @@ def run_cell(
     store = _Store(Path(folder), cell)
     curve = list(store.state.curve)
     if len(curve) < len(cell.checkpoints):
-        extractor = choose_extractor(split)
+        shape = split.image_shape
+        extractor = extractor_for(shape, extractor_name(cell.data.data, shape))
         held_out = extractor(split.reference.images)  # type: ignore[union-attr]
         model = store.load_model() if curve else cell.build(split.image_shape)
         for checkpoint in cell.checkpoints[len(curve) :]:

@@ -29,3 +29,4 @@ from keras_mixup_gan.metrics.utility import TrainingUtility as TrainingUtility
 from keras_mixup_gan.metrics.utility import covariance_shrinkage as covariance_shrinkage
 from keras_mixup_gan.metrics.utility import mixture_shrinkage as mixture_shrinkage
 from keras_mixup_gan.metrics.utility import train_on_generated as train_on_generated
+from keras_mixup_gan.metrics.utility import usefulness as usefulness

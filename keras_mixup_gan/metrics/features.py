@@ -79,19 +79,11 @@ class FeatureExtractor:
 def check_features(
     features: Any, name: str, num_features: int | None = None, *, minimum: int = 2
 ) -> FloatArray:
-    """Returns features as float64 `(num_samples, num_features)` after checking them.
-
-    Args:
-        features: The features.
-        name: How the message calls them.
-        num_features: Expected width, if any.
-        minimum: Fewest samples that are of use.
-
-    Returns:
-        The features as float64.
+    """Features as float64 `(num_samples, num_features)` after checking them.
 
     Raises:
-        ValueError: If they are not 2-D, too few, of another width or not finite.
+        ValueError: If they are not 2-D, fewer than `minimum`, of another width than
+            `num_features` or not finite.
     """
     features = np.asarray(features)
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.number):

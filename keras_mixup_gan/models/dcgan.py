@@ -51,6 +51,7 @@ class DCGAN(GAN):
     """
 
     family = "dcgan"
+    title = "DCGAN"
     scores_suffice = True
 
     def __init__(

@@ -50,8 +50,10 @@ class GAN(AdversarialModel):
             discriminator has layers that DP-SGD cannot treat.
     """
 
-    # Of a class that has a recipe of its own; its variants inherit it.
+    # Of a class that has a recipe of its own: the recipe's name, and what pages call
+    # the family. Variants inherit both.
     family: ClassVar[str]
+    title: ClassVar[str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -56,13 +56,8 @@ class PresetFiles:
     ) -> "PresetFiles":
         """Reads both files and compares size and checksum of the weights.
 
-        Args:
-            folder: A folder that `PresetFiles.write` wrote.
-            config_sha256: What `preset.json` must have as its SHA-256, if it is known;
-                it is compared before the file is parsed.
-
-        Returns:
-            The preset.
+        Where the SHA-256 of `preset.json` is known, it is compared before the file is
+        parsed.
 
         Raises:
             ValueError: If a file is missing, too large, no preset, written by a newer
@@ -95,19 +90,7 @@ class PresetFiles:
         content: Mapping[str, Any],
         arrays: Mapping[str, FloatArray],
     ) -> "PresetFiles":
-        """Writes both files, each at once, the settings last.
-
-        Args:
-            folder: Where to; missing folders are made.
-            content: What `preset.json` is to say, of plain JSON values.
-            arrays: Weights by name, floating point; kept as float32.
-
-        Returns:
-            The preset.
-
-        Raises:
-            ValueError: If the files cannot be written.
-        """
+        """Writes weights, as float32, and then the settings, plain JSON values."""
         folder = Path(folder)
         buffer = io.BytesIO()
         plain = {name: np.asarray(array, "<f4") for name, array in arrays.items()}
@@ -121,16 +104,10 @@ class PresetFiles:
         return cls(folder, whole, digest_bytes(text), weights)
 
     def arrays(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, FloatArray]:
-        """Parses the weights.
-
-        Args:
-            shapes: Name and shape of every array that there must be.
-
-        Returns:
-            Float32 arrays by name.
+        """Parses the weights, given the name and shape of every array.
 
         Raises:
-            ValueError: If arrays are missing, are of another shape or type, or are too
+            DamagedFileError: If arrays are missing, of another shape or type, or too
                 many.
         """
         path = self.folder / WEIGHTS

@@ -49,16 +49,6 @@ def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
 
     Optimizers and the generator as it is in training stay out, and so does the seed
     of DP-SGD's noise, which a guarantee depends on.
-
-    Args:
-        model: A model of this library.
-        folder: Where to.
-
-    Returns:
-        The files.
-
-    Raises:
-        ValueError: If the model is of another class, or the files cannot be written.
     """
     name, known = type(model).__name__, family_classes()
     if type(model) is not known.get(name):
@@ -86,16 +76,8 @@ def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
 def load_preset(files: PresetFiles) -> "GAN":
     """Builds the model of a preset, not compiled, and gives it its weights.
 
-    Args:
-        files: The preset's files, whose checksums were compared.
-
-    Returns:
-        The model; its generator begins as the average.
-
-    Raises:
-        ValueError: If the preset names another class or unsuitable arguments, or the
-            weights are those of another model.
-        ImportError: If the model needs an extra that is not installed.
+    Its generator begins as the average. What the preset names, and the sizes that it
+    asks for, are checked before anything is built.
     """
     model = _built(files)
     named = variables(model)

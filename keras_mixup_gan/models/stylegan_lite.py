@@ -77,6 +77,7 @@ class StyleGANLite(GAN):
     """
 
     family = "stylegan_lite"
+    title = "StyleGAN-lite"
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class WGANGP(GAN):
 
     # Of a DP-SGD update: a real image, a generated one and the penalty between them.
     family = "wgan_gp"
+    title = "WGAN-GP"
     rows_per_image = 1
 
     def __init__(

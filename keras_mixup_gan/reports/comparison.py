@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.data import source_title
 from keras_mixup_gan.experiments.analysis.differences import (
     Comparison,
     Reason,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 KINDS = {"mixup": "Mixup", "dp-sgd": "DP-SGD"}
 OTHER = "The other defenses"
 PAGES = ("report.md", "report.html")
-DATA_TITLES = {"digits": "MNIST digits", "patches": "patches of photographs"}
 PICTURE_DPI = 150
 Scores = Mapping[str, Mapping[str, Any]]
 
@@ -317,7 +317,7 @@ def _values(findings: Findings) -> dict[str, Any]:
     return {
         "findings": findings,
         "headline": headline(findings),
-        "data": DATA_TITLES.get(findings.data, findings.data),
+        "data": source_title(findings.data),
         "hours": sum(family.cpu_seconds for family in findings.families) / 3600,
         "missing": missing_text(findings.missing),
         "families": [

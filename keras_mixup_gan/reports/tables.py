@@ -15,16 +15,12 @@ from keras_mixup_gan.experiments.analysis.findings import (
     Finding,
     Leakage,
 )
+from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.statistics.over_seeds import Difference, Mean
 
 ENOUGH_SHADOWS = 64
 NONE = "–"  # noqa: RUF001
-MODEL_TITLES = {
-    "dcgan": "DCGAN",
-    "wgan_gp": "WGAN-GP",
-    "stylegan_lite": "StyleGAN-lite",
-}
 SHADOWS = {"plain": "undefended", "adaptive": "with the same defense"}
 _WHY = {
     Reason.FEW_SEEDS: "few seeds",
@@ -56,8 +52,8 @@ class Table:
 
 def family_title(family: FamilyFindings) -> str:
     """`DCGAN, 250 members`."""
-    name = MODEL_TITLES.get(family.model, family.model)
-    return f"{name}, {family.members:,} members"
+    title = family_class(family.model).title
+    return f"{title}, {family.members:,} members"
 
 
 def main_table(family: FamilyFindings) -> Table:

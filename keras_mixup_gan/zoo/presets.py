@@ -3,13 +3,13 @@
 Importing this module does not import TensorFlow.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.models.preset_files import CONFIG, WEIGHTS, PresetFiles
 from keras_mixup_gan.models.recipes import compile_from, load_recipe, zoo_folder
+from keras_mixup_gan.storage import read_json, reading
 from keras_mixup_gan.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -143,13 +143,10 @@ def read_manifest() -> dict[str, Any]:
     path = zoo_folder() / MANIFEST
     if not path.is_file():
         return {}
-    try:
-        return dict(json.loads(path.read_text("utf-8"))["presets"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"The zoo's manifest {path} cannot be read ({error!r:.200}). Expected JSON "
-            "with an object 'presets'. Install keras-mixup-gan again."
-        ) from error
+    what, remedy = "JSON with an object 'presets'", "Install keras-mixup-gan again."
+    content = read_json(path, what, remedy)
+    with reading(path, what, remedy):
+        return dict(content["presets"])
 
 
 def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:

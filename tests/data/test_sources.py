@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -282,3 +284,14 @@ def test_nothing_is_suppressed():
         warnings.simplefilter("always")
         load_images("digits")
     assert not caught
+
+
+def test_reading_digits_does_not_import_tensorflow():
+    code = (
+        "import sys; from keras_mixup_gan.data import load_images; load_images();"
+        "print({'tensorflow', 'keras'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
