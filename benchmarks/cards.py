@@ -76,6 +76,6 @@ def _interval(value: float | None, ends: list[float] | None, factor: float = 1) 
     return f"{factor * value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _figure(quality: dict[str, float], name: str) -> float:
-    """A figure of image quality by what its name begins with."""
-    return next(value for key, value in quality.items() if key.startswith(name))
+def _figure(quality: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """A figure of image quality by its name."""
+    return next(figure for figure in quality if figure["name"] == name)

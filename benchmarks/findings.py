@@ -1,86 +1,97 @@
-"""The page of findings, made from the results of a grid and from nothing else.
+"""The page of findings, made from the results of a suite and from nothing else.
 
-    python -m benchmarks.findings RESULTS.json [--out FOLDER]
+    python -m benchmarks.findings RESULTS.json [--out FOLDER] [--fid LEVEL ...]
 
-Writes `findings.md` and `findings.html`, and what `benchmarks.frontier` writes. A grid
-that is not finished makes a page that says what is missing.
+Prints the main tables and writes `findings.md`, `findings.html`, `frontier.json` with
+all numbers and `frontier-grid.png`. Results that are not complete make a page that says
+what is missing.
 """
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks import frontier
 from keras_mixup_gan import storage
-from keras_mixup_gan.experiments.grid_findings import analyze
-from keras_mixup_gan.reports import (
-    grid_numbers,
-    grid_report,
-    grid_sentences,
-    grid_words,
-    render,
+from keras_mixup_gan.experiments import SuiteResults, read_results
+from keras_mixup_gan.experiments.analysis.findings import (
+    FamilyFindings,
+    Findings,
+    analyze,
+    as_json,
+)
+from keras_mixup_gan.reports import comparison, figures, render
+from keras_mixup_gan.reports.tables import family_title, main_table
+
+RESULTS = Path(__file__).parent / "results"
+PAGE, HTML_PAGE = "findings.md", "findings.html"
+NUMBERS, PICTURE = "frontier.json", "frontier-grid.png"
+# What the README's table shows, of the family with the most seeds.
+README_ARMS = (
+    *("undefended", "mixup-noise", "mixup-paper", "diffaugment"),
+    *("dropout", "dp-epsilon-10"),
+)
+README_COLUMNS = (
+    *("arm", "FID", "strongest attack, AUC", "members found"),
+    *("undefended minus arm, same FID", "at the same FID", "ε"),
 )
 
-PAGE, HTML_PAGE = "findings.md", "findings.html"
 
-
-def write(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Writes the page, the numbers and the picture.
-
-    Args:
-        results: Content of a grid's `results.json`.
-        folder: Where to.
-
-    Returns:
-        The paths.
-    """
+def pages(
+    results: SuiteResults, fid_levels: Sequence[float] | None = None
+) -> dict[str, bytes]:
+    """The content of all files, by name."""
+    findings = analyze(results, fid_levels)
+    numbers = json.dumps(as_json(findings), indent=1, allow_nan=False)
     contents = {
-        PAGE: grid_report.to_markdown(results).encode(),
-        HTML_PAGE: grid_report.to_html(results).encode(),
-        frontier.NUMBERS: frontier.numbers(results),
+        PAGE: comparison.to_markdown(results, PICTURE).encode(),
+        HTML_PAGE: comparison.to_html(results).encode(),
+        NUMBERS: f"{numbers}\n".encode(),
     }
-    if results["cells"]:
-        contents[frontier.PICTURE] = frontier.picture(results)
-    return [
-        storage.write_file(folder / name, content) for name, content in contents.items()
+    if results.cells:
+        figure = figures.leakage_over_quality(findings)
+        contents[PICTURE] = comparison.picture(figure)
+    return contents
+
+
+def readme_section(findings: Findings) -> str:
+    """The README's only table of results: the main arms of the first family."""
+    family = findings.families[0]
+    table = main_table(_shown(family))
+    kept = [table.columns.index(name) for name in README_COLUMNS]
+    lines = [[table.columns[at] for at in kept], ["---"] * len(kept)]
+    lines += [[row[at] for at in kept] for row in table.rows]
+    about = (
+        f"{family_title(family)}, {len(family.seeds)} seeds; 95 % intervals "
+        "over seeds. FID: smaller is better. At the same FID: compared with stopping "
+        "the undefended model when its images were as good."
+    )
+    shown = [
+        "| " + " | ".join(map(render.escape_markdown, line)) + " |" for line in lines
     ]
+    shown[1] = "|---" * len(kept) + "|"
+    return "\n".join([about, "", *shown])
 
 
-def readme_section(results: dict[str, Any]) -> str:
-    """What the README says of the findings: the headline and a row for each arm."""
-    findings = analyze(results)
-    head = "family, members", "arm", "FID", "strongest attack's AUC"
-    columns = [*head, "undefended at that FID", "difference", "verdict"]
-    rows = [columns, ["---"] * len(columns)]
-    for family in findings["families"]:
-        title = grid_words.family_title(family)
-        for arm in grid_words.defended(family):
-            said, matched = grid_words.verdict_on(arm), arm["at_final_quality"]
-            beside = matched["difference"] is not None
-            rows.append(
-                [
-                    title,
-                    said.title,
-                    grid_numbers.range_text(arm["fid"]),
-                    grid_numbers.mean_text(arm["auc"], arm["auc_of_queries"]),
-                    f"{matched['undefended']['mean']:.3f}" if beside else "",
-                    grid_numbers.difference_text(matched["difference"]),
-                    grid_sentences.VERDICTS[matched["verdict"]],
-                ]
-            )
-    table = ["| " + " | ".join(map(render.escape_markdown, row)) + " |" for row in rows]
-    headline = render.escape_markdown(grid_words.headline(findings))
-    return "\n".join([f"**{headline}**", "", *table])
+def _shown(family: FamilyFindings) -> FamilyFindings:
+    by_name = {arm.arm: arm for arm in family.arms}
+    arms = tuple(by_name[name] for name in README_ARMS if name in by_name)
+    return FamilyFindings(**{**vars(family), "arms": arms})
 
 
 def main() -> None:
-    """Writes the page."""
+    """Prints the tables and writes the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path, help="the results.json of a grid")
-    parser.add_argument("--out", type=Path, default=frontier.RESULTS)
+    parser.add_argument("results", type=Path, help="the results.json of a suite")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--fid", type=float, nargs="+", help="qualities to compare at")
     given = parser.parse_args()
-    for path in write(frontier.read(given.results), given.out):
-        print(path)
+    results = read_results(given.results)
+    print(comparison.to_text(results))
+    if results.missing:
+        print(f"\nNot run yet: {', '.join(results.missing)}")
+    for name, content in pages(results, given.fid).items():
+        storage.write_file(given.out / name, content)
 
 
 if __name__ == "__main__":

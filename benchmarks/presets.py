@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cards
-from keras_mixup_gan import audit, zoo
+from keras_mixup_gan import audit, storage, zoo
 from keras_mixup_gan.auditing.results import AuditReport
 from keras_mixup_gan.cli import Progress
 from keras_mixup_gan.data import MembershipSplit, load_images
@@ -27,8 +27,7 @@ from keras_mixup_gan.defenses import (
     Undefended,
 )
 from keras_mixup_gan.experiments import Cell, run_cell
-from keras_mixup_gan.experiments.cell import write_json
-from keras_mixup_gan.experiments.comparison import choose_extractor
+from keras_mixup_gan.experiments.cell import last_files
 from keras_mixup_gan.models.recipes import read_toml, zoo_folder
 from keras_mixup_gan.models.saving import load_gan, save_preset
 from keras_mixup_gan.privacy import DPSGD
@@ -111,7 +110,7 @@ class Meter(Progress):
             self._started = time.process_time()
         elif message:
             spent = time.process_time() - self._started
-            write_json(self._path, {"seconds": self.seconds + spent})
+            storage.write_json(self._path, {"seconds": self.seconds + spent})
         super().__call__(cell, step, message)
 
 
@@ -120,9 +119,9 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
     folder, place = work / name, Path(settings.model) / name
     split, cell = settings.split(), settings.cell(name)
     meter = Meter(folder)
-    entry = run_cell(cell, split, choose_extractor(split), folder, meter)
-    state = json.loads((folder / "state.json").read_text("utf-8"))
-    files = save_preset(load_gan(folder / state["model"]), out / place)
+    entry = run_cell(cell, split, folder, meter)
+    model, _ = last_files(folder)
+    files = save_preset(load_gan(model), out / place)
     # What is published is attacked, not what it was written from.
     report = audit(
         zoo.from_preset(out / place),
@@ -136,25 +135,23 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
         ),
     )
     command = f"python -m benchmarks.presets {name}"
-    results = write_json(
-        out / place / RESULTS,
-        {
-            "name": name,
-            "command": command,
-            "settings": dataclasses.asdict(settings),
-            "defense": cell.defense.describe(cell.model),
-            "steps": cell.checkpoints[-1],
-            "split_hash": split.content_hash,
-            "cpu_minutes": meter.seconds / 60,
-            "quality": entry["quality"],
-            "epsilon": entry["epsilon"],
-            "delta": settings.delta,
-            "audit": _audit(report),
-            "curve": entry["curve"],
-            "bytes": files.content["weights"]["bytes"],
-            "versions": software_versions(),
-        },
-    )
+    results = {
+        "name": name,
+        "command": command,
+        "settings": dataclasses.asdict(settings),
+        "defense": cell.defense.describe(cell.model),
+        "steps": cell.checkpoints[-1],
+        "split_hash": split.content_hash,
+        "cpu_minutes": meter.seconds / 60,
+        "quality": [dataclasses.asdict(figure) for figure in entry.last.quality],
+        "epsilon": entry.last.epsilon,
+        "delta": settings.delta,
+        "audit": _audit(report),
+        "curve": [dataclasses.asdict(point) for point in entry.curve],
+        "bytes": files.content["weights"]["bytes"],
+        "versions": software_versions(),
+    }
+    storage.write_json(out / place / RESULTS, results)
     add_to_manifest(
         out,
         name,
@@ -175,9 +172,8 @@ def scores(results: dict[str, Any]) -> dict[str, Any]:
     """The few figures that the manifest holds."""
     attacks = results["audit"]["attacks"]
     strongest = results["audit"]["strongest"]
-    fid = next(key for key in results["quality"] if key.startswith("FID["))
     return {
-        fid: results["quality"][fid],
+        "fid": next(one for one in results["quality"] if one["name"] == "FID"),
         "strongest_attack": strongest,
         "auc": attacks[strongest]["auc"],
         "auc_ci": attacks[strongest]["auc_ci"],
@@ -192,7 +188,9 @@ def add_to_manifest(out: Path, name: str, entry: dict[str, Any]) -> None:
     presets = {}
     if path.is_file():
         presets = json.loads(path.read_text("utf-8"))["presets"]
-    write_json(path, {"presets": dict(sorted({**presets, name: entry}.items()))})
+    storage.write_json(
+        path, {"presets": dict(sorted({**presets, name: entry}.items()))}
+    )
 
 
 def read_settings() -> dict[str, Settings]:

@@ -1,74 +1,69 @@
-"""Puts a comparison or a grid into `benchmarks/results/` and into the README.
+"""Puts the results of a suite into `benchmarks/results/` and into the README.
 
     python -m benchmarks.publish runs/compare
     python -m benchmarks.publish runs/paper
 
-The README's sections on results are not written by hand: `readme_section` makes one
-from `benchmarks/results/compare.json`, `findings.readme_section` the other from
-`grid.json`, and tests hold them together.
+The README's table between `<!-- results:begin -->` and `<!-- results:end -->` is made
+by `findings.readme_section` from `benchmarks/results/grid.json`, and
+`benchmarks.check_published` holds the two together.
 """
 
 import argparse
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from benchmarks import findings
-from keras_mixup_gan.reports import compare_report
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments import read_results
+from keras_mixup_gan.experiments.analysis.findings import analyze
+from keras_mixup_gan.experiments.results import RESULTS as RESULTS_FILE
+from keras_mixup_gan.reports import comparison, figures
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-COMPARISON, GRID = "results", "findings"
-FIRST, AFTER = "## Does a defense beat stopping early?", "## The arms"
+COMPARISON, GRID = "compare.json", "grid.json"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
-def readme_section(results: dict[str, Any]) -> str:
-    """The README's section on results: findings, pictures, table and command."""
-    report = compare_report.to_markdown(results)
-    headline = report.split("\n\n")[1]
-    setting = report.split("\n\n")[2]
-    shown = report[report.index(FIRST) : report.index(AFTER)]
-    command = report[report.index("## To repeat this comparison") :]
-    command = command.split("\n\n")[1].strip()
-    return "\n\n".join(
-        [
-            headline,
-            setting,
-            "![Leakage over image quality: a line for each defense, a point for each "
-            "checkpoint](benchmarks/results/frontier.png)",
-            shown.strip().replace("\n## ", "\n### ").replace("## ", "### ", 1),
-            "![Generated digits of each model](benchmarks/results/samples.png)",
-            f"To repeat it: `{command}`. All figures, the curves included, are in "
-            "[`benchmarks/results/compare.json`](benchmarks/results/compare.json).",
-        ]
-    )
+def with_section(readme: str, section: str) -> str:
+    """The README with its table of results replaced."""
+    start = readme.index(BEGIN) + len(BEGIN)
+    return f"{readme[:start]}\n{section}\n{readme[readme.index(END) :]}"
 
 
-def with_section(readme: str, section: str, name: str = COMPARISON) -> str:
-    """The README with one of its sections on results replaced."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    start = readme.index(begin) + len(begin)
-    return f"{readme[:start]}\n{section}\n{readme[readme.index(end) :]}"
+def publish_comparison(folder: Path) -> None:
+    """The results of `make compare`, its curves and what its models generate."""
+    results = read_results(folder / RESULTS_FILE)
+    shutil.copyfile(folder / RESULTS_FILE, RESULTS / COMPARISON)
+    found = analyze(results)
+    scores = comparison.load_scores(results, folder)
+    images = {name: arrays["samples"] for name, arrays in scores.items()}
+    pictures = {
+        "frontier.png": figures.leakage_over_quality(found),
+        "samples.png": figures.samples(found, images),
+    }
+    for name, figure in pictures.items():
+        storage.write_file(RESULTS / name, comparison.picture(figure))
+
+
+def publish_grid(folder: Path) -> None:
+    """The results of a suite of many cells, their page and the README's table."""
+    results = read_results(folder / RESULTS_FILE)
+    shutil.copyfile(folder / RESULTS_FILE, RESULTS / GRID)
+    for name, content in findings.pages(results).items():
+        storage.write_file(RESULTS / name, content)
+    path = ROOT / "README.md"
+    section = findings.readme_section(analyze(results))
+    path.write_text(with_section(path.read_text("utf-8"), section), "utf-8")
 
 
 def main() -> None:
-    """Copies results, draws the pictures, rewrites the README's section."""
+    """Copies results, draws the pictures, rewrites the README's table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="of a comparison or a grid")
+    parser.add_argument("folder", type=Path, help="of a run of `compare`")
     folder = parser.parse_args().folder
-    results = json.loads((folder / "results.json").read_text("utf-8"))
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    if results.get("kind") == "grid":
-        shutil.copyfile(folder / "results.json", RESULTS / "grid.json")
-        findings.write(results, RESULTS)
-        section, name = findings.readme_section(results), GRID
-    else:
-        shutil.copyfile(folder / "results.json", RESULTS / "compare.json")
-        compare_report.save_figures(results, folder, RESULTS)
-        section, name = readme_section(results), COMPARISON
-    path = ROOT / "README.md"
-    path.write_text(with_section(path.read_text("utf-8"), section, name), "utf-8")
+    one_seed = read_results(folder / RESULTS_FILE).suite.one_seed
+    publish_comparison(folder) if one_seed else publish_grid(folder)
 
 
 if __name__ == "__main__":

@@ -172,9 +172,9 @@ def _decode_fields(kind: Any, content: dict[str, Any]) -> Any:
     wrong = [f"unknown key {key!r}" for key in sorted(content.keys() - fields.keys())]
     wrong += [f"no key {key!r}" for key in sorted(set(needed) - content.keys())]
     if wrong:
-        keys = ", ".join(sorted(fields))
         raise TypeError(
-            f"{kind.__name__.lower()} with keys {keys}; received {', '.join(wrong)}"
+            f"received {', '.join(wrong)}, expected a {kind.__name__.lower()} with "
+            f"keys {', '.join(sorted(fields))}"
         )
     values = {}
     for name, value in content.items():

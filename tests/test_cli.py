@@ -86,13 +86,13 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, capsys, tmp_path):
     assert "Traceback" not in output.err
 
 
-def test_a_stopped_command_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+def test_a_stopped_command_says_how_to_continue(monkeypatch, capsys, tmp_path):
     from keras_mixup_gan import experiments
 
-    def stop(*arguments):
+    def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments, "run_comparison", stop)
+    monkeypatch.setattr(experiments, "run_grid", stop)
     code, output = run(monkeypatch, capsys, "compare", "--out", str(tmp_path))
     assert code == 130
     assert output.err == "Stopped. The same command continues from here.\n"

@@ -266,7 +266,7 @@ def test_an_audit_takes_presets_and_trains_shadows(
 def small_zoo(preset, tmp_path, monkeypatch):
     files = presets.PresetFiles.read(preset)
     scores = {
-        "FID[features, 10 vs 10]": 1.234,
+        "fid": {"name": "FID", "value": 1.234},
         "strongest_attack": "logan",
         "auc": 0.6,
         "auc_ci": [0.5, 0.7],

@@ -48,11 +48,11 @@ def verify() -> None:
 
 def _row(scores: dict[str, Any]) -> tuple[str, str, str, str]:
     """The cells of a preset's row."""
-    fid = next((v for key, v in scores.items() if key.startswith("FID[")), None)
+    fid = scores.get("fid")
     low, high = scores["auc_ci"]
     epsilon = scores["epsilon"]
     return (
-        "" if fid is None else f"{fid:.2f}",
+        "" if fid is None else f"{fid['value']:.2f}",
         scores["strongest_attack"],
         f"{scores['auc']:.3f} [{low:.3f}, {high:.3f}]",
         "no guarantee" if epsilon is None else f"{epsilon:.2f} at {scores['delta']:g}",

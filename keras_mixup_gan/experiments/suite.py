@@ -264,7 +264,7 @@ class Suite:
             )
         except TypeError as error:
             raise ValueError(
-                f"The suite {str(path)!r} does not describe one. Expected {error}."
+                f"The suite {str(path)!r} does not describe one: {error}."
             ) from error
         return suite
 

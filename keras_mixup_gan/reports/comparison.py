@@ -188,6 +188,13 @@ def _leak(findings: Findings) -> str:
 
 def verdict_sentences(family: FamilyFindings) -> str:
     """What is said of all arms of a family at equal quality, verdict by verdict."""
+    baseline = family.baseline.strongest if family.baseline else None
+    if baseline is not None:
+        low, _ = baseline.auc.interval or baseline.auc_of_queries[0]
+        chance = ["What the undefended model leaks is not distinguishable from chance."]
+        said_first = chance if low <= 0.5 else []
+    else:
+        said_first = ["There is no undefended model to compare with."]
     groups = text.verdict_groups(family)
     said = [f"{v.value.capitalize()}: {', '.join(arms)}." for v, arms in groups.items()]
     for verdict in (Verdict.LEAKS_LESS, Verdict.LEAKS_MORE):
@@ -200,7 +207,7 @@ def verdict_sentences(family: FamilyFindings) -> str:
         arms = [f"{arm} (at {', '.join(at)})" for arm, at in levels.items() if at]
         if arms:
             said.append(f"At given FIDs, {verdict.value}: {', '.join(arms)}.")
-    return " ".join(said)
+    return " ".join(said_first + said)
 
 
 def facts(arm: Finding) -> list[Fact]:
@@ -240,6 +247,7 @@ def facts(arm: Finding) -> list[Fact]:
                 f": AUC {text.leakage_text(shadow)}.",
             )
         )
+    made += [Fact(title, f"{why}.") for title, why in arm.not_run.items()]
     return made + _guarantee(arm)
 
 

@@ -28,7 +28,6 @@ from keras_mixup_gan.validation import check_integer
 MIN_SEEDS = 3
 ERROR_RATE = 0.05
 NUM_DRAWS = 10_000
-LESS, SAME, MORE = "less", "same", "more"
 
 
 @dataclass(frozen=True)
@@ -166,24 +165,21 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def verdict(difference: Difference, adjusted_p_value: float | None) -> str | None:
-    """What a difference allows to say.
+def direction(interval: tuple[float, float], adjusted_p_value: float) -> int:
+    """The sign of a difference, where it counts as one.
 
     Args:
-        difference: Undefended minus defended.
+        interval: The difference's interval.
         adjusted_p_value: Of this comparison among those of its table; see `holm`.
 
     Returns:
-        `LESS` or `MORE` for what the defended model leaks, where 0 lies outside the
-        wider interval and the adjusted p-value is at most 5 %; else `SAME`; `None` with
-        fewer than three seeds.
+        1 or -1 where 0 lies outside the interval and the p-value is at most 5 %; else
+        0.
     """
-    if difference.num_seeds < MIN_SEEDS or adjusted_p_value is None:
-        return None
-    low, high = difference.interval
+    low, high = interval
     if low <= 0 <= high or adjusted_p_value > ERROR_RATE:
-        return SAME
-    return LESS if low > 0 else MORE
+        return 0
+    return 1 if low > 0 else -1
 
 
 def _t_interval(values: Sequence[float]) -> tuple[float, float] | None:

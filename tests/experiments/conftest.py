@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_mixup_gan.experiments import Comparison
+from keras_mixup_gan.experiments.pool import FIXED, Data
+from keras_mixup_gan.experiments.suite import Block, Suite
 
 
 @pytest.fixture(scope="session")
@@ -16,23 +17,28 @@ def small_images(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(small_images):
-    """Settings of a comparison that takes seconds."""
+    """A suite like that of `make compare`, which takes seconds."""
 
-    def settings(**changes):
-        return Comparison(
-            **{
-                "data": str(small_images),
-                "members": 40,
-                "non_members": 40,
-                "reference": 60,
-                "checkpoints": (2, 4),
-                "batch_size": 20,
-                "num_samples": 64,
-                "num_blends": 2,
-                "num_generated": 64,
-                "timed_rounds": 2,
-                **changes,
-            }
-        )
+    def suite(arms=("undefended",), members=40, checkpoints=(2, 4), **changes):
+        known = {
+            "undefended": {},
+            "mixup-noise": {"group": "mixup", "defense": "mixup"},
+            "dp-sgd": {"noise_multiplier": 3.0},
+        }
+        settings = {
+            "name": "tiny",
+            "title": "Seconds",
+            "data": Data(str(small_images), None, 40, 60, draw=FIXED),
+            "arms": {arm: known[arm] for arm in arms},
+            "blocks": (Block("dcgan", (members,), tuple(arms), checkpoints, width=4),),
+            "seeds": (0,),
+            "batch_size": 20,
+            "num_samples": 64,
+            "num_blends": 2,
+            "num_generated": 64,
+            "utility": False,
+            "timed_rounds": 2,
+        }
+        return Suite(**settings | changes)
 
-    return settings
+    return suite

@@ -1,7 +1,7 @@
 """The grid runner: the same numbers everywhere, and nothing finished is lost."""
 
 import contextlib
-import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -16,8 +16,12 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan.experiments import Suite, run_grid
-from keras_mixup_gan.experiments.code_version import code_version
-from keras_mixup_gan.experiments.grid_files import GridFiles
+from keras_mixup_gan.experiments.results import (
+    RESULTS,
+    ResultFiles,
+    read_results,
+    write_results,
+)
 from tests.clusters import SECONDS, loopback_cluster
 from tests.command_line import run
 
@@ -76,66 +80,63 @@ def finished(write, tmp_path_factory):
 
 def of_one_seed(results):
     """The cells of seed 0 without times, and without shadow models' attacks."""
-    cells = [copy.deepcopy(cell) for cell in results["cells"] if cell["seed"] == 0]
-    for cell in cells:
-        assert cell.pop("cpu_seconds") > 0
-        cell.pop("shadow_attacks", None)
+    cells = [
+        dataclasses.replace(cell, cpu_seconds=0.0, shadow_attacks=())
+        for cell in results.cells
+        if cell.seed == 0
+    ]
     assert len(cells) == 3
     return cells
 
 
 def test_results_hold_every_cell_and_what_it_was_made_with(finished):
     folder, results = finished
-    assert results == json.loads((folder / "results.json").read_text())
-    assert results["missing"] == []
-    assert results["code"] == code_version()
-    assert results["suite"]["command"].startswith("python -m benchmarks.compare")
-    names = [cell["name"] for cell in results["cells"]]
+    assert results == read_results(folder / RESULTS)
+    assert results.missing == ()
+    names = [cell.name for cell in results.cells]
     arms = ["undefended", "mixup-noise", "dp-sgd"]
     assert names == [f"dcgan/30/{arm}/{seed}" for seed in (0, 1) for arm in arms]
-    for cell in results["cells"]:
-        assert cell["members"] == 30
-        assert sum(cell["num_pool"]) == 60
-        last = cell["curve"][-1]
-        assert last["attacks"]["logan"]["n"]["members"] == cell["num_pool"][0]
-        assert last["attacks"]["logan"]["n"]["non_members"] == cell["num_pool"][1] + 10
-        assert "covariance_shrinkage" in last["utility"]
-        assert "utility" not in cell["curve"][0]
-        assert (cell["epsilon"] is None) == (cell["arm"] != "dp-sgd")
-        assert (last["bounds"] is None) == (cell["arm"] != "dp-sgd")
-        assert "bounds" not in cell["curve"][0]
-    assert {cell["group"] for cell in results["cells"]} == {
-        "undefended",
-        "mixup",
-        "dp-sgd",
+    for cell in results.cells:
+        assert cell.members == 30
+        assert sum(cell.num_pool) == 60
+        point = cell.last.done["logan"].at_fpr
+        assert point.num_members == cell.num_pool[0]
+        assert point.num_non_members == cell.num_pool[1] + 10
+        assert "covariance_shrinkage" in [m.name for m in cell.last.utility]
+        assert cell.curve[0].utility == ()
+        assert (cell.last.epsilon is None) == (cell.arm != "dp-sgd")
+        assert (cell.last.bounds is None) == (cell.arm != "dp-sgd")
+        assert cell.curve[0].bounds is None
+        assert cell.cpu_seconds > 0
+    assert {(cell.group, cell.kind) for cell in results.cells} == {
+        ("undefended", "undefended"),
+        ("mixup", "mixup"),
+        ("dp-sgd", "dp-sgd"),
     }
-    assert all(
-        45 < cell["epsilon"] <= 50 for cell in results["cells"] if cell["epsilon"]
-    )
+    spent = [cell.last.epsilon for cell in results.cells if cell.last.epsilon]
+    assert all(45 < epsilon <= 50 for epsilon in spent)
 
 
 def test_what_epsilon_says_of_attacks_is_that_of_the_privacy_report(finished):
     folder, results = finished
-    entry = next(cell for cell in results["cells"] if cell["arm"] == "dp-sgd")
-    path = folder / "cells" / entry["name"] / entry["key"][:16] / "model.keras"
-    report = keras.saving.load_model(path).privacy_report(entry["delta"])
-    assert entry["bounds"] == {
-        "auc": report.auc_bound,
-        "fpr": 0.01,
-        "tpr": report.tpr_bound(0.01),
-    }
+    cell = next(cell for cell in results.cells if cell.arm == "dp-sgd")
+    path = folder / "cells" / cell.name / cell.key[:16] / "model.keras"
+    report = keras.saving.load_model(path).privacy_report(cell.delta)
+    bounds = cell.last.bounds
+    assert (bounds.auc, bounds.fpr) == (report.auc_bound, 0.01)
+    assert bounds.tpr == report.tpr_bound(0.01)
 
 
 def test_one_set_of_shadow_models_serves_the_targets_of_all_seeds(finished):
     folder, results = finished
-    for cell in results["cells"]:
-        kinds = {"plain", "adaptive"} if cell["arm"] == "mixup-noise" else {"plain"}
-        assert set(cell["shadow_attacks"]) == kinds
-        for figures in cell["shadow_attacks"].values():
-            assert set(figures) == {"lira", "lira_offset"}
-            for figure in figures.values():
-                assert figure["num_shadows"] == 2
-                assert sum(figure["n"].values()) == 60  # of the pool alone
+    for cell in results.cells:
+        kinds = {"plain", "adaptive"} if cell.arm == "mixup-noise" else {"plain"}
+        found = {(one.kind, one.figures.name) for one in cell.shadow_attacks}
+        assert found == {(k, name) for k in kinds for name in ("lira", "lira_offset")}
+        for one in cell.shadow_attacks:
+            point = one.figures.at_fpr
+            assert one.num_shadows == 2
+            assert point.num_members + point.num_non_members == 60  # of the pool alone
     assert len(list(folder.glob("shadows/dcgan/30/*/*/shadow-*.npz"))) == 4
 
 
@@ -145,12 +146,17 @@ def test_augmentation_is_attacked_by_its_own_transforms(write, tmp_path):
     text = text.replace("ALL", '["undefended", "diffaugment"]').replace("[2, 4]", "[2]")
     text = text.replace("[arms.dp-sgd]\ntarget_epsilon = 50.0", "[arms.diffaugment]")
     suite = Suite.read(write("augment", text))
-    undefended, augmented = run_grid(suite, tmp_path)["cells"]
-    assert "logan_augmented" not in undefended["attacks"]
-    assert augmented["attacks"]["logan_augmented"]["status"] == "done"
-    plain, adaptive = map(augmented["shadow_attacks"].get, ("plain", "adaptive"))
-    assert set(plain) == {"lira", "lira_offset"}
-    assert set(adaptive) == {"lira", "lira_offset", "lira_augmented"}
+    undefended, augmented = run_grid(suite, tmp_path).cells
+    assert "logan_augmented" not in undefended.last.done
+    assert "logan_augmented" in augmented.last.done
+    found = {(one.kind, one.figures.name) for one in augmented.shadow_attacks}
+    assert found == {
+        ("plain", "lira"),
+        ("plain", "lira_offset"),
+        ("adaptive", "lira"),
+        ("adaptive", "lira_offset"),
+        ("adaptive", "lira_augmented"),
+    }
 
 
 def test_nothing_is_computed_twice(finished, write):
@@ -163,19 +169,13 @@ def test_nothing_is_computed_twice(finished, write):
     assert all(path.stat().st_mtime_ns == then for path, then in files.items())
 
 
-def test_cells_of_other_code_count_only_when_accepted(finished, write, monkeypatch):
+def test_cells_of_another_version_do_not_count(finished, write, monkeypatch):
     folder, _ = finished
     suite = Suite.read(write(text=TEXT + SHADOWS))
     cell = next(iter(suite.cells(suite.blocks[0])))
-    ours = code_version()
-    monkeypatch.setattr(
-        "keras_mixup_gan.experiments.grid_files.code_version", lambda: "changed"
-    )
-    assert GridFiles(suite, folder).entry(cell) is None
-    found = GridFiles(suite, folder, [ours]).entry(cell)
-    assert found["code"] == ours
-    assert GridFiles(suite, folder, [ours[:12]]).entry(cell) == found
-    assert GridFiles(suite, folder, [ours]).model_path(cell).exists()
+    assert ResultFiles(suite, folder).model_path(cell).exists()
+    monkeypatch.setattr("keras_mixup_gan.experiments.results.RESULTS_VERSION", 0)
+    assert ResultFiles(suite, folder).entry(cell) is None
 
 
 def test_what_a_kill_left_in_the_cells_is_newer_than_the_results(
@@ -185,16 +185,14 @@ def test_what_a_kill_left_in_the_cells_is_newer_than_the_results(
     suite = Suite.read(write(text=TEXT + SHADOWS))
     cell = next(iter(suite.cells(suite.blocks[0])))
     shutil.copytree(folder / "cells", tmp_path / "cells")
-    stale = copy.deepcopy(results)
-    for one in stale["cells"]:
-        del one["shadow_attacks"]
-    (tmp_path / "results.json").write_text(json.dumps(stale))
-    assert GridFiles(suite, tmp_path).entry(cell) == results["cells"][0]
+    stale = [dataclasses.replace(one, shadow_attacks=()) for one in results.cells]
+    write_results(dataclasses.replace(results, cells=tuple(stale)), tmp_path)
+    assert ResultFiles(suite, tmp_path).entry(cell) == results.cells[0]
 
 
-def test_a_results_file_alone_is_enough_to_go_on(finished, write, tmp_path):
+def test_a_results_file_alone_is_enough_to_continue(finished, write, tmp_path):
     folder, results = finished
-    (tmp_path / "results.json").write_bytes((folder / "results.json").read_bytes())
+    (tmp_path / RESULTS).write_bytes((folder / RESULTS).read_bytes())
     lines = []
     again = run_grid(Suite.read(write(text=TEXT + SHADOWS)), tmp_path, say=lines.append)
     assert lines == []
@@ -205,25 +203,45 @@ def test_a_target_whose_model_is_gone_is_trained_again_to_be_attacked(
     finished, write, tmp_path
 ):
     _, results = finished
-    known = copy.deepcopy(results)
-    known["cells"] = [cell for cell in known["cells"] if cell["arm"] == "undefended"]
-    for cell in known["cells"]:
-        del cell["shadow_attacks"]
-    (tmp_path / "results.json").write_text(json.dumps(known))
+    [before] = [
+        cell for cell in results.cells if (cell.arm, cell.seed) == ("undefended", 1)
+    ]
+    known = dataclasses.replace(before, shadow_attacks=())
+    write_results(dataclasses.replace(results, cells=(known,)), tmp_path)
     text = (TEXT + SHADOWS).replace(
         '"undefended", "mixup-noise", "dp-sgd"', '"undefended"'
     )
     text = text.replace('"undefended", "mixup-noise"', '"undefended"')
     text = text.replace("[0, 1]", "[1]")
-    again = run_grid(Suite.read(write(text=text)), tmp_path)
-    [cell] = again["cells"]
-    [before] = [
-        cell
-        for cell in results["cells"]
-        if (cell["arm"], cell["seed"]) == ("undefended", 1)
-    ]
-    assert cell["shadow_attacks"].keys() == {"plain"}
-    assert cell["curve"] == before["curve"]
+    [cell] = run_grid(Suite.read(write(text=text)), tmp_path).cells
+    assert {one.kind for one in cell.shadow_attacks} == {"plain"}
+    assert cell.curve == before.curve
+
+
+def test_a_suite_of_one_seed_with_a_fixed_draw_is_timed(tiny, tmp_path):
+    """Everything that `make compare` does, in one process."""
+    suite = tiny(arms=("undefended", "dp-sgd"), checkpoints=(2,))
+    steps = []
+    results = run_grid(suite, tmp_path, progress=lambda *one: steps.append(one[1:]))
+    assert results == read_results(tmp_path / RESULTS)
+    assert (2, "attacking and measuring") in steps
+    undefended, private = results.cells
+    assert undefended.step_time.ratio == 1.0
+    assert private.step_time.ratio > 0 and private.step_time.seconds > 0
+    assert (private.last.epsilon > 0, private.last.bounds) == (True, None)
+    assert run_grid(suite, tmp_path) == results
+
+
+def test_a_missing_extra_shows_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+    from keras_mixup_gan.privacy import tfp
+
+    def missing(module):
+        raise ImportError("DP-SGD needs tensorflow-privacy")
+
+    monkeypatch.setattr(tfp, "load", missing)
+    with pytest.raises(ImportError, match="needs tensorflow-privacy"):
+        run_grid(tiny(arms=("undefended", "dp-sgd")), tmp_path)
+    assert not list(tmp_path.rglob("state.json"))
 
 
 def command(path, out, *options):
@@ -291,34 +309,27 @@ def test_the_scores_give_the_published_statistics(finished):
     from sklearn.metrics import roc_auc_score
 
     folder, results = finished
-    for cell in results["cells"]:
-        place = folder / "cells" / cell["name"] / cell["key"][:16]
+    for cell in results.cells:
+        place = folder / "cells" / cell.name / cell.key[:16]
         with np.load(place / "scores.npz", allow_pickle=False) as scores:
-            for name, attack in cell["curve"][-1]["attacks"].items():
+            for name, attack in cell.last.done.items():
                 parts = [
                     scores[f"{name}/{role}"] for role in ("members", "non_members")
                 ]
                 truth = np.repeat([1, 0], list(map(len, parts)))
                 auc = roc_auc_score(truth, np.concatenate(parts))
-                assert attack["auc"] == pytest.approx(auc)
+                assert attack.auc == pytest.approx(auc)
 
 
 def test_a_folder_of_something_else_is_refused(write, tmp_path):
-    (tmp_path / "results.json").write_text('{"cells": [3]}')
-    with pytest.raises(ValueError, match=r"cannot be used.*Choose another `--out`"):
+    (tmp_path / RESULTS).write_text('{"cells": [3]}')
+    with pytest.raises(ValueError, match=r"no results of this version.*`--out`"):
         run_grid(Suite.read(write()), tmp_path)
-
-
-def test_a_suite_takes_no_settings_beside_it(write, tmp_path, monkeypatch, capsys):
-    words = ["--suite", write(), "--out", tmp_path, "--members", 40]
-    code, output = run(monkeypatch, capsys, "compare", *words)
-    assert code == 2
-    assert "A suite brings its own settings" in output.err
-    assert "Received: members" in output.err
 
 
 def test_a_dry_run_prints_the_settings(write, tmp_path, monkeypatch, capsys):
     words = ["--suite", write(), "--out", tmp_path / "out", "--dry-run"]
-    _, output = run(monkeypatch, capsys, "compare", *words)
-    assert json.loads(output.out)["blocks"][0]["checkpoints"] == [2, 4]
+    _, output = run(monkeypatch, capsys, "compare", *words, "--members", 50)
+    (block,) = json.loads(output.out)["blocks"]
+    assert (block["checkpoints"], block["members"]) == ([2, 4], [50])
     assert not (tmp_path / "out").exists()

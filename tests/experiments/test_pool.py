@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from keras_mixup_gan.experiments.pool import draw_game
+from keras_mixup_gan.experiments.pool import FIXED, Data, draw_by_coins
 
 
 def game(path, seed=0, members=30, non_members=60, reference=20):
-    return draw_game(str(path), None, members, non_members, reference, seed)
+    return draw_by_coins(Data(str(path), None, non_members, reference), members, seed)
 
 
 def indices(split, role):
@@ -55,3 +55,22 @@ def test_memberships_are_independent(small_images):
 def test_impossible_games(small_images, changes, message):
     with pytest.raises(ValueError, match=message):
         game(small_images, **changes)
+
+
+def test_a_fixed_number_of_members_is_drawn_anew_for_each_seed(small_images):
+    data = Data(str(small_images), None, 60, 20, draw=FIXED)
+    one, other = (data.split(30, seed) for seed in (0, 1))
+    for split in (one, other):
+        assert len(split.members.images) == 30
+        assert len(split.non_members.images) == 60
+        assert len(split.reference.images) == 20
+    assert indices(one, "members") != indices(other, "members")
+    assert data.num_pool(30, 0) is None
+    assert (
+        Data(str(small_images), None, 60, 20).num_pool(30, 0) == game(small_images)[1]
+    )
+
+
+def test_an_unknown_way_of_drawing_is_refused():
+    with pytest.raises(ValueError, match=r"Unknown `draw`.*draw='dice'"):
+        Data(draw="dice")

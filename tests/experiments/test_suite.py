@@ -4,7 +4,7 @@ import pytest
 
 from keras_mixup_gan.defenses import Undefended
 from keras_mixup_gan.experiments import suite as suites
-from keras_mixup_gan.experiments.grid_files import cell_key
+from keras_mixup_gan.experiments.results import cell_key
 from keras_mixup_gan.experiments.suite import SUITES, Suite
 from keras_mixup_gan.privacy import epsilon
 
@@ -59,7 +59,7 @@ def cells_of(suite):
 def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
     suite = Suite.read(written())
     assert suite.name == "mine"
-    names = [cell.cell.name for cell in cells_of(suite)]
+    names = [cell.name for cell in cells_of(suite)]
     assert names == [
         "dcgan/40/undefended/0",
         "dcgan/40/private/0",
@@ -71,28 +71,28 @@ def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
         "wgan_gp/50/private/5",
     ]
     first, second, *_ = cells_of(suite)
-    assert first.cell.defense == Undefended()
+    assert first.defense == Undefended()
     assert (first.group, second.group) == ("undefended", "DP")
-    assert first.cell.checkpoints == (2, 4)
-    assert cells_of(suite)[-1].cell.num_classes == 10
-    assert cells_of(suite)[-1].cell.seed == 5
+    assert first.checkpoints == (2, 4)
+    assert cells_of(suite)[-1].num_classes == 10
+    assert cells_of(suite)[-1].seed == 5
 
 
 def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
     suite = Suite.read(written())
-    cells = {cell.cell.name: cell for cell in cells_of(suite)}
+    cells = {cell.name: cell for cell in cells_of(suite)}
     for name, members, updates in [
         ("dcgan/40/private/0", 40, 4),
         ("wgan_gp/50/private/0", 50, 15),  # five critic updates a step
     ]:
-        dp = cells[name].cell.defense.dp
+        dp = cells[name].defense.dp
         spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3, "rdp")
         assert 0.95 * 8.0 < spent <= 8.0
         assert dp.num_examples == members
         assert dp.noise_seed == 0
 
 
-def test_the_key_follows_settings_and_code_but_not_the_group(written, monkeypatch):
+def test_the_key_follows_settings_and_version_but_not_the_group(written, monkeypatch):
     suite = Suite.read(written())
     cell = cells_of(suite)[1]
     regrouped = Suite.read(written(TEXT.replace('group = "DP"', ""), "other.toml"))
@@ -101,16 +101,15 @@ def test_the_key_follows_settings_and_code_but_not_the_group(written, monkeypatc
         changed = Suite.read(written(TEXT.replace(*change, 1), "other.toml"))
         assert cell_key(cells_of(changed)[1]) != cell_key(cell)
     key = cell_key(cell)
-    monkeypatch.setattr(
-        "keras_mixup_gan.experiments.grid_files.code_version", lambda: "other"
-    )
+    assert cell_key(cell, {"keras": "2.0"}) != key
+    monkeypatch.setattr("keras_mixup_gan.experiments.results.RESULTS_VERSION", 0)
     assert cell_key(cell) != key
 
 
 def test_a_block_may_have_seeds_of_its_own(written):
     more = TEXT.replace("checkpoints = [3]", "checkpoints = [3]\nseeds = [7]")
     suite = Suite.read(written(more))
-    seeds = [[cell.cell.seed for cell in suite.cells(block)] for block in suite.blocks]
+    seeds = [[cell.seed for cell in suite.cells(block)] for block in suite.blocks]
     assert seeds == [[0, 0, 5, 5], [7, 7]]
 
 
@@ -119,6 +118,9 @@ def test_a_block_may_have_seeds_of_its_own(written):
     [
         (("checkpoints = [3]", "checkpoints = [3]\nseeds = [-1]"), "`seeds` must be"),
         (("model = ", "modell = "), "unknown key 'modell', no key 'model'"),
+        (("members = [40]", "members = 40"), "members: expected .*received 40"),
+        (("= 8.0", "= -8.0"), "`target_epsilon` must be a finite number above 0"),
+        (("delta", "draw = 'x'\ndelta"), "unknown key 'draw'"),
         (("seeds = ", "seed = "), "unknown key 'seed'"),
         (('title = "Two arms"', ""), "no key 'title'"),
         (('["private"]', '["privat"]'), "Unknown `arms`.*arms='privat'"),
@@ -152,6 +154,62 @@ def test_the_suites_that_come_with_it_can_be_read(path, monkeypatch):
             assert suite.data_of(block).non_members >= members
             for arm in block.arms:
                 cell = suite.cell(block, members, arm, suite.seeds[0])
-                assert cell.cell.defense.describe(block.model)
-    assert len(suite.seeds) >= 3
+                assert cell.defense.describe(block.model)
+    assert len(suite.seeds) >= 3 or path.stem in ("compare", "quick")
     assert copy.deepcopy(suite) == suite
+
+
+def test_make_compare_is_a_suite_of_one_network_and_one_seed():
+    suite = Suite.read("compare")
+    (block,) = suite.blocks
+    assert (block.model, block.members, suite.seeds) == ("dcgan", (500,), (0,))
+    assert block.arms == ("undefended", "mixup-paper", "mixup-noise", "dp-sgd")
+    quick = Suite.read("quick")
+    assert (quick.arms, quick.blocks[0].arms) == (suite.arms, block.arms)
+    assert suite.command == "keras-mixup-gan compare"
+    assert suite.one_seed and not Suite.read("paper").one_seed
+
+
+def test_options_change_all_blocks_and_are_part_of_the_command():
+    suite = Suite.read("quick").changed(
+        members=300, steps=150, noise_multiplier=2.0, seed=4, data="patches"
+    )
+    (block,) = suite.blocks
+    assert (block.members, block.checkpoints) == ((300,), (100, 150))
+    assert (suite.seeds, suite.data.data) == ((4,), "patches")
+    assert suite.arms["dp-sgd"] == {"noise_multiplier": 2.0}
+    assert suite.command == (
+        "keras-mixup-gan compare --quick --data=patches --members=300 "
+        "--noise-multiplier=2.0 --steps=150 --seed=4"
+    )
+    faces = Suite.read("compare").changed(image_size=64, non_members=9, reference=8)
+    assert faces.data.image_shape == (64, 64, 3)
+    assert (faces.data.non_members, faces.data.reference) == (9, 8)
+    assert Suite.read("quick").changed() == Suite.read("quick")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": 10}, "must fill at least one batch"),
+        ({"steps": 0}, "`steps` must be an integer of at least 1"),
+        ({"noise_multiplier": 0.0}, "`noise_multiplier` must be a finite number above"),
+        ({"seed": -1}, "`seed` must be an integer"),
+        ({"seed": 10**20}, "`seed` must be a number in"),
+    ],
+)
+def test_options_are_checked_before_anything_runs(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Suite.read("compare").changed(**changes)
+
+
+def test_shadow_models_need_coins(written):
+    fixed = TEXT.replace("[data]", '[data]\ndraw = "fixed"')
+    with pytest.raises(ValueError, match="Expected draw='coins'"):
+        Suite.read(written(fixed.replace("[2, 4]", "[2, 4]\nshadows = 2")))
+
+
+def test_arms_are_called_by_their_titles(written):
+    suite = Suite.read(written(TEXT.replace('group = "DP"', 'title = "Private"')))
+    titles = [cell.title for cell in suite.cells(suite.blocks[0])]
+    assert titles[:2] == ["Undefended", "Private"]

@@ -98,10 +98,9 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
         num_generated=40,
     )
     results = run_grid(small, tmp_path / "out")
-    assert results["missing"] == []
-    for cell in results["cells"]:
-        point = cell["curve"][-1]
-        assert set(point["attacks"]) == {"logan", "logan_mixup", "gan_leaks"}
-        [fid] = [key for key in point["quality"] if key.startswith("FID[")]
-        assert "40 vs 40" in fid
-        assert np.isfinite(point["quality"][fid])
+    assert results.missing == ()
+    for cell in results.cells:
+        assert set(cell.last.done) == {"logan", "logan_mixup", "gan_leaks"}
+        fid = cell.last.metric("FID")
+        assert (fid.num_generated, fid.num_real) == (40, 40)
+        assert np.isfinite(fid.value)

@@ -175,16 +175,16 @@ def test_named_figures_are_those_of_the_features():
     fake, real = rng.uniform(-1, 1, (2, 30, 3, 3, 1)).astype("float32")
     extractor = pixel_features((3, 3, 1))
     named = neighbor_quality(fake[:20], real, extractor, density_k=4)
-    assert list(named) == [
-        "precision[pixels-3x3x1, k=3, 20 vs 30]",
-        "recall[pixels-3x3x1, k=3, 20 vs 30]",
-        "density[pixels-3x3x1, k=4, 20 vs 30]",
-        "coverage[pixels-3x3x1, k=4, 20 vs 30]",
+    assert [(figure.name, figure.label) for figure in named] == [
+        ("precision", "pixels-3x3x1, k=3, 20 vs 30"),
+        ("recall", "pixels-3x3x1, k=3, 20 vs 30"),
+        ("density", "pixels-3x3x1, k=4, 20 vs 30"),
+        ("coverage", "pixels-3x3x1, k=4, 20 vs 30"),
     ]
     features = extractor(real), extractor(fake[:20])
     expected = *precision_recall(*features), *density_coverage(*features, 4)
-    assert tuple(named.values()) == expected
-    assert all(type(value) is float for value in named.values())
+    assert tuple(figure.value for figure in named) == expected
+    assert all(type(figure.value) is float for figure in named)
     assert neighbor_quality(features[1], features[0], extractor, density_k=4) == named
 
 

@@ -18,20 +18,24 @@ def images_of(count, seed=0):
 
 def test_every_figure_is_named_after_extractor_and_counts():
     figures = quality(images_of(30), images_of(20, seed=1), EXTRACTOR)
-    assert set(figures) == {
-        "FID[pixels-3x3x1, 30 vs 20]",
-        "KID[pixels-3x3x1, 30 vs 20]",
-        "KID standard error[pixels-3x3x1, 30 vs 20]",
-    }
-    assert all(type(value) is float for value in figures.values())
+    assert [figure.name for figure in figures] == ["FID", "KID"]
+    for figure in figures:
+        assert (figure.extractor, figure.num_generated, figure.num_real) == (
+            *("pixels-3x3x1", 30, 20),
+        )
+        assert figure.label == "pixels-3x3x1, 30 vs 20"
+        assert str(figure).startswith(f"{figure.name}[pixels-3x3x1, 30 vs 20]: ")
+        assert type(figure.value) is float
 
 
 def test_figures_are_the_distances_of_the_features():
     generated, real = images_of(30), images_of(20, seed=1)
-    fid, kid, error = quality(generated, real, EXTRACTOR).values()
+    fid, kid = quality(generated, real, EXTRACTOR)
     fake_features, real_features = EXTRACTOR(generated), EXTRACTOR(real)
-    assert fid == frechet_distance(real_features, fake_features)
-    assert (kid, error) == kernel_distance(real_features, fake_features)
+    assert fid.value == frechet_distance(real_features, fake_features)
+    assert (kid.value, kid.standard_error) == kernel_distance(
+        real_features, fake_features
+    )
 
 
 def test_features_stand_in_for_images():
@@ -45,7 +49,7 @@ def test_the_first_generated_images_are_used():
     generated, real = images_of(30), images_of(20, seed=1)
     figures = quality(generated, real, EXTRACTOR, num_generated=12)
     assert figures == quality(generated[:12], real, EXTRACTOR)
-    assert "FID[pixels-3x3x1, 12 vs 20]" in figures
+    assert figures[0].label == "pixels-3x3x1, 12 vs 20"
 
 
 def test_too_few_generated_images_are_refused():

@@ -221,16 +221,14 @@ def _judged(
 def _verdict(
     one: Comparison, interval: tuple[float, float], adjusted: float
 ) -> tuple[Verdict, Reason | None]:
-    low, high = interval
-    if low <= 0 <= high or adjusted > over_seeds.ERROR_RATE:
+    sign = over_seeds.direction(interval, adjusted)
+    if sign == 0:
         return Verdict.NOT_DISTINGUISHABLE, None
-    if low > 0:
-        if one.other_before_start:
-            return Verdict.NOT_DISTINGUISHABLE, Reason.OTHER_EARLIER
-        return Verdict.LEAKS_LESS, None
-    if one.arm_before_start:
+    if sign > 0 and one.other_before_start:
+        return Verdict.NOT_DISTINGUISHABLE, Reason.OTHER_EARLIER
+    if sign < 0 and one.arm_before_start:
         return Verdict.NOT_DISTINGUISHABLE, Reason.ARM_EARLIER
-    return Verdict.LEAKS_MORE, None
+    return (Verdict.LEAKS_LESS if sign > 0 else Verdict.LEAKS_MORE), None
 
 
 def _compare(other: Arm | None, arm: Arm, read: Read) -> Comparison:

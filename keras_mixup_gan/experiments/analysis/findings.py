@@ -1,9 +1,12 @@
 """All numbers that a comparison is read by: typed results in, findings out."""
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 from keras_mixup_gan.experiments.analysis.arms import Arm, Family, families_of
 from keras_mixup_gan.experiments.analysis.curves import (
@@ -116,6 +119,7 @@ class Finding:
             says how often each does.
         chosen_on_own_data: Whether it was chosen on the data it is reported for.
         attacks: All attacks on the trained models.
+        not_run: Why others did not run, by their titles.
         shadow_attacks: Those with shadow models.
         allowed: The best quality before an AUC was exceeded.
         utility: What the images are good for, by name.
@@ -146,6 +150,7 @@ class Finding:
     strongest: Leakage | None
     chosen_on_own_data: bool
     attacks: Mapping[str, Leakage]
+    not_run: Mapping[str, str]
     shadow_attacks: tuple[Leakage, ...]
     allowed: tuple[Allowed, ...]
     utility: Mapping[str, Mean]
@@ -261,6 +266,16 @@ def analyze(
     )
 
 
+def as_json(findings: Findings) -> dict[str, Any]:
+    """The findings as plain values; verdicts by their names."""
+    plain: dict[str, Any] = dataclasses.asdict(findings, dict_factory=_plain)
+    return plain
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {k: v.name if isinstance(v, Enum) else v for k, v in fields}
+
+
 def round_levels(family: Family) -> list[float]:
     """Round Frechet distances that the undefended model passes in all seeds."""
     curves = list(family.baseline.curves.values()) if family.baseline else []
@@ -351,6 +366,12 @@ def _finding(arm: Arm, **comparisons: object) -> Finding:
         strongest=_leakage([found.attack for found in chosen]) if chosen else None,
         chosen_on_own_data=any(found.on_own_data for found in chosen),
         attacks={name: _leakage(found) for name, found in sorted(attacks.items())},
+        not_run={
+            attack.title: f"{attack.status}: {attack.reason}"
+            for point in last
+            for attack in point.attacks
+            if attack.status != DONE
+        },
         shadow_attacks=_shadow_attacks(arm),
         allowed=tuple(_allowed(arm, level) for level in ALLOWED),
         utility=_utility(last),

@@ -5,40 +5,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_mixup_gan.experiments.frontier import Path
-from keras_mixup_gan.experiments.strongest import (
-    path_of,
+from keras_mixup_gan.experiments.analysis.arms import (
+    curve_of,
     standard_error,
     strongest_attacks,
 )
+from keras_mixup_gan.experiments.analysis.curves import Curve
+from keras_mixup_gan.experiments.results import AttackFigures, Checkpoint
 from keras_mixup_gan.statistics.roc import (
     auc,
     delong_interval,
     delong_variance,
     pair_counts,
 )
+from tests.experiments.fake_results import metric
 
 
-def attack(area, half_width=0.03):
+def attack(name, area, half_width=0.03):
     if area is None:
-        return {"title": "x", "status": "failed", "auc": None, "auc_ci": None}
-    interval = [area - half_width, area + half_width]
-    return {"title": "x", "status": "done", "auc": area, "auc_ci": interval}
+        return AttackFigures(name, "x", "failed")
+    interval = (area - half_width, area + half_width)
+    return AttackFigures(name, "x", "done", "", area, interval)
 
 
 def curve(*checkpoints, steps=(100, 200, 300)):
     return [
-        {
-            "d_steps": step,
-            "attacks": {name: attack(area) for name, area in areas.items()},
-            "quality": {"FID[x]": 1000.0 / step},
-        }
+        Checkpoint(
+            step,
+            tuple(attack(name, area) for name, area in areas.items()),
+            (metric("FID", 1000.0 / step),),
+        )
         for step, areas in zip(steps, checkpoints, strict=False)
     ]
 
 
 def names(chosen):
-    return {seed: [c and c.name for c in list_] for seed, list_ in chosen.items()}
+    return {
+        seed: [one and one.attack.name for one in found]
+        for seed, found in chosen.items()
+    }
 
 
 def test_the_attack_is_chosen_by_the_mean_of_the_other_seeds():
@@ -50,7 +55,7 @@ def test_the_attack_is_chosen_by_the_mean_of_the_other_seeds():
     chosen = strongest_attacks(curves)
     # Seed 0 alone would say "a"; the others say "b", and are told "a" or "b" by it.
     assert names(chosen) == {0: ["b"], 1: ["a"], 2: ["a"]}
-    assert chosen[0][0].attack["auc"] == 0.6
+    assert chosen[0][0].auc == 0.6
     assert not chosen[0][0].on_own_data
 
 
@@ -64,15 +69,15 @@ def test_the_choice_is_made_at_each_checkpoint():
 
 def test_a_single_seed_chooses_on_its_own_data_and_says_so():
     chosen = strongest_attacks({5: curve({"a": 0.6, "b": 0.7})})
-    assert (chosen[5][0].name, chosen[5][0].on_own_data) == ("b", True)
+    assert (chosen[5][0].attack.name, chosen[5][0].on_own_data) == ("b", True)
 
 
 def test_a_checkpoint_that_no_other_seed_has_is_chosen_on_its_own_data():
     short = curve({"a": 0.9, "b": 0.5})
     long = curve({"a": 0.5, "b": 0.9}, {"a": 0.5, "b": 0.9})
     first, second = strongest_attacks({0: short, 1: long})[1]
-    assert (first.name, first.on_own_data) == ("a", False)
-    assert (second.name, second.on_own_data) == ("b", True)
+    assert (first.attack.name, first.on_own_data) == ("a", False)
+    assert (second.attack.name, second.on_own_data) == ("b", True)
 
 
 def test_attacks_that_did_not_run_are_passed_over():
@@ -104,10 +109,9 @@ def test_choosing_elsewhere_does_not_flatter_where_no_attack_works():
             for seed in range(3)
         }
         chosen = strongest_attacks(curves)
-        honest += [chosen[seed][0].attack["auc"] for seed in curves]
+        honest += [chosen[seed][0].auc for seed in curves]
         flattered += [
-            max(one["auc"] for one in found[0]["attacks"].values())
-            for found in curves.values()
+            max(one.auc for one in found[0].attacks) for found in curves.values()
         ]
     assert np.mean(honest) == pytest.approx(0.5, abs=0.003)
     assert np.mean(flattered) > 0.52
@@ -117,28 +121,27 @@ def test_choosing_elsewhere_does_not_flatter_where_no_attack_works():
 def test_the_standard_error_is_delongs(shift):
     random = np.random.default_rng(1)
     members, outside = random.normal(shift, 1, 200), random.normal(0, 1, 300)
-    entry = {
-        "auc": auc(members, outside),
-        "auc_ci": delong_interval(members, outside),
-    }
+    found = auc(members, outside), delong_interval(members, outside)
     expected = delong_variance(*pair_counts(members, outside)) ** 0.5
-    assert standard_error(entry) == pytest.approx(expected, rel=1e-9)
+    assert standard_error(*found) == pytest.approx(expected, rel=1e-9)
 
 
 def test_perfect_separation_has_a_standard_error_too():
-    entry = {"auc": 1.0, "auc_ci": delong_interval(np.ones(50), np.zeros(50))}
-    low = entry["auc_ci"][0]
-    assert standard_error(entry) == pytest.approx((1 - low) / (2 * 1.959964), rel=1e-5)
+    low, high = delong_interval(np.ones(50), np.zeros(50))
+    assert standard_error(1.0, (low, high)) == pytest.approx(
+        (1 - low) / (2 * 1.959964), rel=1e-5
+    )
 
 
-def test_a_path_leaves_out_checkpoints_without_an_attack():
+def test_a_curve_leaves_out_checkpoints_without_an_attack():
     points = curve({"a": 0.6}, {"a": None}, {"a": 0.7})
     chosen = strongest_attacks({0: points})[0]
-    path = path_of(points, chosen)
-    assert isinstance(path, Path)
-    assert path.fid == (10.0, 1000 / 300)
-    assert path.leakage == (0.6, 0.7)
-    assert path_of(points[1:2], chosen[1:2]) is None
+    found = curve_of(points, chosen)
+    assert isinstance(found, Curve)
+    assert found.fid == (10.0, 1000 / 300)
+    assert found.leakage == (0.6, 0.7)
+    assert found.steps == (100, 300)
+    assert curve_of(points[1:2], chosen[1:2]) is None
 
 
 def test_ties_go_to_the_first_name():

@@ -3,51 +3,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_mixup_gan.experiments.frontier import (
-    Path,
+from keras_mixup_gan.experiments.analysis.curves import (
+    Curve,
     common_range,
     fid_before,
-    fid_of,
     leakage_at,
-    matched_checkpoint,
     mean_leakage,
 )
 
-
-def point(steps, fid):
-    return {"d_steps": steps, "quality": {"KID[x]": 1.0, "FID[x, 10 vs 10]": fid}}
-
-
-CURVE = [point(1, 50.0), point(2, 20.0), point(3, 10.0), point(4, 15.0)]
 # From FID 100 over 10 to 1 while the AUC rises from .5 over .6 to .9.
-STRAIGHT = Path((100.0, 10.0, 1.0), (0.5, 0.6, 0.9), (0.01, 0.02, 0.04))
+STRAIGHT = Curve((100.0, 10.0, 1.0), (0.5, 0.6, 0.9), (0.01, 0.02, 0.04))
 # Quality is lost on the way and comes back.
-BACK = Path((100.0, 10.0, 50.0, 1.0), (0.5, 0.6, 0.8, 0.9), (0.0,) * 4)
+BACK = Curve((100.0, 10.0, 50.0, 1.0), (0.5, 0.6, 0.8, 0.9), (0.0,) * 4)
 
 fids = st.floats(0.5, 500.0)
 areas = st.floats(0.4, 1.0)
-paths = st.integers(1, 6).flatmap(
+curves = st.integers(1, 6).flatmap(
     lambda number: st.builds(
-        Path,
+        Curve,
         st.tuples(*[fids] * number),
         st.tuples(*[areas] * number),
         st.tuples(*[st.floats(0.0, 0.1)] * number),
     )
 )
-
-
-def test_reads_the_frechet_distance_whatever_its_extractor():
-    assert fid_of(point(1, 7.5)) == 7.5
-
-
-def test_matches_the_earliest_checkpoint_that_is_at_least_as_good():
-    assert matched_checkpoint(CURVE, 20.0)["d_steps"] == 2
-    assert matched_checkpoint(CURVE, 14.0)["d_steps"] == 3
-    assert matched_checkpoint(CURVE, 100.0)["d_steps"] == 1
-
-
-def test_no_match_where_the_model_never_was_as_good():
-    assert matched_checkpoint(CURVE, 9.9) is None
 
 
 @pytest.mark.parametrize(
@@ -85,36 +63,36 @@ def test_a_reading_says_that_the_first_checkpoint_was_good_enough_already():
     assert (found.leakage, found.before_start) == (0.5, True)
 
 
-@given(paths)
-def test_a_reading_lies_within_what_the_path_leaked_and_exists_iff_reached(path):
-    for fid in (0.1, *path.fid, 1000.0):
-        found = leakage_at(path, fid)
-        assert (found is not None) == (min(path.fid) <= fid)
+@given(curves)
+def test_a_reading_lies_within_what_the_curve_leaked_and_exists_iff_reached(curve):
+    for fid in (0.1, *curve.fid, 1000.0):
+        found = leakage_at(curve, fid)
+        assert (found is not None) == (min(curve.fid) <= fid)
         if found is not None:
             margin = 1e-12
-            assert min(path.leakage) - margin <= found.leakage
-            assert found.leakage <= max(path.leakage) + margin
+            assert min(curve.leakage) - margin <= found.leakage
+            assert found.leakage <= max(curve.leakage) + margin
 
 
-@given(paths, st.floats(0.1, 10.0))
-def test_the_unit_of_the_distance_does_not_matter(path, unit):
-    scaled = Path(
-        tuple(unit * fid for fid in path.fid), path.leakage, path.standard_error
+@given(curves, st.floats(0.1, 10.0))
+def test_the_unit_of_the_distance_does_not_matter(curve, unit):
+    scaled = Curve(
+        tuple(unit * fid for fid in curve.fid), curve.leakage, curve.standard_error
     )
-    for fid in (0.25, 0.7 * path.fid[-1], 1.3 * path.fid[0]):
-        ours, theirs = leakage_at(path, fid), leakage_at(scaled, unit * fid)
+    for fid in (0.25, 0.7 * curve.fid[-1], 1.3 * curve.fid[0]):
+        ours, theirs = leakage_at(curve, fid), leakage_at(scaled, unit * fid)
         assert (ours is None) == (theirs is None)
         if ours is not None:
             assert theirs.leakage == pytest.approx(ours.leakage, abs=1e-9)
 
 
-@given(paths)
-def test_checkpoints_after_a_quality_was_reached_do_not_change_its_reading(path):
-    fid = path.fid[-1]
-    longer = Path(
-        (*path.fid, fid / 2), (*path.leakage, 1.0), (*path.standard_error, 0.1)
+@given(curves)
+def test_checkpoints_after_a_quality_was_reached_do_not_change_its_reading(curve):
+    fid = curve.fid[-1]
+    longer = Curve(
+        (*curve.fid, fid / 2), (*curve.leakage, 1.0), (*curve.standard_error, 0.1)
     )
-    assert leakage_at(longer, fid) == leakage_at(path, fid)
+    assert leakage_at(longer, fid) == leakage_at(curve, fid)
 
 
 def test_the_best_quality_before_leaking_too_much():
@@ -126,17 +104,17 @@ def test_the_best_quality_before_leaking_too_much():
 
 
 def test_the_best_quality_may_lie_before_the_last_that_is_allowed():
-    # Up to .75 the path went from FID 10 back to 35.
+    # Up to .75 the curve went from FID 10 back to 35.
     assert fid_before(BACK, 0.75) == 10.0
 
 
-@given(paths, areas, areas)
-def test_allowing_more_leakage_never_costs_quality(path, one, other):
-    less, more = (fid_before(path, level) for level in sorted((one, other)))
+@given(curves, areas, areas)
+def test_allowing_more_leakage_never_costs_quality(curve, one, other):
+    less, more = (fid_before(curve, level) for level in sorted((one, other)))
     assert less is None or more <= less * (1 + 1e-12)
 
 
-def test_the_mean_leakage_of_straight_paths_in_closed_form():
+def test_the_mean_leakage_of_straight_curves_in_closed_form():
     # From 100 to 10 the mean is .55, from 10 to 1 it is .75.
     found = mean_leakage(STRAIGHT, 1.0, 100.0)
     assert found.leakage == pytest.approx(0.65)
@@ -144,31 +122,31 @@ def test_the_mean_leakage_of_straight_paths_in_closed_form():
     assert mean_leakage(STRAIGHT, 10.0, 100.0).leakage == pytest.approx(0.55)
 
 
-@given(paths)
-def test_the_mean_leakage_agrees_with_a_fine_sum(path):
-    low, high = min(path.fid), path.fid[0]
+@given(curves)
+def test_the_mean_leakage_agrees_with_a_fine_sum(curve):
+    low, high = min(curve.fid), curve.fid[0]
     if high / low < 1.01:
         return
     logs = np.linspace(np.log(low), np.log(high), 4001)
     fine = np.exp((logs[1:] + logs[:-1]) / 2)
-    readings = [leakage_at(path, fid).leakage for fid in fine]
-    assert mean_leakage(path, low, high).leakage == pytest.approx(
+    readings = [leakage_at(curve, fid).leakage for fid in fine]
+    assert mean_leakage(curve, low, high).leakage == pytest.approx(
         np.mean(readings), abs=2e-3
     )
 
 
 def test_the_common_range_begins_after_every_first_checkpoint():
-    assert common_range([STRAIGHT, Path((50.0, 2.0), (0.5, 0.6), (0, 0))]) == (2, 50)
-    assert common_range([STRAIGHT, Path((0.9, 0.5), (0.5, 0.6), (0, 0))]) is None
+    assert common_range([STRAIGHT, Curve((50.0, 2.0), (0.5, 0.6), (0, 0))]) == (2, 50)
+    assert common_range([STRAIGHT, Curve((0.9, 0.5), (0.5, 0.6), (0, 0))]) is None
 
 
-def test_a_range_that_a_path_does_not_pass_is_refused():
+def test_a_range_that_a_curve_does_not_pass_is_refused():
     with pytest.raises(ValueError, match="range of distances"):
         mean_leakage(STRAIGHT, 0.5, 10.0)
 
 
-def test_paths_that_make_no_sense_are_refused():
+def test_curves_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="at least one checkpoint"):
-        Path((), (), ())
+        Curve((), (), ())
     with pytest.raises(ValueError, match="above 0"):
-        Path((0.0,), (0.5,), (0.1,))
+        Curve((0.0,), (0.5,), (0.1,))

@@ -1,0 +1,129 @@
+"""Checks that the committed results are complete and the pages made from them.
+
+    python -m benchmarks.check_published
+
+Prints what is wrong, one line each, and exits with 1 if anything is.
+"""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import findings, publish
+from keras_mixup_gan.experiments import SuiteResults, read_results
+from keras_mixup_gan.experiments.analysis.arms import families_of
+from keras_mixup_gan.experiments.analysis.findings import analyze
+from keras_mixup_gan.experiments.results import DONE
+
+RESULTS, README = publish.RESULTS, publish.ROOT / "README.md"
+MAX_WORDS = 2_500
+
+
+def problems() -> Iterator[str]:
+    """What is wrong with the committed files, a sentence each."""
+    grid = read_results(RESULTS / publish.GRID)
+    comparison = read_results(RESULTS / publish.COMPARISON)
+    for name, results in ((publish.GRID, grid), (publish.COMPARISON, comparison)):
+        yield from (f"{name}: {problem}" for problem in _results(results))
+    leak = comparison.cells[0].last.done["logan"].auc
+    if leak is None or leak <= 0.8:
+        yield "compare.json: the undefended model leaks too little to be defended"
+    yield from _pages(grid)
+    yield from _timings()
+
+
+def _results(results: SuiteResults) -> Iterator[str]:
+    if results.missing:
+        yield f"{len(results.missing)} cells are missing"
+    for cell in results.cells:
+        for point in cell.curve:
+            for attack in point.attacks:
+                if attack.status != DONE and not attack.reason:
+                    yield f"{cell.name}: {attack.name} did not run and says no reason"
+    for family in families_of(results):
+        if family.baseline is None:
+            yield f"{family.model}/{family.members}: no undefended arm"
+            continue
+        for arm in family.defended:
+            for seed, cell in arm.cells.items():
+                other = family.baseline.cells.get(seed)
+                if other is None:
+                    yield f"{cell.name}: no undefended cell of this seed"
+                elif any(
+                    getattr(cell, name) != getattr(other, name)
+                    for name in ("split_hash", "batch_size", "delta", "reference")
+                ):
+                    yield f"{cell.name}: differs in more than the defense"
+
+
+def _pages(grid: SuiteResults) -> Iterator[str]:
+    made = findings.pages(grid)
+    # All but drawings, which depend on the version of matplotlib.
+    for name in (findings.PAGE, findings.HTML_PAGE):
+        committed = (RESULTS / name).read_text("utf-8")
+        texts = [committed, made[name].decode()]
+        one, other = (re.sub(r"<svg.*?</svg>", "", t, flags=re.S) for t in texts)
+        if one != other:
+            yield f"{name} is not what benchmarks.findings makes of grid.json"
+    words = len(made[findings.PAGE].split())
+    if words > MAX_WORDS:
+        yield f"{findings.PAGE} has {words} words, more than {MAX_WORDS}"
+    numbers = json.loads((RESULTS / findings.NUMBERS).read_text("utf-8"))
+    if not _same(numbers, json.loads(made[findings.NUMBERS])):
+        yield f"{findings.NUMBERS} is not what benchmarks.findings makes of grid.json"
+    readme = README.read_text("utf-8")
+    section = findings.readme_section(analyze(grid))
+    if publish.with_section(readme, section) != readme:
+        yield "README.md: the table is not what benchmarks.publish makes of grid.json"
+
+
+def _timings() -> Iterator[str]:
+    arms = _read("speed.json")["arms"]
+    for name in ("mixup, paper's rule", "mixup, recipe"):
+        if arms[name]["ratio"] > 1.05:
+            yield f"speed.json: {name} costs more than a twentieth of a step"
+    large, recipe = _read("dp.json")["tables"].values()
+    undisturbed = 1.5 * large["undefended"]["median_seconds"]
+    if large["undefended, beside documented"]["median_seconds"] >= undisturbed:
+        yield "dp.json: something disturbed the long steps"
+    limits = [
+        (large["ghost"]["ratio"], 0, 1.8),
+        (large["query"]["ratio"], 0, 4),
+        (large["documented"]["ratio"], 50, math.inf),
+        (recipe["ghost"]["ratio"], 0, 2.2),
+    ]
+    if not all(low < ratio <= high for ratio, low, high in limits):
+        yield f"dp.json: ratios out of what is claimed: {limits}"
+
+
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / name).read_text("utf-8"))
+    return content
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal up to the last digits, which differ between processors."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _same(one[key], other[key]) for key in one
+        )
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(one == other)
+
+
+def main() -> int:
+    """Prints the problems; returns the exit status."""
+    found = list(problems())
+    for problem in found:
+        print(problem)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

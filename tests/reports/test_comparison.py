@@ -1,0 +1,321 @@
+import dataclasses
+import html
+import re
+
+import numpy as np
+import pytest
+
+from keras_mixup_gan import storage
+from keras_mixup_gan.experiments.analysis.findings import analyze
+from keras_mixup_gan.reports import comparison, figures, tables
+from tests.experiments import fake_results as fake
+from tests.experiments.fake_results import FakeArm, family, results
+from tests.reports.test_audit_report import outline_of
+
+HOSTILE = '<img onerror="x"> & | `$a$ {{ 1 }}'
+LESS, MORE = "leaks less", "leaks more"
+
+
+def only_family(*cells, **changes):
+    (found,) = analyze(results(*cells, **changes)).families
+    return found
+
+
+def facts(*arms):
+    """What is said of the last of the arms, by label."""
+    found = only_family(*family(*arms)).arms[-1]
+    return {fact.label: fact.text for fact in comparison.facts(found)}
+
+
+def plain(markdown):
+    return html.unescape(re.sub(r"\\(.)", r"\1", markdown))
+
+
+@pytest.mark.parametrize(
+    ("arm", "verdict", "difference"),
+    [
+        (fake.PROTECTIVE, LESS, "0.300"),
+        (fake.HARMFUL, MORE, "-0.070"),
+        (fake.IDLE, "not distinguishable", "0.000"),
+    ],
+)
+def test_good_and_bad_news_take_the_same_words(arm, verdict, difference):
+    found = facts(fake.UNDEFENDED, arm)
+    for label in ("At its final quality", "At equal steps"):
+        text = found[label]
+        assert text.startswith("undefended 0.900, defended ")
+        assert f"difference {difference} [" in text
+        assert f"]: {verdict}, corrected p " in text
+    skeletons = {
+        re.sub(r"p [<=] [\d.]+", "p", re.sub(r"-?\d[\d.,]*", "#", facts(*pair)[label]))
+        .replace(LESS, "x")
+        .replace(MORE, "x")
+        for pair in (
+            (fake.UNDEFENDED, fake.PROTECTIVE),
+            (fake.UNDEFENDED, fake.HARMFUL),
+        )
+    }
+    assert len(skeletons) == 1
+
+
+def test_arms_that_cannot_be_matched_say_why():
+    bad = facts(fake.UNDEFENDED, FakeArm("bad", (0.5,) * 3, (90.0, 80.0, 70.0)))
+    assert (
+        "In 3 of 3 seeds the other model was better at its first checkpoint"
+        in (bad["At its final quality"])
+    )
+    good = facts(fake.UNDEFENDED, FakeArm("good", (0.55,) * 3, (30.0, 9.0, 5.0)))
+    assert good["At its final quality"].startswith("not judged. In 3 of 3 seeds the")
+    alone = facts(fake.PROTECTIVE)
+    assert "no model to compare it with" in alone["At its final quality"]
+
+
+def test_attacks_that_did_not_run_say_why():
+    cell = fake.cell(fake.UNDEFENDED, 0)
+    cell = fake.changed_last(cell, attacks=(fake.failed("logan"),))
+    (arm,) = only_family(cell).arms
+    found = {fact.label: fact.text for fact in comparison.facts(arm)}
+    assert found[fake.TITLES["logan"]] == "failed: it diverged."
+
+
+def test_mixup_is_compared_with_noise_alone():
+    noise = FakeArm("noise", (0.52, 0.56, 0.7))
+    found = facts(fake.UNDEFENDED, noise, fake.PROTECTIVE)
+    assert found["Compared with noise alone"].startswith("noise alone 0.700")
+    assert LESS in found["Compared with noise alone"]
+
+
+def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
+    private = dataclasses.replace(fake.DP, bound=0.7004)
+    found = facts(fake.UNDEFENDED, private)["Guarantee"]
+    assert found.startswith("ε = 10 at δ = 0.0001, were its noise secret")
+    assert "No attack then exceeds AUC 0.701 or finds more than 30.0 %" in found
+    secret = dataclasses.replace(fake.DP, extra={}, bound=0.9996)
+    assert facts(fake.UNDEFENDED, secret)["Guarantee"] == "ε = 10 at δ = 0.0001."
+    assert "Guarantee" not in facts(fake.UNDEFENDED)
+
+
+def test_the_strongest_shadow_attack_is_told_of():
+    arm = FakeArm("x", extra={"shadow_attacks": (fake.shadow(0.75, "adaptive"),)})
+    found = facts(fake.UNDEFENDED, arm)["Shadow models"]
+    assert found.startswith("LiRA (shadow models), trained with the same defense: AUC")
+
+
+def test_the_headline_of_one_family_names_the_arms():
+    arms = (fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, fake.IDLE)
+    headline = comparison.headline(analyze(results(*family(*arms))))
+    assert headline.startswith("Whether an image was trained on can be told from an")
+    assert "undefended DCGAN of 250 members with AUC 0.90" in headline
+    assert headline.endswith(
+        "leaks less: Mixup-noise; leaks more: Mixup-paper; not distinguishable: "
+        "Mixup-idle."
+    )
+    nothing = comparison.headline(analyze(results(*family(fake.UNDEFENDED))))
+    assert nothing.startswith("No defended model is finished")
+
+
+def test_the_headline_of_several_families_counts_verdicts_of_each_kind():
+    cells = [
+        *family(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, fake.IDLE, fake.DP),
+        *family(fake.UNDEFENDED, fake.PROTECTIVE, model="wgan_gp"),
+    ]
+    headline = comparison.headline(analyze(results(*cells)))
+    assert (
+        "Mixup: leaks less in 2 of 4 comparisons, more in 1; 1 not distinguishable, 0 "
+        "not judged." in headline
+    )
+    assert "DP-SGD: leaks less in 1 of 1 comparisons" in headline
+    assert "other" not in headline
+
+
+def test_a_family_that_does_not_leak_is_said_not_to():
+    calm = FakeArm("undefended", (0.5, 0.5, 0.505), spread=0.03)
+    chance = "not distinguishable from chance"
+    assert chance in comparison.verdict_sentences(only_family(*family(calm)))
+    leaky = comparison.verdict_sentences(only_family(*family(fake.UNDEFENDED)))
+    assert chance not in leaky
+
+
+@pytest.mark.parametrize("seeds", [(0, 1, 2), (0,)])
+def test_the_page_states_which_uncertainty_it_is(seeds):
+    arms = [dataclasses.replace(fake.UNDEFENDED, seeds=seeds)]
+    made = results(*family(*arms), seeds=seeds)
+    for page in (plain(comparison.to_markdown(made)), comparison.to_html(made)):
+        assert ("There is one seed: intervals and verdicts cover" in page) == (
+            len(seeds) == 1
+        )
+        assert ("Intervals are 95 % intervals over seeds" in page) == (len(seeds) > 1)
+
+
+def test_missing_cells_are_named():
+    missing = ["dcgan/250/mixup-noise/1", "dcgan/250/mixup-noise/2", "wgan_gp/9/x/0"]
+    made = results(*family(fake.UNDEFENDED), missing=missing)
+    for page in (plain(comparison.to_markdown(made)), comparison.to_html(made)):
+        assert "Not finished: dcgan/250/mixup-noise/1+2, wgan_gp/9/x/0." in page
+
+
+def test_nothing_at_all_still_makes_a_page():
+    empty = results(missing=["dcgan/250/undefended/0"])
+    assert "No defended model is finished" in comparison.to_markdown(empty)
+    assert "<svg" not in comparison.to_html(empty)
+    with pytest.raises(ValueError, match="nothing to draw"):
+        figures.leakage_over_quality(analyze(empty))
+
+
+def test_the_main_table():
+    cells = family(fake.UNDEFENDED, fake.PROTECTIVE, fake.DP)
+    table = tables.main_table(only_family(*cells))
+    undefended, noise, dp = (
+        dict(zip(table.columns, row, strict=True)) for row in table.rows
+    )
+    assert undefended["strongest attack, AUC"].startswith("0.900 [")
+    assert undefended["at the same FID"] == tables.NONE
+    assert noise["undefended minus arm, same FID"].startswith("0.300 [")
+    assert noise["at the same FID"] == LESS
+    assert (noise["ε"], dp["ε"]) == ("∞", "10")
+    assert not {"LiRA, AUC", "step time"} & set(table.columns)
+
+
+def test_tables_without_anything_in_them_are_left_out():
+    found = tables.detail_tables(only_family(*family(fake.UNDEFENDED)))
+    assert [table.title.split(",")[0] for table in found] == [
+        "All attacks after training",
+        "Best FID before the strongest attack exceeds an AUC",
+    ]
+
+
+@pytest.mark.parametrize(("number", "few"), [(16, True), (128, False)])
+def test_few_shadow_models_are_called_few(number, few):
+    extra = {"shadow_attacks": (fake.shadow(0.8, num_shadows=number),)}
+    arm = FakeArm("undefended", extra=extra)
+    table = tables.shadow_table(only_family(*family(arm)))
+    assert ("shadow models are few" in table.note) == few
+    assert table.rows[0][1:3] == (f"{number} undefended", "LiRA (shadow models)")
+    assert table.rows[0][-1] == "120 / 130"
+
+
+def test_the_usefulness_of_images_where_it_was_measured():
+    utility = (fake.metric("recall", 0.5), fake.metric("accuracy_real", 0.9))
+    measured = FakeArm("undefended", utility=utility)
+    table = tables.utility_table(only_family(*family(measured, fake.DP)))
+    assert table.columns == ("arm", "recall", "accuracy, trained on real")
+    assert [row[0] for row in table.rows] == ["Undefended"]
+
+
+def test_both_pages_show_every_number_and_load_nothing():
+    cells = family(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, fake.DP)
+    made = results(*cells, missing=["dcgan/250/x/0"])
+    page, web = plain(comparison.to_markdown(made)), comparison.to_html(made)
+    outline = outline_of(web)
+    assert outline.open == []
+    assert not {"script", "link", "iframe"} & set(outline.tags)
+    (found,) = analyze(made).families
+    for cell in (c for row in tables.main_table(found).rows for c in row):
+        assert cell in page
+        assert cell in html.unescape(web)
+    for table in tables.detail_tables(found):
+        assert all(c in html.unescape(web) for row in table.rows for c in row)
+    for arm in found.arms:
+        for fact in comparison.facts(arm):
+            assert fact.text in html.unescape(web)
+    assert "<svg" in web
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", web)
+    assert made.suite.command in web and made.suite.command in page
+    assert comparison.headline(analyze(made)) in comparison.to_text(made)
+
+
+def test_hostile_names_stay_text():
+    arm = FakeArm("x", defense=HOSTILE, extra={"title": HOSTILE})
+    cells = family(fake.UNDEFENDED, arm)
+    bad = fake.attack("logan", 0.7, title=HOSTILE)
+    cells = [fake.changed_last(cell, attacks=(bad,)) for cell in cells]
+    made = results(*cells, missing=[HOSTILE])
+    assert "<img" not in comparison.to_html(made)
+    page = comparison.to_markdown(made)
+    assert "<img" not in page
+    rows = [
+        line for line in page.splitlines() if line.startswith("|") and "img" in line
+    ]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {9}
+
+
+def with_scores(tmp_path, *arms, shape=(28, 28, 1), noise=0):
+    made = results(*family(*arms), seeds=(0,))
+    random = np.random.default_rng(0)
+    for cell in made.cells:
+        arrays = {"samples": random.integers(0, 256, (64, *shape), dtype="uint8")}
+        for attack in cell.last.attacks:
+            arrays[f"{attack.name}/members"] = random.normal(1, 1, 50)
+            arrays[f"{attack.name}/non_members"] = random.normal(0, 1, 50)
+        place = tmp_path / "cells" / cell.name / cell.key[:16]
+        storage.write_arrays(place / "scores.npz", arrays)
+    return made
+
+
+def test_raw_scores_give_roc_curves_and_samples(tmp_path):
+    arms = [dataclasses.replace(a, seeds=(0,)) for a in (fake.UNDEFENDED, fake.DP)]
+    made = with_scores(tmp_path, *arms)
+    paths = comparison.save(made, tmp_path)
+    assert [path.name for path in paths] == ["report.md", "report.html"]
+    page = paths[1].read_text("utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert 'alt="Images generated by Dp-sgd-10"' in page
+    assert "ROC curves of the trained models" in page
+    assert outline_of(page).open == []
+    found = comparison.load_scores(made, tmp_path)
+    assert len(figures.roc(analyze(made), found).axes) == 2
+    images = {name: arrays["samples"] for name, arrays in found.items()}
+    drawn = figures.samples(analyze(made), images)
+    assert comparison.picture(drawn).startswith(b"\x89PNG")
+
+
+def test_large_noisy_color_images_keep_the_page_small(tmp_path):
+    arms = [FakeArm(f"arm-{number}", seeds=(0,)) for number in range(4)]
+    made = with_scores(tmp_path, *arms, shape=(96, 96, 3))
+    assert len(comparison.to_html(made, tmp_path)) < 2_000_000
+
+
+def test_damaged_scores_are_refused_in_one_sentence(tmp_path):
+    made = with_scores(tmp_path, dataclasses.replace(fake.UNDEFENDED, seeds=(0,)))
+    (path,) = tmp_path.rglob("scores.npz")
+    path.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ValueError, match=r"scores.npz.* cannot be read"):
+        comparison.save(made, tmp_path)
+
+
+def test_the_figure_has_a_panel_for_each_family_and_looks_that_stay():
+    cells = [
+        *family(fake.UNDEFENDED, fake.HARMFUL, fake.PROTECTIVE),
+        *family(fake.UNDEFENDED, fake.PROTECTIVE, members=1000),
+        *family(fake.DP, model="wgan_gp"),
+    ]
+    made = results(*cells)
+    figure = figures.leakage_over_quality(analyze(made))
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == [
+        "DCGAN, 250 members",
+        "DCGAN, 1,000 members",
+        "WGAN-GP, 250 members",
+    ]
+    assert [text.get_text() for text in panels[2].texts] == ["chance", "ε = 10"]
+    kept = [cell for cell in cells if cell.arm != "mixup-paper"]
+    without = dataclasses.replace(made, cells=tuple(kept))
+
+    def color(figure_, label):
+        (legend,) = figure_.legends
+        found = {
+            text.get_text(): line
+            for line, text in zip(legend.get_lines(), legend.get_texts(), strict=True)
+        }
+        return found[label].get_color()
+
+    assert color(figure, "Mixup-noise") == color(
+        figures.leakage_over_quality(analyze(without)), "Mixup-noise"
+    )
+
+
+def test_the_thick_line_is_the_mean_of_the_seeds():
+    (one,) = only_family(*family(fake.UNDEFENDED)).arms
+    fids, areas = figures.mean_curve(one)
+    assert fids == pytest.approx(fake.FIDS)
+    assert areas == pytest.approx(fake.AUCS)

@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from benchmarks import findings, publish
+from keras_mixup_gan.experiments.analysis.findings import analyze
+from keras_mixup_gan.experiments.results import write_results
+from tests.experiments import fake_results as fake
+
+
+@pytest.fixture
+def written(tmp_path):
+    cells = fake.family(fake.UNDEFENDED, fake.PROTECTIVE)
+    made = fake.results(*cells, missing=["a/1/b/0"])
+    return made, write_results(made, tmp_path / "run")
+
+
+def test_the_script_prints_and_writes(written, tmp_path, monkeypatch, capsys):
+    _, source = written
+    argv = ["findings", str(source), "--out", str(tmp_path / "a"), "--fid", "15", "25"]
+    monkeypatch.setattr("sys.argv", argv)
+    findings.main()
+    printed = capsys.readouterr().out
+    assert "DCGAN, 250 members" in printed
+    assert "Not run yet: a/1/b/0" in printed
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {
+        *("findings.md", "findings.html", "frontier.json", "frontier-grid.png"),
+    }
+    numbers = json.loads((tmp_path / "a" / "frontier.json").read_text("utf-8"))
+    rows = numbers["families"][0]["arms"][1]["at_quality"]
+    assert [(row["fid"], row["verdict"]) for row in rows] == [
+        (15.0, "LEAKS_LESS"),
+        (25.0, "LEAKS_LESS"),
+    ]
+    picture = (tmp_path / "a" / "frontier-grid.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_the_table_of_the_readme_is_short_and_replaced_whole(written):
+    made, _ = written
+    section = findings.readme_section(analyze(made))
+    assert len(section.splitlines()) <= 20
+    assert "| Undefended |" in section and "leaks less" in section
+    readme = f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
+    expected = f"before\n{publish.BEGIN}\n{section}\n{publish.END}\nafter\n"
+    assert publish.with_section(readme, section) == expected
+    assert publish.with_section(expected, section) == expected
