@@ -58,7 +58,7 @@ def run_jobs(
     if not tasks:
         return
     caller = this_process()
-    with workers(scheduler, n_jobs, job) as parallel:
+    with _workers(scheduler, n_jobs, job) as parallel:
         yield from parallel(
             joblib.delayed(_run_job)(job, task, caller) for task in tasks
         )
@@ -75,21 +75,8 @@ def _run_job(
 
 
 @contextlib.contextmanager
-def workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
-    """Opens a `joblib.Parallel` whose results come one by one, whichever is first.
-
-    Args:
-        scheduler: Address of a Dask scheduler, or None for what joblib would do.
-        n_jobs: How many processes; without influence on a cluster.
-        job: The object that every call is given, to be sent to a cluster only once.
-
-    Yields:
-        The `joblib.Parallel`.
-
-    Raises:
-        ValueError: If there is no such scheduler, or no worker that can do the work.
-        ImportError: If the `cluster` extra is missing.
-    """
+def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
+    """A `joblib.Parallel` whose results come as they finish, here or on a cluster."""
     options = {"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"}
     if scheduler is None:
         yield joblib.Parallel(**options)

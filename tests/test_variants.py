@@ -7,7 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixup_gan import data, defenses, metrics, models, zoo
+import keras_mixup_gan
+from keras_mixup_gan import MixUp, attacks, data, defenses, metrics, models, zoo
+from keras_mixup_gan.attacks import ATTACKS, Attack
+from keras_mixup_gan.attacks.registry import default_attacks
 from keras_mixup_gan.defenses import DEFENSES, Defense, base
 from keras_mixup_gan.models import recipes
 from tests.command_line import run
@@ -95,6 +98,36 @@ def test_a_defense(monkeypatch):
         defense.build("stylegan_lite", SHAPE)
     with pytest.raises(ValueError, match="'slow'"):
         defenses.make("slaw")
+
+
+@pytest.fixture
+def attack():
+    """An attack that any audit runs by default, and that knows of mixup."""
+
+    class Darkness(Attack):
+        name, title, paper = "darkness", "Darkness", "Nobody, 2026."
+        requires = frozenset()
+        default_with = frozenset()
+        knows = frozenset({"mixup"})
+
+        def _score(self, images, labels):
+            return -images.mean(axis=(1, 2, 3))
+
+    yield Darkness
+    del ATTACKS["darkness"]
+
+
+def test_an_attack(attack):
+    assert "darkness" in default_attacks()
+    samples, dark, bright = random_images(8), random_images(4), random_images(4, seed=1)
+    dark, bright = (dark - 1) / 2, (bright + 1) / 2
+    report = keras_mixup_gan.audit(samples, dark, bright, attacks="darkness")
+    assert report["darkness"].auc == 1
+    target = attacks.AttackTarget.from_model(samples, mixup=MixUp())
+    report = keras_mixup_gan.audit(target, dark, bright, attacks=["darkness"])
+    assert not any("mixup" in warning for warning in report.warnings)
+    with pytest.raises(ValueError, match="'darkness'"):
+        keras_mixup_gan.audit(samples, dark, bright, attacks="darknes")
 
 
 def test_a_data_set_and_its_features(monkeypatch):

@@ -6,6 +6,7 @@ is finished, under the hash of its settings; a run that was stopped at any momen
 continues with the others.
 """
 
+import contextlib
 import dataclasses
 import os
 import statistics
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import joblib
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.experiments.cell import Progress, last_files, run_cell
@@ -32,7 +32,7 @@ from keras_mixup_gan.experiments.results import (
 from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
-from keras_mixup_gan.parallel import this_process, use_one_core, workers
+from keras_mixup_gan.parallel import run_jobs, this_process, use_one_core
 
 # Called with a line to show.
 Say: TypeAlias = Callable[[str], None]
@@ -135,12 +135,10 @@ class _Run:
     def compute(self, cells: Iterable[Cell]) -> None:
         """Computes cells and keeps each as soon as it is finished."""
         distinct = list({cell_key(cell): cell for cell in cells}.values())
-        if not distinct:
-            return
         job = _Job(self.files.folder.absolute(), this_process()[0], self.progress)
-        with workers(self.scheduler, self.n_jobs, job) as parallel:
-            calls = (joblib.delayed(job)(cell) for cell in distinct)
-            for done, (entry, files) in enumerate(parallel(calls), start=1):
+        finished = run_jobs(job, distinct, n_jobs=self.n_jobs, scheduler=self.scheduler)
+        with contextlib.closing(finished):
+            for done, (_, (entry, files)) in enumerate(finished, start=1):
                 self.files.keep(entry, files)
                 self.say(
                     f"{entry.name}: done in {entry.cpu_seconds:.0f} s of one core "
