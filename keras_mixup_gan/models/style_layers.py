@@ -384,6 +384,27 @@ class MinibatchStddev(keras.layers.Layer):
         return {**super().get_config(), "group_size": self.group_size}
 
 
+def mix_styles(
+    styles: Tensor, others: Tensor, uniform: Tensor, probability: float
+) -> Tensor:
+    """Replaces the later layers' styles `(batch, num_styles, dim)` by another latent's.
+
+    Args:
+        styles: What the first layers keep.
+        others: `(batch, 1, dim)`, from some layer on.
+        uniform: Numbers in `[0, 1)`, `(batch,)`: whether and from where on.
+        probability: Share of images that are mixed at all, above 0.
+
+    Returns:
+        Tensor like `styles`.
+    """
+    num_styles = styles.shape[1]
+    # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
+    crossover = 1 + ops.floor(uniform / probability * (num_styles - 1))
+    is_first = ops.arange(num_styles, dtype="float32") < crossover[:, None]
+    return ops.where(is_first[..., None], styles, others)
+
+
 def _affine(num_channels: int, styles: Any, owner: _Equalized) -> EqualizedDense:
     """The map from `w` to the scales of channels, which begin around 1."""
     seed = None if owner.seed is None else owner.seed + 1

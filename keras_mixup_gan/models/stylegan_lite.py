@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_mixup_gan.models import optimizing
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss
+from keras_mixup_gan.models.optimizing import fake_loss, r1_penalty, real_loss
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -28,6 +28,7 @@ from keras_mixup_gan.models.style_layers import (
     PixelNorm,
     StyledConv,
     ToImage,
+    mix_styles,
 )
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
@@ -105,19 +106,14 @@ class StyleGANLite(GAN):
         widths = [min(width * 4**n, max_width) for n in range(num_levels(image_shape))]
         groups = 1 if kwargs.get("dp") is not None else group_size
         with policy_scope(kwargs.get("dtype")):
-            generators = [
-                build_generator(
-                    image_shape, latent_dim, widths, mapping_layers, num_classes, seed
-                )
-                for _ in range(2)
-            ]
-            discriminator = build_discriminator(
-                image_shape, widths, groups, num_classes, seed + 1
+            sizes = (image_shape, latent_dim, widths, mapping_layers, num_classes)
+            networks = (
+                build_generator(*sizes, seed),
+                build_discriminator(image_shape, widths, groups, num_classes, seed + 1),
+                build_generator(*sizes, seed),
             )
         super().__init__(
-            generators[0],
-            discriminator,
-            generators[1],
+            *networks,
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
@@ -143,16 +139,9 @@ class StyleGANLite(GAN):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "max_width": self.max_width,
-            "mapping_layers": self.mapping_layers,
-            "style_mixing": self.style_mixing,
-            "r1_gamma": self.r1_gamma,
-            "r1_interval": self.r1_interval,
-            "group_size": self.group_size,
-        }
+        names = ("width", "max_width", "mapping_layers", "style_mixing", "r1_gamma")
+        names += ("r1_interval", "group_size")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     # === Generator ===
 
@@ -184,11 +173,8 @@ class StyleGANLite(GAN):
             shape = (num_images, self.latent_dim)
             others = self.random.normal(shape, StepStream.MIXED_LATENTS, draw)
             others = mapping(_joined(others, labels))[:, None]
-            # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
             uniform = self.random.uniform((num_images,), StepStream.CROSSOVERS, draw)
-            crossover = 1 + tf.floor(uniform / self.style_mixing * (num_styles - 1))
-            is_first = tf.range(num_styles, dtype=tf.float32) < crossover[:, None]
-            styles = tf.where(is_first[..., None], styles, others)
+            styles = mix_styles(styles, others, uniform, self.style_mixing)
         shape = (num_images, num_noise)
         noise = self.random.normal(shape, StepStream.STYLE_NOISE, draw)
         return synthesis([styles, noise], training=True)
@@ -308,11 +294,6 @@ class StyleGANLite(GAN):
         labels = rows.get("labels")
         penalties = r1_penalty(lambda x: discriminate(x, labels), rows["images"])
         return losses + self.r1_gamma * tf.where(rows["is_real"], penalties, 0.0)
-
-
-def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Half the squared norm of each image's score gradient (Mescheder et al.)."""
-    return optimizing.squared_slopes(score, images) / 2
 
 
 def build_generator(
