@@ -4,7 +4,9 @@ All weights are drawn with unit variance and scaled when used ("equalized learni
 rate", Karras et al., ICLR 2018), so that an Adam step moves every layer alike.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -382,6 +384,11 @@ class MinibatchStddev(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "group_size": self.group_size}
+
+
+def layer_seeds(seed: int) -> Iterator[int]:
+    """Seeds of layers, each of which uses its own and the one after."""
+    return (number % 2**31 for number in itertools.count(1009 * seed, 2))
 
 
 def mix_styles(

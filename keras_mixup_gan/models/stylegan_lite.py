@@ -28,6 +28,7 @@ from keras_mixup_gan.models.style_layers import (
     PixelNorm,
     StyledConv,
     ToImage,
+    layer_seeds,
     mix_styles,
 )
 from keras_mixup_gan.randomness import StepStream
@@ -38,6 +39,10 @@ L = keras.layers
 _MAPPING_RATE = 0.01  # learning rate of the mapping network relative to the others'
 _MEAN_MOMENTUM, _MEAN_BATCH = 0.995, 16
 _SMALLEST_SIDE, _LARGEST_BASE = 4, 16
+_OWN = (
+    *("width", "max_width", "mapping_layers", "style_mixing", "r1_gamma"),
+    *("r1_interval", "group_size"),
+)
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -139,9 +144,7 @@ class StyleGANLite(GAN):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""
-        names = ("width", "max_width", "mapping_layers", "style_mixing", "r1_gamma")
-        names += ("r1_interval", "group_size")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return super().get_config() | {name: getattr(self, name) for name in _OWN}
 
     # === Generator ===
 
@@ -192,10 +195,8 @@ class StyleGANLite(GAN):
         styles = mapping(_joined(latents, labels if self.num_classes else None))
         styles = tf.reshape(styles, (num_classes, _MEAN_BATCH, -1))
         momentum = optimizing.warmed_up(_MEAN_MOMENTUM, self.steps.value)
-        self.mean_styles.assign(
-            momentum * self.mean_styles
-            + (1 - momentum) * tf.reduce_mean(styles, axis=1)
-        )
+        means = tf.reduce_mean(styles, axis=1)
+        self.mean_styles.assign(momentum * self.mean_styles + (1 - momentum) * means)
         return super().finish_step(d_loss, g_loss)
 
     # === Discriminator ===
@@ -308,7 +309,7 @@ def build_generator(
 
     In training the two parts, named "mapping" and "synthesis", are called one by one.
     """
-    seeds = _seeds(seed)
+    seeds = layer_seeds(seed)
     mapping = _build_mapping(latent_dim, mapping_layers, num_classes, seeds)
     synthesis = _build_synthesis(image_shape, latent_dim, widths, seeds)
     num_styles, num_noise = (part[1] for part in synthesis.input_shape)
@@ -386,7 +387,7 @@ def build_discriminator(
     seed: int,
 ) -> keras.Model:
     """Images, and labels if any, to one raw score through residual blocks."""
-    seeds = _seeds(seed)
+    seeds = layer_seeds(seed)
     inputs = [keras.Input(image_shape, name="images")]
 
     def conv(filters: int, kernel_size: int, **kwargs: Any) -> EqualizedConv:
@@ -439,11 +440,6 @@ def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
         )
     height, breadth, channels = image_shape
     return height, breadth, channels
-
-
-def _seeds(seed: int) -> Iterator[int]:
-    """Seeds of layers, each of which uses its own and the one after."""
-    return (number % 2**31 for number in itertools.count(1009 * seed, 2))
 
 
 def _single(inputs: list[Tensor]) -> Any:
