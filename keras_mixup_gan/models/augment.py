@@ -77,7 +77,7 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
     """
     num_images = tf.shape(images)[0]
     num_draws = 1 if shared else num_images
-    _, height, width, _ = images.shape
+    _, height, breadth, _ = images.shape
     for name in check_policy(policy):
         own_key = tf.random.experimental.stateless_fold_in(key, TRANSFORMS.index(name))
         if name == "color":
@@ -87,11 +87,14 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
             continue
         keys = tf.unstack(tf.random.split(own_key, 2))
         if name == "translation":
-            low = -max_shift(height), -max_shift(width)
-            high = max_shift(height) + 1, max_shift(width) + 1
+            low = -max_shift(height), -max_shift(breadth)
+            high = max_shift(height) + 1, max_shift(breadth) + 1
         else:
             low = 0, 0
-            high = height + 1 - cut_side(height) % 2, width + 1 - cut_side(width) % 2
+            high = (
+                height + 1 - cut_side(height) % 2,
+                breadth + 1 - cut_side(breadth) % 2,
+            )
         rows, columns = (
             tf.broadcast_to(
                 tf.random.stateless_uniform((num_draws,), *bounds, dtype=tf.int32),
@@ -143,11 +146,13 @@ def translate(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
     Returns:
         Tensor like `images`.
     """
-    height, width = images.shape[1:3]
+    height, breadth = images.shape[1:3]
     padded = tf.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     # Position 0 and the last one of a padded side are the zeros around the image.
     rows = tf.clip_by_value(tf.range(1, height + 1) - down[:, None], 0, height + 1)
-    columns = tf.clip_by_value(tf.range(1, width + 1) - right[:, None], 0, width + 1)
+    columns = tf.clip_by_value(
+        tf.range(1, breadth + 1) - right[:, None], 0, breadth + 1
+    )
     shifted = tf.gather(padded, rows, axis=1, batch_dims=1)
     return tf.gather(shifted, columns, axis=2, batch_dims=1)
 
@@ -163,9 +168,9 @@ def cut_out(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
     Returns:
         Tensor like `images`.
     """
-    height, width = images.shape[1:3]
+    height, breadth = images.shape[1:3]
     cut_rows = _is_near(tf.range(height), row, cut_side(height))
-    cut_columns = _is_near(tf.range(width), column, cut_side(width))
+    cut_columns = _is_near(tf.range(breadth), column, cut_side(breadth))
     cut = cut_rows[:, :, None, None] & cut_columns[:, None, :, None]
     return tf.where(cut, tf.zeros((), images.dtype), images)
 

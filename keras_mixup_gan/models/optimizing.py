@@ -61,6 +61,11 @@ def squared_slopes(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3))
 
 
+def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Half the squared norm of each image's score gradient (Mescheder et al.)."""
+    return squared_slopes(score, images) / 2
+
+
 # === Gradients and averages ===
 
 

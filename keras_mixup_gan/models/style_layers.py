@@ -4,7 +4,9 @@ All weights are drawn with unit variance and scaled when used ("equalized learni
 rate", Karras et al., ICLR 2018), so that an Adam step moves every layer alike.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -382,6 +384,32 @@ class MinibatchStddev(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "group_size": self.group_size}
+
+
+def layer_seeds(seed: int) -> Iterator[int]:
+    """Seeds of layers, each of which uses its own and the one after."""
+    return (number % 2**31 for number in itertools.count(1009 * seed, 2))
+
+
+def mix_styles(
+    styles: Tensor, others: Tensor, uniform: Tensor, probability: float
+) -> Tensor:
+    """Replaces the later layers' styles `(batch, num_styles, dim)` by another latent's.
+
+    Args:
+        styles: What the first layers keep.
+        others: `(batch, 1, dim)`, from some layer on.
+        uniform: Numbers in `[0, 1)`, `(batch,)`: whether and from where on.
+        probability: Share of images that are mixed at all, above 0.
+
+    Returns:
+        Tensor like `styles`.
+    """
+    num_styles = styles.shape[1]
+    # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
+    crossover = 1 + ops.floor(uniform / probability * (num_styles - 1))
+    is_first = ops.arange(num_styles, dtype="float32") < crossover[:, None]
+    return ops.where(is_first[..., None], styles, others)
 
 
 def _affine(num_channels: int, styles: Any, owner: _Equalized) -> EqualizedDense:

@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_mixup_gan.models import optimizing
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss
+from keras_mixup_gan.models.optimizing import fake_loss, r1_penalty, real_loss
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -28,6 +28,8 @@ from keras_mixup_gan.models.style_layers import (
     PixelNorm,
     StyledConv,
     ToImage,
+    layer_seeds,
+    mix_styles,
 )
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
@@ -37,6 +39,10 @@ L = keras.layers
 _MAPPING_RATE = 0.01  # learning rate of the mapping network relative to the others'
 _MEAN_MOMENTUM, _MEAN_BATCH = 0.995, 16
 _SMALLEST_SIDE, _LARGEST_BASE = 4, 16
+_OWN = (
+    *("width", "max_width", "mapping_layers", "style_mixing", "r1_gamma"),
+    *("r1_interval", "group_size"),
+)
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -105,19 +111,14 @@ class StyleGANLite(GAN):
         widths = [min(width * 4**n, max_width) for n in range(num_levels(image_shape))]
         groups = 1 if kwargs.get("dp") is not None else group_size
         with policy_scope(kwargs.get("dtype")):
-            generators = [
-                build_generator(
-                    image_shape, latent_dim, widths, mapping_layers, num_classes, seed
-                )
-                for _ in range(2)
-            ]
-            discriminator = build_discriminator(
-                image_shape, widths, groups, num_classes, seed + 1
+            sizes = (image_shape, latent_dim, widths, mapping_layers, num_classes)
+            networks = (
+                build_generator(*sizes, seed),
+                build_discriminator(image_shape, widths, groups, num_classes, seed + 1),
+                build_generator(*sizes, seed),
             )
         super().__init__(
-            generators[0],
-            discriminator,
-            generators[1],
+            *networks,
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
@@ -143,16 +144,7 @@ class StyleGANLite(GAN):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "max_width": self.max_width,
-            "mapping_layers": self.mapping_layers,
-            "style_mixing": self.style_mixing,
-            "r1_gamma": self.r1_gamma,
-            "r1_interval": self.r1_interval,
-            "group_size": self.group_size,
-        }
+        return super().get_config() | {name: getattr(self, name) for name in _OWN}
 
     # === Generator ===
 
@@ -184,11 +176,8 @@ class StyleGANLite(GAN):
             shape = (num_images, self.latent_dim)
             others = self.random.normal(shape, StepStream.MIXED_LATENTS, draw)
             others = mapping(_joined(others, labels))[:, None]
-            # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
             uniform = self.random.uniform((num_images,), StepStream.CROSSOVERS, draw)
-            crossover = 1 + tf.floor(uniform / self.style_mixing * (num_styles - 1))
-            is_first = tf.range(num_styles, dtype=tf.float32) < crossover[:, None]
-            styles = tf.where(is_first[..., None], styles, others)
+            styles = mix_styles(styles, others, uniform, self.style_mixing)
         shape = (num_images, num_noise)
         noise = self.random.normal(shape, StepStream.STYLE_NOISE, draw)
         return synthesis([styles, noise], training=True)
@@ -206,10 +195,8 @@ class StyleGANLite(GAN):
         styles = mapping(_joined(latents, labels if self.num_classes else None))
         styles = tf.reshape(styles, (num_classes, _MEAN_BATCH, -1))
         momentum = optimizing.warmed_up(_MEAN_MOMENTUM, self.steps.value)
-        self.mean_styles.assign(
-            momentum * self.mean_styles
-            + (1 - momentum) * tf.reduce_mean(styles, axis=1)
-        )
+        means = tf.reduce_mean(styles, axis=1)
+        self.mean_styles.assign(momentum * self.mean_styles + (1 - momentum) * means)
         return super().finish_step(d_loss, g_loss)
 
     # === Discriminator ===
@@ -310,11 +297,6 @@ class StyleGANLite(GAN):
         return losses + self.r1_gamma * tf.where(rows["is_real"], penalties, 0.0)
 
 
-def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Half the squared norm of each image's score gradient (Mescheder et al.)."""
-    return optimizing.squared_slopes(score, images) / 2
-
-
 def build_generator(
     image_shape: tuple[int, int, int],
     latent_dim: int,
@@ -327,7 +309,7 @@ def build_generator(
 
     In training the two parts, named "mapping" and "synthesis", are called one by one.
     """
-    seeds = _seeds(seed)
+    seeds = layer_seeds(seed)
     mapping = _build_mapping(latent_dim, mapping_layers, num_classes, seeds)
     synthesis = _build_synthesis(image_shape, latent_dim, widths, seeds)
     num_styles, num_noise = (part[1] for part in synthesis.input_shape)
@@ -405,7 +387,7 @@ def build_discriminator(
     seed: int,
 ) -> keras.Model:
     """Images, and labels if any, to one raw score through residual blocks."""
-    seeds = _seeds(seed)
+    seeds = layer_seeds(seed)
     inputs = [keras.Input(image_shape, name="images")]
 
     def conv(filters: int, kernel_size: int, **kwargs: Any) -> EqualizedConv:
@@ -458,11 +440,6 @@ def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
         )
     height, breadth, channels = image_shape
     return height, breadth, channels
-
-
-def _seeds(seed: int) -> Iterator[int]:
-    """Seeds of layers, each of which uses its own and the one after."""
-    return (number % 2**31 for number in itertools.count(1009 * seed, 2))
 
 
 def _single(inputs: list[Tensor]) -> Any:

@@ -203,10 +203,10 @@ def _dense(layer: Any, entered: Tensor, slopes: Tensor) -> Iterator[_Part]:
 
 
 def _conv(layer: Any, entered: Tensor, slopes: Tensor) -> Iterator[_Part]:
-    height, width, _, channels = shape = layer.kernel.shape
+    height, breadth, _, channels = shape = layer.kernel.shape
     strides, padding = (1, *layer.strides, 1), layer.padding.upper()
     patches = tf.image.extract_patches(
-        entered, (1, height, width, 1), strides, (1, 1, 1, 1), padding
+        entered, (1, height, breadth, 1), strides, (1, 1, 1, 1), padding
     )
     places, size = math.prod(slopes.shape[1:3]), patches.shape[-1]
     patches = tf.reshape(patches, (-1, places, size))

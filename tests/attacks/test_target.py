@@ -5,6 +5,7 @@ from PIL import Image
 
 from keras_mixup_gan.attacks import LOGAN, AttackTarget, ReferenceData
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.models.sampling import latents_and_classes
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.models.tiny import make
 
@@ -137,7 +138,7 @@ def test_a_model_of_the_zoo_can_be_queried_and_differentiated():
 
 def test_generating_is_decoding_of_drawn_latents():
     model = make()
-    latents, _ = model._sample_latents(6, 3, 2)
+    latents, _ = latents_and_classes(6, 3, 2, model.latent_dim, model.num_classes)
     generated = model.generate(6, seed=3, start=2, dtype="float32")
     np.testing.assert_array_equal(generated, model.decode(latents))
     with pytest.raises(ValueError, match=r"must be an array \(num_images, 4\)"):

@@ -8,6 +8,7 @@ from keras_mixup_gan.models import StyleGANLite
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.models.recipes import load_recipe
+from keras_mixup_gan.models.sampling import latents_and_classes
 from keras_mixup_gan.models.style_layers import MinibatchStddev
 from keras_mixup_gan.models.stylegan_lite import num_levels, r1_penalty
 from tests.models.tiny import (
@@ -182,7 +183,7 @@ def test_truncation_leads_to_the_mean_image_of_each_class(trained):
 def test_truncation_of_one_is_none(trained):
     images = [trained.generate(8, seed=1, truncation=t) for t in (1.0, 0.5, 0.0)]
     np.testing.assert_array_equal(images[0], trained.generate(8, seed=1))
-    latents, classes = trained._sample_latents(8, 1, 0)
+    latents, classes = latents_and_classes(8, 1, 0, trained.latent_dim, NUM_CLASSES)
     labels = np.eye(NUM_CLASSES, dtype="float32")[classes]
     plain = trained.ema_generator([latents, labels], training=False)
     unrounded = trained.generate(8, seed=1, dtype="float32")
