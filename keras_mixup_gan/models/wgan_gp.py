@@ -16,9 +16,8 @@ from keras_mixup_gan.models.dcgan import (
 )
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.layers import hashed_choices, policy_scope
 from keras_mixup_gan.models.optimizing import squared_slopes
-from keras_mixup_gan.models.partitions import hashed_choices
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer

@@ -30,7 +30,7 @@ def test_generators_heed_the_privacy_discriminator_by_its_ratio(ratio):
 
 def test_the_privacy_loss_is_low_where_generators_are_mistaken():
     model = build(defenses.PrivGANDefense(3))
-    fakes, _ = model.counterparts(Batch(random_images(5)), 0)
+    fakes, _ = model.counterparts(Batch(random_images(5)), draw=0)
     own, other = model.log_probabilities(fakes, None)
     assert own.shape == other.shape == (5, 3)
     np.testing.assert_allclose(tf.exp(own) + tf.exp(other), 1, rtol=1e-5)
@@ -41,7 +41,7 @@ def test_the_privacy_loss_is_low_where_generators_are_mistaken():
 def test_pairs_do_not_learn_from_each_other():
     model = build(defenses.PrivGANDefense(privacy_ratio=0.0))
     with tf.GradientTape(persistent=True) as tape:
-        fakes, _ = model.counterparts(Batch(random_images(4)), 0)
+        fakes, _ = model.counterparts(Batch(random_images(4)), draw=0)
         losses = model.generator_losses(fakes, None)
         first, second = losses[0], losses[1]
     for of, loss in ((0, second), (1, first)):

@@ -4,9 +4,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_mixup_gan.data import extractor_name
 from keras_mixup_gan.experiments import run_cell
-from keras_mixup_gan.experiments.cell import choose_extractor
 from keras_mixup_gan.experiments.results import cell_key
+from keras_mixup_gan.metrics import extractor_for
 from keras_mixup_gan.models import recipes
 
 
@@ -125,7 +126,11 @@ def test_a_damaged_checkpoint_is_named_and_the_rest_kept(
 
 def test_digit_shaped_images_are_compared_by_the_digit_network(tiny):
     cell = next(tiny().cells(tiny().blocks[0]))
-    assert choose_extractor(cell.data.split(40, 0)).name == "pixels-8x8x1"
+    shape = cell.data.split(40, 0).image_shape
+    name = extractor_name(cell.data.data, shape)
+    assert extractor_for(shape, name).name == "pixels-8x8x1"
+    assert extractor_name("digits", (28, 28, 1)) == "digits"
+    assert extractor_for((28, 28, 1), "digits").name == "digits-cnn-v1"
 
 
 def test_more_images_than_there_are_is_one_sentence(tiny):
