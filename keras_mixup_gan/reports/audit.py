@@ -1,24 +1,24 @@
 """The page of an audit: HTML, its Markdown twin, JSON, plain text and raw scores."""
 
-from __future__ import annotations
-
 import base64
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan import storage
-from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR
+from keras_mixup_gan.auditing.results import (
+    CONFIDENCE,
+    TARGET_FPR,
+    AttackResult,
+    AuditReport,
+)
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.reports.pictures import png
 from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint, roc_curve
 from keras_mixup_gan.typing import FloatArray
-
-if TYPE_CHECKING:
-    from keras_mixup_gan.auditing.results import AttackResult, AuditReport
 
 NUM_BINS = 40
 NUM_CURVES = len(render.COLORS)

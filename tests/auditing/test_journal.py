@@ -9,6 +9,7 @@ from keras_mixup_gan.attacks import (
     MixupLOGAN,
 )
 from keras_mixup_gan.attacks.samples.gan_leaks import ModelCalibratedGANLeaks
+from keras_mixup_gan.auditing import journal
 from keras_mixup_gan.auditing.verdict import Concern
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.auditing.audits import (
@@ -83,6 +84,29 @@ def test_scores_of_another_audit_are_not_taken(tmp_path, change):
     options = {"attacks": [MixupLOGAN(4)], **change()}
     model = options.get("model") or CountingGAN(MEMBERS)
     run_in(tmp_path, **{**options, "model": model})
+    assert model.seen
+
+
+def test_moving_a_file_of_ours_keeps_scores_and_another_results_version_does_not(
+    tmp_path, monkeypatch
+):
+    run_in(tmp_path, attacks="logan")
+    monkeypatch.setattr(LOGAN, "__module__", "keras_mixup_gan.attacks.elsewhere")
+    model = CountingGAN(MEMBERS)
+    run_in(tmp_path, model, attacks="logan")
+    assert not model.seen
+    monkeypatch.setattr(journal, "RESULTS_VERSION", 0)
+    run_in(tmp_path, model, attacks="logan")
+    assert model.seen
+
+
+def test_an_attack_of_ones_own_is_not_mistaken_for_ours(tmp_path):
+    class Own(LOGAN):
+        pass
+
+    run_in(tmp_path, attacks="logan")
+    model = CountingGAN(MEMBERS)
+    run_in(tmp_path, model, attacks=Own())
     assert model.seen
 
 
