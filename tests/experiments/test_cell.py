@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan.experiments import run_cell
-from keras_mixup_gan.experiments.cell import choose_extractor
 from keras_mixup_gan.experiments.results import cell_key
 from keras_mixup_gan.models import recipes
 
@@ -121,11 +120,6 @@ def test_a_damaged_checkpoint_is_named_and_the_rest_kept(
         path.unlink()
     with pytest.raises(ValueError, match=r"model-2\.keras.* is truncated or damaged"):
         run(tiny(), tmp_path)
-
-
-def test_digit_shaped_images_are_compared_by_the_digit_network(tiny):
-    cell = next(tiny().cells(tiny().blocks[0]))
-    assert choose_extractor(cell.data.split(40, 0)).name == "pixels-8x8x1"
 
 
 def test_more_images_than_there_are_is_one_sentence(tiny):
