@@ -28,6 +28,7 @@ from keras_mixup_gan.defenses import (
 )
 from keras_mixup_gan.experiments import Cell, run_cell
 from keras_mixup_gan.experiments.cell import last_files
+from keras_mixup_gan.experiments.pool import FIXED, Data
 from keras_mixup_gan.models.recipes import read_toml, zoo_folder
 from keras_mixup_gan.models.saving import load_gan, save_preset
 from keras_mixup_gan.privacy import DPSGD
@@ -68,6 +69,8 @@ class Settings:
             name,
             model=self.model,
             defense=defense,
+            members=self.members,
+            data=Data(self.data, None, self.non_members, self.reference, draw=FIXED),
             num_classes=self.num_classes,
             seed=self.seed,
             batch_size=self.batch_size,

@@ -37,24 +37,3 @@ def test_the_commands_it_names_exist():
     makefile = (README.parent / "Makefile").read_text("utf-8")
     for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-
-
-def test_its_figures_are_those_of_the_published_run():
-    import json
-
-    from benchmarks.publish import RESULTS, readme_section, with_section
-
-    results = json.loads((RESULTS / "compare.json").read_text("utf-8"))
-    text = README.read_text("utf-8")
-    assert with_section(text, readme_section(results)) == text
-
-
-def test_its_table_of_findings_is_that_of_the_published_grid():
-    import json
-
-    from benchmarks import findings
-    from benchmarks.publish import GRID, RESULTS, with_section
-
-    results = json.loads((RESULTS / "grid.json").read_text("utf-8"))
-    text = README.read_text("utf-8")
-    assert with_section(text, findings.readme_section(results), GRID) == text

@@ -10,7 +10,7 @@ from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.reports import comparison, figures, tables
 from tests.experiments import fake_results as fake
 from tests.experiments.fake_results import FakeArm, family, results
-from tests.reports.test_audit_report import outline_of
+from tests.reports.pages import outline_of
 
 HOSTILE = '<img onerror="x"> & | `$a$ {{ 1 }}'
 LESS, MORE = "leaks less", "leaks more"
