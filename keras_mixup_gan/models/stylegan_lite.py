@@ -220,8 +220,8 @@ class StyleGANLite(GAN):
 
     def references(self, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The generated images, and labels, that complete the group of an image."""
-        shape = (self.num_references, self.latent_dim)
         key = (self.seed, int(StepStream.REFERENCES))
+        shape = (self.num_references, self.latent_dim)
         latents = tf.random.stateless_normal(shape, key)
         if labels is not None:
             classes = tf.range(self.num_references) % self.num_classes
@@ -284,8 +284,7 @@ class StyleGANLite(GAN):
             pairs = zip(gradients, zeros, strict=True)
             return [zero if part is None else part for part, zero in pairs]
 
-        is_due = tf.equal(self.steps.value % self.r1_interval, 0)
-        return tf.cond(is_due, due, lambda: zeros)
+        return tf.cond(self.steps.value % self.r1_interval == 0, due, lambda: zeros)
 
     def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
         """The discriminator's losses, with the penalty where the image is real."""
