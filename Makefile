@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test lint bench clean
+.PHONY: help install compare test lint published bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,10 +24,14 @@ compare: install ## train, defend, attack and compare on real digits; ARGS=--qui
 test: install ## run the tests; ARGS="-m slow" for the long ones
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: install ## check style and types
+lint: install ## check style, types and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+published: install ## check the committed results and the pages made from them
+	$(BIN)/python -m benchmarks.check_published
 
 bench: install ## measure what a training step costs
 	$(BIN)/python -m benchmarks.speed $(ARGS)

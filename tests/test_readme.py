@@ -1,4 +1,4 @@
-"""The README's snippets run, in order, as a newcomer would paste them."""
+"""The snippets of README and docs run, in order, as a newcomer would paste them."""
 
 import importlib.util
 import re
@@ -6,34 +6,60 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def snippets():
-    return re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-
-
-def test_the_snippets_run_in_order(tmp_path, monkeypatch, capsys):
+def run_snippets(page, folder, monkeypatch):
+    """What the snippets of a page leave: a small training shows that they run."""
     if importlib.util.find_spec("tensorflow_privacy") is None:
         pytest.skip("needs the dp extra")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     names = {}
-    assert len(snippets()) >= 3
-    for snippet in snippets():
-        # One epoch on few images shows that it runs.
+    for snippet in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S):
         quick = re.sub(r"(epochs|every)=\d+", r"\1=1", snippet)
-        exec(re.sub(r"(num_\w*(members|reference))=\d+", r"\1=150", quick), names)
+        quick = re.sub(r"(num_\w*(members|reference))=\d+", r"\1=150", quick)
+        exec(quick, names)
+    return names
+
+
+def test_the_readme_leads_from_a_first_model_to_its_audit(
+    tmp_path, monkeypatch, capsys
+):
+    names = run_snippets(ROOT / "README.md", tmp_path, monkeypatch)
     assert names["pictures"].shape == (64, 28, 28, 1)
     assert names["pictures"].dtype == "uint8"
     assert (tmp_path / "audit.html").stat().st_size > 10_000
     printed = capsys.readouterr().out
     assert "LOGAN" in printed
     assert "Any membership inference" in printed
+
+
+def test_the_page_on_training_runs(tmp_path, monkeypatch):
+    run_snippets(ROOT / "docs" / "training.md", tmp_path, monkeypatch)
     assert len(list((tmp_path / "grids").glob("*.png"))) == 1
+    assert (tmp_path / "my_preset").is_dir()
+    assert (tmp_path / "generator").is_dir()
+    assert (tmp_path / "reference.npz").is_file()
 
 
-def test_the_commands_it_names_exist():
-    text = README.read_text("utf-8")
-    makefile = (README.parent / "Makefile").read_text("utf-8")
+def test_the_page_on_audits_runs(tmp_path, monkeypatch):
+    names = run_snippets(ROOT / "docs" / "audit.md", tmp_path, monkeypatch)
+    assert names["report"].done
+    assert (tmp_path / "audit.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_and_files_it_names_exist(page):
+    text = page.read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for module in re.findall(r"python -m (benchmarks\.\w+)", text):
+        assert importlib.util.find_spec(module) is not None, module
+    for link in re.findall(r"\]\(((?!http)[^)#]+)\)", text):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_readme_can_be_read_at_a_sitting():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
