@@ -8,9 +8,12 @@ what is missing.
 """
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import SuiteResults, read_results
@@ -18,7 +21,6 @@ from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
     Findings,
     analyze,
-    as_json,
 )
 from keras_mixup_gan.reports import comparison, figures, render
 from keras_mixup_gan.reports.tables import family_title, main_table
@@ -52,6 +54,16 @@ def pages(
         figure = figures.leakage_over_quality(findings)
         contents[PICTURE] = comparison.picture(figure)
     return contents
+
+
+def as_json(findings: Findings) -> dict[str, Any]:
+    """The findings as plain values; verdicts by their names."""
+    plain: dict[str, Any] = dataclasses.asdict(findings, dict_factory=_plain)
+    return plain
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {k: v.name if isinstance(v, Enum) else v for k, v in fields}
 
 
 def readme_section(findings: Findings) -> str:

@@ -29,7 +29,6 @@ from keras_mixup_gan.experiments.results import (
     CellResult,
     Checkpoint,
     cell_key,
-    result_of,
 )
 from keras_mixup_gan.experiments.suite import Cell
 from keras_mixup_gan.metrics import (
@@ -39,6 +38,7 @@ from keras_mixup_gan.metrics import (
     usefulness,
 )
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.versions import git_revision, software_versions
 
 NUM_SHOWN = 64
 # The false-positive rate at which attacks are reported.
@@ -92,8 +92,29 @@ def run_cell(
                 point = dataclasses.replace(point, bounds=_bounds(model, cell.delta))
             curve.append(point)
             store.save(model, tuple(curve), arrays)
-    spent = store.state.cpu_seconds
-    return result_of(cell, tuple(curve), split.content_hash, num_pool, spent)
+    return CellResult(
+        name=cell.name,
+        model=cell.model,
+        arm=cell.arm,
+        group=cell.group,
+        kind=cell.defense.name,
+        title=cell.title,
+        defense=cell.defense.describe(cell.model),
+        seed=cell.seed,
+        members=cell.members,
+        non_members=cell.data.non_members,
+        reference=cell.data.reference,
+        split_hash=split.content_hash,
+        num_pool=num_pool,
+        batch_size=cell.batch_size,
+        delta=cell.delta,
+        noise_seed=cell.defense.noise_seed,
+        curve=tuple(curve),
+        key=store.state.key,
+        versions=software_versions(),
+        revision=git_revision(),
+        cpu_seconds=store.state.cpu_seconds,
+    )
 
 
 def last_files(folder: Path) -> tuple[Path, Path]:

@@ -14,7 +14,6 @@ from keras_mixup_gan.models import recipes
 from keras_mixup_gan.statistics.roc import OperatingPoint
 from keras_mixup_gan.versions import (
     RESULTS_VERSION,
-    git_revision,
     software_versions,
 )
 
@@ -327,36 +326,3 @@ class ResultFiles:
 def unfinished(folder: Path, key: str) -> Path:
     """Where a cell lies while it is computed on this machine."""
     return folder / "unfinished" / key[:16]
-
-
-def result_of(
-    cell: Cell,
-    curve: tuple[Checkpoint, ...],
-    split_hash: str,
-    num_pool: tuple[int, int] | None,
-    cpu_seconds: float,
-) -> CellResult:
-    """The result of a cell that has just been measured."""
-    return CellResult(
-        name=cell.name,
-        model=cell.model,
-        arm=cell.arm,
-        group=cell.group,
-        kind=cell.defense.name,
-        title=cell.title,
-        defense=cell.defense.describe(cell.model),
-        seed=cell.seed,
-        members=cell.members,
-        non_members=cell.data.non_members,
-        reference=cell.data.reference,
-        split_hash=split_hash,
-        num_pool=num_pool,
-        batch_size=cell.batch_size,
-        delta=cell.delta,
-        noise_seed=cell.defense.noise_seed,
-        curve=curve,
-        key=cell_key(cell),
-        versions=software_versions(),
-        revision=git_revision(),
-        cpu_seconds=cpu_seconds,
-    )

@@ -1,12 +1,9 @@
 """All numbers that a comparison is read by: typed results in, findings out."""
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
 
 from keras_mixup_gan.experiments.analysis.arms import Arm, Family, families_of
 from keras_mixup_gan.experiments.analysis.curves import (
@@ -264,16 +261,6 @@ def analyze(
             _family(one, fid_levels, uncertainty) for one in families_of(results)
         ),
     )
-
-
-def as_json(findings: Findings) -> dict[str, Any]:
-    """The findings as plain values; verdicts by their names."""
-    plain: dict[str, Any] = dataclasses.asdict(findings, dict_factory=_plain)
-    return plain
-
-
-def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {k: v.name if isinstance(v, Enum) else v for k, v in fields}
 
 
 def round_levels(family: Family) -> list[float]:

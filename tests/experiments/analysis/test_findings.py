@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from benchmarks.findings import as_json
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.analysis.differences import (
@@ -9,7 +10,7 @@ from keras_mixup_gan.experiments.analysis.differences import (
     Uncertainty,
     Verdict,
 )
-from keras_mixup_gan.experiments.analysis.findings import analyze, as_json, round_levels
+from keras_mixup_gan.experiments.analysis.findings import analyze, round_levels
 from tests.experiments import fake_results as fake
 from tests.experiments.fake_results import FakeArm, family, metric, results
 
