@@ -16,7 +16,6 @@ from keras_mixup_gan.versions import software_versions
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
 
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -28,11 +27,12 @@ def run_jobs(
     n_jobs: int | None = None,
     scheduler: str | None = None,
 ) -> Generator[tuple[Task, Result], None, None]:
-    """Runs a job for each task and yields each result as soon as it is there.
+    """Runs a job for each task and yields each with its result once that is there.
 
     Workers use one core each, so that a result is the same to the last bit whichever of
     them computes it. In this process TensorFlow keeps the cores that it was given; see
-    `use_one_core`. An error of a job ends the others and is raised here.
+    `use_one_core`. An error of a job ends the others and is raised here. Close the
+    iterator if it may not be read to its end.
 
     Args:
         job: Function of a task. For workers it is pickled, and sent to a cluster once.
@@ -41,10 +41,6 @@ def run_jobs(
             cores. By default one, in this process, or what a surrounding
             `joblib.parallel_config` says. Without influence on a cluster.
         scheduler: Address of a Dask scheduler whose workers run the jobs instead.
-
-    Yields:
-        Pairs of a task and its result, in the order in which they finish. Close the
-        iterator, as `contextlib.closing` does, if it may not be read to its end.
 
     Raises:
         ValueError: If there is no such scheduler, or no worker that can do the work.
@@ -76,7 +72,7 @@ def _run_job(
 
 @contextlib.contextmanager
 def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
-    """A `joblib.Parallel` whose results come as they finish, here or on a cluster."""
+    """A `joblib.Parallel` whose results come as they finish."""
     options = {"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"}
     if scheduler is None:
         yield joblib.Parallel(**options)
@@ -94,11 +90,7 @@ def this_process() -> tuple[str, int]:
 
 
 def use_one_core() -> bool:
-    """Lets TensorFlow use one core, so that many workers fit and round alike.
-
-    Returns:
-        Whether it will: it will not where it has already started on several.
-    """
+    """Makes TensorFlow use one core; False where it has started on several."""
     import tensorflow as tf
 
     threading = tf.config.threading
@@ -118,16 +110,13 @@ def _connected(scheduler: str) -> Iterator[Any]:
             "Training on a cluster needs Dask. Install it by "
             '`pip install "keras-mixup-gan[cluster]"`.'
         ) from error
-    settings = {
-        "address": scheduler,
-        "timeout": CONNECT_SECONDS,
-        "set_as_default": False,
-    }
+    settings = {"timeout": CONNECT_SECONDS, "set_as_default": False}
     try:
         # In a thread, as this one may run an event loop already.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _reach(distributed.Client, settings)).result()
-        client = distributed.Client(**settings)
+            reached = _reach(distributed.Client, scheduler, settings)
+            thread.submit(asyncio.run, reached).result()
+        client = distributed.Client(scheduler, **settings)
     except (OSError, ValueError, TypeError, MemoryError) as error:
         # Memory, as the page of another server is read as a size.
         raise ValueError(
@@ -147,14 +136,13 @@ def _connected(scheduler: str) -> Iterator[Any]:
             ) from error
 
 
-async def _reach(client_class: Any, settings: dict[str, Any]) -> None:
+async def _reach(client_class: Any, address: str, settings: dict[str, Any]) -> None:
     """Connects once and closes again, whether or not the scheduler answers.
 
-    A client with a thread of its own that fails to connect cannot be closed: it stays
-    behind half open until it is garbage, and if it is collected while another client
-    starts, both wait for the same lock forever.
+    A client with a thread of its own that fails to connect cannot be closed; if it is
+    collected while another client starts, both wait for the same lock forever.
     """
-    client = client_class(**settings, asynchronous=True)
+    client = client_class(address, **settings, asynchronous=True)
     try:
         # The client's own limit does not hold where something else than Dask answers.
         await asyncio.wait_for(client, CONNECT_SECONDS)

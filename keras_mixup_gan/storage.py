@@ -223,3 +223,10 @@ def digest_arrays(arrays: Iterable[Any]) -> str:
         digest.update(f"{values.shape} {values.dtype}\n".encode())
         digest.update(values.data)
     return digest.hexdigest()
+
+
+def weights_digest(model: Any) -> str | None:
+    """SHA-256 of a model's weights, or `None` if it shows none."""
+    if not callable(getattr(model, "get_weights", None)):
+        return None
+    return digest_arrays(model.get_weights())

@@ -10,7 +10,7 @@ import pytest
 import keras_mixup_gan
 from keras_mixup_gan import MixUp, attacks, data, defenses, metrics, models, zoo
 from keras_mixup_gan.attacks import ATTACKS, Attack
-from keras_mixup_gan.attacks.registry import default_attacks
+from keras_mixup_gan.attacks.base import default_attacks
 from keras_mixup_gan.defenses import DEFENSES, Defense, base
 from keras_mixup_gan.models import recipes
 from tests.command_line import run

@@ -2,10 +2,12 @@
 
 # Attacks are listed, and by default run, in the order in which they are imported here.
 # ruff: noqa: I001
-from keras_mixup_gan.attacks.base import Attack as Attack
-from keras_mixup_gan.attacks.discriminator.logan import LOGAN as LOGAN
-from keras_mixup_gan.attacks.discriminator.logan import MixupLOGAN as MixupLOGAN
-from keras_mixup_gan.attacks.discriminator.logan import AugmentedLOGAN as AugmentedLOGAN
+from keras_mixup_gan.attacks.base import ATTACKS as ATTACKS, Attack as Attack
+from keras_mixup_gan.attacks.discriminator.logan import (
+    LOGAN as LOGAN,
+    AugmentedLOGAN as AugmentedLOGAN,
+    MixupLOGAN as MixupLOGAN,
+)
 from keras_mixup_gan.attacks.discriminator.critic import (
     CalibratedCritic as CalibratedCritic,
     CriticFluctuation as CriticFluctuation,
@@ -29,6 +31,7 @@ from keras_mixup_gan.attacks.samples.monte_carlo import (
 )
 from keras_mixup_gan.attacks.samples.density import (
     DOMIAS as DOMIAS,
+    DensityAttack as DensityAttack,
     GenLRA as GenLRA,
     LogDensity as LogDensity,
 )
@@ -37,14 +40,16 @@ from keras_mixup_gan.attacks.samples.classifier import (
     ClassifierLOGAN as ClassifierLOGAN,
 )
 from keras_mixup_gan.attacks.samples.streaming import (
+    FeaturedAttack as FeaturedAttack,
     cached as cached,
     score_in_one_pass as score_in_one_pass,
 )
-from keras_mixup_gan.attacks.reconstruction.base import Reconstruction as Reconstruction
 from keras_mixup_gan.attacks.reconstruction.latent_search import (
     CalibratedReconstruction as CalibratedReconstruction,
     LatentGradient as LatentGradient,
     LatentSearch as LatentSearch,
+    ReconstructingAttack as ReconstructingAttack,
+    Reconstruction as Reconstruction,
 )
 from keras_mixup_gan.attacks.shadows.lira import (
     AdaptiveLiRA as AdaptiveLiRA,
@@ -61,6 +66,7 @@ from keras_mixup_gan.attacks.shadows.fusion import (
 from keras_mixup_gan.attacks.shadows.local_gan import LocalLOGAN as LocalLOGAN
 from keras_mixup_gan.attacks.shadows.store import Shadows as Shadows
 from keras_mixup_gan.attacks.shadows.training import train_shadows as train_shadows
-from keras_mixup_gan.attacks.registry import ATTACKS as ATTACKS
-from keras_mixup_gan.attacks.target import AttackTarget as AttackTarget
-from keras_mixup_gan.attacks.target import ReferenceData as ReferenceData
+from keras_mixup_gan.attacks.target import (
+    AttackTarget as AttackTarget,
+    ReferenceData as ReferenceData,
+)

@@ -58,37 +58,26 @@ def accesses_of(
 
 def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
     """Everything that a model with `generate` and `score` offers."""
+
+    def sampler(start: int, stop: int) -> FloatArray:
+        return model.generate(stop - start, seed=seed, start=start, dtype="float32")
+
+    def discriminator(images: FloatArray, labels: FloatArray | None) -> FloatArray:
+        return model.score(images, labels, check_range=False)  # as noise is added
+
     latent_dim = getattr(model, "latent_dim", None)
+    decode = getattr(model, "decode", None)
     is_open = latent_dim is not None
     return {
         "image_shape": tuple(model.image_shape),
-        "sampler": model_sampler(model, seed),
-        "discriminator": model_discriminator(model),
+        "sampler": sampler,
+        "discriminator": discriminator,
         "num_classes": getattr(model, "num_classes", None),
         "name": type(model).__name__,
         "latent_dim": latent_dim,
         "generator": network_generator(model) if is_open else None,
-        "queries": model_decoder(model) if is_open else None,
+        "queries": decode if is_open and callable(decode) else None,
     }
-
-
-def model_sampler(model: Any, seed: int) -> Sampler:
-    """Image i of the sequence is image i that the model generates under `seed`."""
-    return lambda start, stop: model.generate(
-        stop - start, seed=seed, start=start, dtype="float32"
-    )
-
-
-def model_discriminator(model: Any) -> Discriminator:
-    """Raw scores in inference mode; blends with noise may leave `[-1, 1]`."""
-    return lambda images, labels: model.score(images, labels, check_range=False)
-
-
-def model_decoder(model: Any) -> Decoder | None:
-    """Images for chosen latents, if the model decodes them."""
-    if not callable(getattr(model, "decode", None)):
-        return None
-    return lambda latents, labels: model.decode(latents, labels)
 
 
 def network_generator(network: Any) -> Generator | None:
@@ -208,27 +197,16 @@ def function_sampler(draw: Callable[[int], Any]) -> Sampler:
     return sampler
 
 
-def input_width(network: Any) -> int | None:
-    """Latent dimensions that a Keras generator takes, where it says so."""
-    shape: Any = getattr(network, "input_shape", None)
-    if isinstance(shape, list):
-        shape = shape[0] if shape else None
-    if isinstance(shape, tuple) and len(shape) == 2 and shape[1]:
-        return int(shape[1])
-    return None
-
-
-def class_width(network: Any) -> int | None:
-    """Number of classes of a Keras generator of latents and labels, else None."""
-    shape: Any = getattr(network, "input_shape", None)
-    if isinstance(shape, list) and len(shape) == 2:
-        return int(shape[1][-1])
-    return None
-
-
-def output_shape(network: Any) -> tuple[int, ...] | None:
-    """`(height, width, channels)` that a Keras generator makes, where it says so."""
-    shape: Any = getattr(network, "output_shape", None)
-    if isinstance(shape, tuple) and len(shape) == 4 and all(shape[1:]):
-        return tuple(int(side) for side in shape[1:])
-    return None
+def sizes_of(network: Any) -> tuple[int | None, int | None, tuple[int, ...] | None]:
+    """Latent dimensions, classes and image shape of a Keras generator, if it tells."""
+    inputs: Any = getattr(network, "input_shape", None)
+    parts = inputs if isinstance(inputs, list) else [inputs]
+    latents: Any = parts[0] if parts else None
+    has_width = isinstance(latents, tuple) and len(latents) == 2 and latents[1]
+    images: Any = getattr(network, "output_shape", None)
+    has_shape = isinstance(images, tuple) and len(images) == 4 and all(images[1:])
+    return (
+        int(latents[1]) if has_width else None,
+        int(parts[1][-1]) if len(parts) == 2 else None,
+        tuple(images[1:]) if has_shape else None,
+    )

@@ -1,20 +1,21 @@
 """What all membership-inference attacks share: declared access, checked scores."""
 
 import abc
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
+    Labels,
     ReferenceData,
     check_labels,
     check_scores,
-    class_rows,
 )
 from keras_mixup_gan.randomness import Stream, generator
-from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images
+from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_images, class_rows
 
 DISCRIMINATOR_BLOCK = 1024
 
@@ -61,6 +62,8 @@ class Attack(abc.ABC):
     default_with: ClassVar[frozenset[str] | None] = None
     knows: ClassVar[frozenset[str]] = frozenset()
 
+    # Attributes that scores depend on, for `settings`.
+    _recorded: ClassVar[tuple[str, ...]] = ()
     _target: AttackTarget | None = None
 
     def __init_subclass__(cls, by_name: bool = True) -> None:
@@ -70,16 +73,17 @@ class Attack(abc.ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that scores depend on, as plain JSON values."""
+        settings = {name: getattr(self, name) for name in self._recorded}
+        if self._target is not None:
+            settings |= self._found(self._target)
+        return settings
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        """Settings that are known once the attack is fitted."""
         return {}
 
     def fit(self, target: AttackTarget) -> Self:
-        """Prepares the attack on one target.
-
-        Args:
-            target: What the attacker may touch.
-
-        Returns:
-            The attack itself.
+        """Prepares the attack on one target, and returns it.
 
         Raises:
             ValueError: If the target does not grant an access that is required.
@@ -97,9 +101,7 @@ class Attack(abc.ABC):
         self._target = target
         return self
 
-    def score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None = None
-    ) -> FloatArray:
+    def score(self, images: FloatArray, labels: Labels = None) -> FloatArray:
         """Scores images by how likely they were in the training set.
 
         Args:
@@ -120,7 +122,6 @@ class Attack(abc.ABC):
         return check_scores(self._score(images, labels), len(images), self.title)
 
     def _fitted(self) -> AttackTarget:
-        """The target, once there is one."""
         if self._target is None:
             raise ValueError(
                 f"{self.title} does not know its target yet. Expected: a fitted "
@@ -129,16 +130,14 @@ class Attack(abc.ABC):
         return self._target
 
     def _fit(self, target: AttackTarget) -> None:  # noqa: B027
-        """Prepares an attack that needs to; the access has been checked."""
+        """Prepares the attack; the access has been checked."""
 
     @abc.abstractmethod
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         """Scores checked images."""
 
     def _class_rows(
-        self, target: AttackTarget, labels: FloatArray | IntArray | None, what: str
+        self, target: AttackTarget, labels: Labels, what: str
     ) -> FloatArray | None:
         """Label rows for a conditional discriminator, None for any other."""
         if target.num_classes is None:
@@ -149,7 +148,7 @@ class Attack(abc.ABC):
                 f"is conditional. Received: labels=None, num_classes="
                 f"{target.num_classes}. Pass `(images, labels)`."
             )
-        return class_rows(labels, target.num_classes)
+        return class_rows(labels, target.num_classes, len(labels))
 
     def _reference(self, target: AttackTarget, minimum: int = 1) -> ReferenceData:
         """The reference images of a target, at least so many."""
@@ -171,3 +170,16 @@ class Attack(abc.ABC):
             return images
         order = generator(target.seed, stream).permutation(len(images))
         return images[np.sort(order[:number])]
+
+
+def default_attacks(given: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of the attacks that an audit runs by default, the least demanding first.
+
+    What it is given is said in the words of `Attack.default_with`.
+    """
+    found = [
+        (len(kind.default_with), name)
+        for name, kind in ATTACKS.items()
+        if kind.default_with is not None and kind.default_with <= set(given)
+    ]
+    return tuple(name for _, name in sorted(found, key=lambda pair: pair[0]))

@@ -1,8 +1,9 @@
 """What an attacker may touch of a trained model, and nothing more."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from keras_mixup_gan.attacks import access as means
 from keras_mixup_gan.attacks.access import Decoder, Discriminator, Generator, Sampler
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
+
+# Integers `(num_images,)`, rows `(num_images, num_classes)`, or no classes.
+Labels: TypeAlias = FloatArray | IntArray | None
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class ReferenceData:
     """
 
     images: FloatArray
-    labels: FloatArray | IntArray | None = None
+    labels: Labels = None
 
     def __post_init__(self) -> None:
         images = check_images(self.images, "reference")
@@ -120,11 +124,7 @@ class AttackTarget:
 
     @property
     def access(self) -> frozenset[str]:
-        """The accesses granted, by name.
-
-        Of `"samples"`, `"discriminator"`, `"reference"`, `"queries"`, `"generator"`,
-        `"shadows"`, `"reference_models"`.
-        """
+        """The names of the accesses granted."""
         granted = {
             "samples": self.sampler,
             "discriminator": self.discriminator,
@@ -137,7 +137,7 @@ class AttackTarget:
         return frozenset(name for name, given in granted.items() if given is not None)
 
     def num_available(self, wanted: int) -> int:
-        """The number of images wanted, or fewer if the target holds fewer."""
+        """The number of images wanted, or as many as the target holds."""
         return wanted if self.num_samples is None else min(wanted, self.num_samples)
 
     def generate(self, start: int, stop: int) -> FloatArray:
@@ -204,18 +204,14 @@ class AttackTarget:
             reference: Other images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
                 or None.
-            mixup: The defense that the attacker knows of; by default the one the
-                model was trained with, if it has any.
+            mixup: The defense that the attacker knows of; by default the model's own.
             seed: Seed of the attacks and of the generated images.
             image_shape: `(height, width, channels)`; needed for a function (it is not
                 called to find out), and what the files of a folder are resized to.
             augment: The policy of augmentation that the attacker knows of; by default
-                the one the model was trained with, if it has any.
+                the model's own.
             shadows: The `Shadows` that the attacker trained, if any.
             reference_models: Models trained on other data, or targets for such.
-
-        Returns:
-            The target.
 
         Raises:
             ValueError: If `model` is none of these, or shapes do not fit.
@@ -260,15 +256,13 @@ class AttackTarget:
             discriminator: Network of images, or `[images, labels]`, with one raw score
                 per image (before any sigmoid) that no other image of the batch has an
                 influence on, or None.
-            latent_dim: Number of latent dimensions; by default read from the network.
-            image_shape: `(height, width, channels)`; likewise.
-            num_classes: Number of classes, if conditional; likewise.
+            latent_dim: Number of latent dimensions; by default, as the next two, read
+                from the network.
+            image_shape: `(height, width, channels)`.
+            num_classes: Number of classes, if conditional.
             seed: Seed of the attacks and of the generated images.
             **fields: Further fields of `AttackTarget`, such as `reference` (anything
                 that `from_model` takes), `mixup` and `augment`.
-
-        Returns:
-            The target.
 
         Raises:
             ValueError: If a size is neither given nor told by the network.
@@ -278,9 +272,9 @@ class AttackTarget:
         target = AttackTarget.from_networks(generator, discriminator, seed=1)
         ```
         """
-        latent_dim = latent_dim or means.input_width(generator)
-        num_classes = num_classes or means.class_width(generator)
-        shape: Any = image_shape or means.output_shape(generator)
+        told = means.sizes_of(generator)
+        latent_dim, num_classes = latent_dim or told[0], num_classes or told[1]
+        shape: Any = image_shape or told[2]
         if latent_dim is None or shape is None:
             raise ValueError(
                 "The generator does not tell its sizes. Expected a network with fixed "
@@ -308,6 +302,24 @@ class AttackTarget:
             name=fields.pop("name", getattr(generator, "name", "networks")),
             **fields,
         )
+
+
+def defense_of(target: AttackTarget) -> dict[str, Any] | None:
+    """The settings of the defenses that a target is known for, without seeds."""
+    mixup = _settings_of(target.mixup)
+    if target.augment is None:
+        return mixup
+    return {**(mixup or {}), "augment": target.augment}
+
+
+def _settings_of(mixup: Any) -> dict[str, Any] | None:
+    if mixup is None:
+        return None
+    if not callable(getattr(mixup, "get_config", None)):
+        return {"name": str(mixup)}
+    config = dict(json.loads(json.dumps(mixup.get_config(), default=str)))
+    config.pop("seed", None)
+    return config
 
 
 def policy_of(model: Any) -> str | None:
@@ -368,24 +380,3 @@ def check_labels(labels: Any, num_images: int, name: str) -> FloatArray | IntArr
             f"dtype={labels.dtype}."
         )
     return labels
-
-
-def class_rows(labels: FloatArray | IntArray, num_classes: int) -> FloatArray:
-    """Returns class labels as rows `(num_images, num_classes)` of weights.
-
-    Raises:
-        ValueError: If an integer label or the width of the rows does not fit.
-    """
-    if labels.ndim == 2:
-        if labels.shape[1] != num_classes:
-            raise ValueError(
-                f"Label rows must have {num_classes} columns, one for each class. "
-                f"Received: shape={labels.shape}."
-            )
-        return labels.astype("float32")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"Labels must lie in 0 ... {num_classes - 1}. "
-            f"Received: labels from {labels.min()} to {labels.max()}."
-        )
-    return np.eye(num_classes, dtype="float32")[labels]

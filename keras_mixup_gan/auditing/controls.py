@@ -10,11 +10,11 @@ from scipy.stats import rankdata
 
 from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
-from keras_mixup_gan.attacks.shadows.store import weights_digest
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.power import error_at_chance
 from keras_mixup_gan.statistics.roc import auc, delong_interval
+from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.store import weights_digest
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 

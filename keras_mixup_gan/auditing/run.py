@@ -9,9 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.registry import ATTACKS, default_attacks
-from keras_mixup_gan.attacks.shadows.store import weights_digest
+from keras_mixup_gan.attacks.base import ATTACKS, Attack, default_attacks
 from keras_mixup_gan.attacks.shadows.training import with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
@@ -25,6 +23,7 @@ from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, AuditReport
 from keras_mixup_gan.auditing.scoring import ShuffledQueries, score_attacks
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]

@@ -9,9 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import ATTACKS, Attack
 from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
-from keras_mixup_gan.attacks.registry import ATTACKS
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
 from keras_mixup_gan.auditing.results import plain_settings

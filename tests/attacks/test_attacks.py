@@ -16,7 +16,7 @@ from keras_mixup_gan.attacks import (
     MixupLOGAN,
     train_shadows,
 )
-from keras_mixup_gan.attacks.registry import default_attacks
+from keras_mixup_gan.attacks.base import default_attacks
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
@@ -31,7 +31,7 @@ each = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.name)
 SMALL = {
     "logan": LOGAN,
     "logan_mixup": MixupLOGAN,
-    "logan_augmented": AugmentedLOGAN,
+    "logan_augmented": lambda: AugmentedLOGAN(num_draws=8),
     "gan_leaks": lambda: GANLeaks(num_samples=500, chunk_size=97),
 }
 every_attack = pytest.mark.parametrize("name", SMALL)

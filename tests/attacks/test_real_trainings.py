@@ -6,7 +6,7 @@ import pytest
 
 from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import AttackTarget
-from keras_mixup_gan.attacks.registry import default_attacks
+from keras_mixup_gan.attacks.base import default_attacks
 from keras_mixup_gan.auditing import Leak, audit
 from keras_mixup_gan.data import load_images
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_images, check_integer
 
 _PAPER = (
@@ -30,28 +30,20 @@ class CriticGap(Attack):
     title = "Discriminator, real less generated"
     requires = frozenset({"discriminator", "samples"})
     paper = _PAPER + ", relative to generated images."
+    _recorded = ("num_samples",)
 
     def __init__(self, num_samples: int = 1024):
         check_integer(1, num_samples=num_samples)
         self.num_samples = num_samples
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number of generated images."""
-        number = self.num_samples
-        if self._target is not None:
-            number = self._target.num_available(number)
-        return {"num_samples": number}
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"num_samples": target.num_available(self.num_samples)}
 
     def _fit(self, target: AttackTarget) -> None:
         self._level = float(np.mean(target.score(*self._generated(target))))
 
     def _generated(self, target: AttackTarget) -> tuple[FloatArray, FloatArray | None]:
-        """Generated images and their labels, the same ones each time.
-
-        A conditional discriminator rates an image for its class, so that images must be
-        generated for known ones, which takes a generator that can be queried.
-        """
+        """Generated images, of known classes if the discriminator judges by class."""
         if target.num_classes is None:
             return target.generate(0, target.num_available(self.num_samples)), None
         if target.queries is None or target.latent_dim is None:
@@ -67,9 +59,7 @@ class CriticGap(Attack):
         images = check_images(target.decode(latents, rows), "generated images")
         return images, rows
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
         return target.score(images, rows) - self._level
@@ -99,11 +89,8 @@ class CalibratedCritic(Attack):
     )
     default_with = frozenset({"reference_models"})
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number of reference models."""
-        target = self._target
-        return {"num_reference_models": len(target.reference_models) if target else 0}
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"num_reference_models": len(target.reference_models)}
 
     def _fit(self, target: AttackTarget) -> None:
         """Measures each discriminator's level and scale on the reference images."""
@@ -115,9 +102,7 @@ class CalibratedCritic(Attack):
             scores = model.score(reference.images, rows)
             self._scales.append((scores.mean(), scores.std() or 1.0))
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         standardized = []
         for model, (mean, scale) in zip(self._models, self._scales, strict=True):
             rows = self._class_rows(model, labels, "images")
@@ -148,21 +133,13 @@ class CriticFluctuation(Attack):
         "discriminator of a GAN."
     )
     default_with = frozenset()
+    _recorded = ("num_moves", "max_shift", "flips")
 
     def __init__(self, num_moves: int = 10, max_shift: int = 2, flips: bool = True):
         check_integer(1, num_moves=num_moves, max_shift=max_shift)
         self.num_moves = num_moves
         self.max_shift = max_shift
         self.flips = bool(flips)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number and kind of the moves."""
-        return {
-            "num_moves": self.num_moves,
-            "max_shift": self.max_shift,
-            "flips": self.flips,
-        }
 
     def _fit(self, target: AttackTarget) -> None:
         rng = generator(target.seed, Stream.CRITIC_MOVES)
@@ -174,9 +151,7 @@ class CriticFluctuation(Attack):
         mirrored = (np.arange(self.num_moves) % 2 == 1) & self.flips
         self._moves = list(zip(rows, columns, mirrored, strict=True))
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
         moved = np.zeros(len(images))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator, sequence
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
@@ -29,9 +29,7 @@ class LOGAN(Attack):
     )
     default_with = frozenset()
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         return target.score(images, self._class_rows(target, labels, "images"))
 
@@ -52,7 +50,7 @@ class MixupLOGAN(Attack):
     every query. Against a model trained without mixup this is LOGAN, smoothed.
 
     Args:
-        num_blends: Number of blends of a query at each weight, at least 1.
+        num_blends: Number of blends of a query at each weight.
         weights: Weights of the query in its blends, each in `(0, 1]`.
     """
 
@@ -67,6 +65,7 @@ class MixupLOGAN(Attack):
     )
     default_with = frozenset()
     knows = frozenset({"mixup"})
+    _recorded = ("num_blends", "weights")
 
     def __init__(
         self, num_blends: int = 16, weights: Sequence[float] = (0.5, 0.7, 0.9)
@@ -78,28 +77,22 @@ class MixupLOGAN(Attack):
                 f"Received: weights={tuple(weights)}. Use e.g. (.5, .7, .9)."
             )
         self.num_blends = num_blends
-        self.weights = tuple(float(weight) for weight in weights)
-        self._weights = self.weights
+        self.weights = [float(weight) for weight in weights]
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The blends, and what was taken over from the defense."""
-        settings: dict[str, Any] = {
-            "num_blends": self.num_blends,
-            "weights": list(self._weights),
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {
+            "weights": self._weights,
+            "num_partners": self._num_partners,
+            "noise_stddev": self._noise_stddev,
+            "same_class": len(self._classes) > 0,
         }
-        if self._target is not None:
-            settings["num_partners"] = self._num_partners
-            settings["noise_stddev"] = self._noise_stddev
-            settings["same_class"] = len(self._classes) > 0
-        return settings
 
     def _fit(self, target: AttackTarget) -> None:
-        """Draws partners and measures the scale of the scores on the other images."""
+        self._seed = target.seed
         mixup = target.mixup
         num_samples = getattr(mixup, "num_samples", 2)
         self._num_partners = max(num_samples, 2) - 1
-        self._weights = self.weights if num_samples > 1 else (1.0,)
+        self._weights = self.weights if num_samples > 1 else [1.0]
         self._noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
         reference = self._reference(target, max(4, 2 * self._num_partners))
         self._images = reference.images
@@ -127,23 +120,15 @@ class MixupLOGAN(Attack):
             classes = self._rows[pool].argmax(axis=1)
             self._classes = np.unique(classes)
             pools += [pool[classes == label] for label in self._classes]
-        self._partners = np.stack(
-            [
-                np.stack(
-                    [_choose(rng, some, shape[2]) for _ in range(shape[0] * shape[1])]
-                )
-                for some in pools
-            ]
-        ).reshape(len(pools), *shape)
+        draws = range(shape[0] * shape[1])
+        drawn = [_choose(rng, some, shape[2]) for some in pools for _ in draws]
+        self._partners = np.stack(drawn).reshape(len(pools), *shape)
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
         scores = self._blended_scores(target, images, rows)
-        mean: FloatArray = ((scores - self._center) / self._scale).mean(axis=0)
-        return mean
+        return np.mean((scores - self._center) / self._scale, axis=0)
 
     def _blended_scores(
         self, target: AttackTarget, images: FloatArray, rows: FloatArray | None
@@ -154,29 +139,21 @@ class MixupLOGAN(Attack):
             part = slice(start, start + DISCRIMINATOR_BLOCK)
             part_rows = None if rows is None else rows[part]
             for at in range(len(self._weights)):
-                for blend in range(self.num_blends):
-                    blends = self._blend(
-                        target.seed, images[part], part_rows, at, blend
-                    )
-                    scores[at, part] += target.score(*blends)
+                for number in range(self.num_blends):
+                    blend = self._blend(images[part], part_rows, at, number)
+                    scores[at, part] += target.score(*blend)
         return scores / self.num_blends
 
     def _blend(
-        self,
-        seed: int,
-        images: FloatArray,
-        rows: FloatArray | None,
-        at: int,
-        blend: int,
+        self, images: FloatArray, rows: FloatArray | None, at: int, number: int
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Blends every image with the partners and the noise of one blend."""
         weight = self._weights[at]
         which = self._pool_of(rows, len(images))
-        partners = self._partners[:, at, blend]
+        partners = self._partners[:, at, number]
         mixed = self._images[partners].mean(axis=1)[which] * np.float32(1 - weight)
         mixed += np.float32(weight) * images
         if self._noise_stddev > 0:
-            rng = generator(seed, Stream.BLENDS, at, blend)
+            rng = generator(self._seed, Stream.BLENDS, at, number)
             noise = rng.standard_normal(images.shape[1:], dtype="float32")
             mixed += np.float32(self._noise_stddev) * noise
         if rows is None or self._rows is None:
@@ -205,7 +182,7 @@ class AugmentedLOGAN(Attack):
     known.
 
     Args:
-        num_draws: Number of random transforms of a query, at least 1.
+        num_draws: Number of random transforms of a query.
 
     Example:
     ```python
@@ -225,22 +202,16 @@ class AugmentedLOGAN(Attack):
     )
     default_with = frozenset({"augmentation"})
     knows = frozenset({"augment"})
+    _recorded = ("num_draws",)
 
     def __init__(self, num_draws: int = 32):
         check_integer(1, num_draws=num_draws)
         self.num_draws = num_draws
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number of transforms, and which."""
-        settings: dict[str, Any] = {"num_draws": self.num_draws}
-        if self._target is not None:
-            settings["policy"] = self._target.augment or ANY_POLICY
-        return settings
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"policy": target.augment or ANY_POLICY}
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
         return mean_scores(target, self.num_draws)(images, rows)
@@ -249,41 +220,24 @@ class AugmentedLOGAN(Attack):
 def transforms(
     target: AttackTarget, images: FloatArray, num_draws: int
 ) -> Iterator[FloatArray]:
-    """Random transforms of images, by the policy of the target's augmentation.
-
-    Args:
-        target: The target.
-        images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
-        num_draws: Number of transforms.
-
-    Yields:
-        Arrays like `images`: all images transformed in the same way. Colors may leave
-        `[-1, 1]`.
-    """
+    """Images, all transformed in one way, by random draws of the target's policy."""
     from keras_mixup_gan.models.augment import augment
 
     policy = target.augment or ANY_POLICY
     for draw in range(num_draws):
         stream = sequence(target.seed, Stream.TRANSFORMS, draw)
         key = stream.generate_state(2).astype("int64")
-        blocks = (
-            images[start : start + DISCRIMINATOR_BLOCK]
+        seen = [
+            augment(
+                images[start : start + DISCRIMINATOR_BLOCK], policy, key, shared=True
+            )
             for start in range(0, len(images), DISCRIMINATOR_BLOCK)
-        )
-        seen = [augment(block, policy, key, shared=True) for block in blocks]
+        ]
         yield np.concatenate(seen)
 
 
 def mean_scores(target: AttackTarget, num_draws: int) -> Discriminator:
-    """The target's discriminator on random transforms of each image, averaged.
-
-    Args:
-        target: The target, whose augmentation and seed decide the transforms.
-        num_draws: Number of transforms.
-
-    Returns:
-        A function like `AttackTarget.discriminator`.
-    """
+    """The target's discriminator, averaged over random transforms of each image."""
 
     def means(images: FloatArray, rows: FloatArray | None) -> FloatArray:
         total = np.zeros(len(images))

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
-from keras_mixup_gan.attacks.target import AttackTarget, check_labels, split_labels
+from keras_mixup_gan.attacks.target import (
+    AttackTarget,
+    Labels,
+    check_labels,
+    split_labels,
+)
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -46,6 +51,7 @@ class MixedPairs(Attack):
         "Inference Attacks. INFOCOM 2023."
     )
     knows = frozenset({"mixup"})
+    _recorded = ("weights", "num_draws")
 
     def __init__(
         self, weights: Sequence[float] = (0.2, 0.5, 0.8), num_draws: int = 4
@@ -56,34 +62,26 @@ class MixedPairs(Attack):
                 f"Received: weights={tuple(weights)}. Use e.g. (.2, .5, .8)."
             )
         check_integer(1, num_draws=num_draws)
-        self.weights = tuple(float(weight) for weight in weights)
+        self.weights = [float(weight) for weight in weights]
         self.num_draws = num_draws
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The blends, and the noise taken over from the defense."""
-        settings: dict[str, Any] = {
-            "weights": list(self.weights),
-            "num_draws": self.num_draws,
-        }
-        if self._target is not None:
-            settings["noise_stddev"] = _noise_stddev(self._target)
-        return settings
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"noise_stddev": _noise_stddev(target)}
 
     def score_pairs(
         self,
         first: FloatArray,
         second: FloatArray,
-        first_labels: FloatArray | IntArray | None = None,
-        second_labels: FloatArray | IntArray | None = None,
+        first_labels: Labels = None,
+        second_labels: Labels = None,
     ) -> FloatArray:
         """Scores pairs by how likely both images were in the training set.
 
         Args:
             first: Float array `(num_pairs, height, width, channels)` in `[-1, 1]`.
             second: The other image of each pair.
-            first_labels: Class labels of `first`, for a conditional model.
-            second_labels: Class labels of `second`.
+            first_labels: Class labels of these images, for a conditional model.
+            second_labels: The same of the others.
 
         Returns:
             Float64 array `(num_pairs,)`, higher = more likely both members.
@@ -127,16 +125,13 @@ class MixedPairs(Attack):
         spread = scores.std(axis=1, keepdims=True)
         self._scale = np.where(spread > 0, spread, 1.0)
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         side = (images, self._class_rows(target, labels, "images"))
         return self._standardized(self._blend_scores(target, side, side))
 
     def _standardized(self, scores: FloatArray) -> FloatArray:
-        mean: FloatArray = ((scores - self._center) / self._scale).mean(axis=0)
-        return mean
+        return np.mean((scores - self._center) / self._scale, axis=0)
 
     def _blend_scores(
         self,
@@ -202,9 +197,6 @@ def co_membership(
             4.
         non_members: The same.
         seed: Seed of the pairs.
-
-    Returns:
-        The scores.
 
     Raises:
         ValueError: If there are fewer than 4 images of a kind.

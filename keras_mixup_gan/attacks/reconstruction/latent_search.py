@@ -1,23 +1,150 @@
-"""GAN-Leaks by reconstruction (Chen et al. 2020): from queries or from gradients."""
+"""GAN-Leaks by reconstruction (Chen et al. 2020): from queries or from gradients.
 
+The score says how well the best latents of a generator repeat a query.
+"""
+
+import abc
 import copy
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.reconstruction.base import (
-    PAPER,
-    FeatureFunction,
-    ReconstructingAttack,
-    Reconstruction,
-    latent_dim_of,
-)
 from keras_mixup_gan.attacks.reconstruction.optimizers import adam, lbfgs, least_squares
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.samples.nearest import nearest_samples
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_integer, check_positive
+from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
+
+# Of arrays, and of tensors where gradients are taken.
+FeatureFunction: TypeAlias = Callable[[Any], Any]
+
+BLOCK = 32  # queries worked on at a time; always that many, so that none matters
+_PAPER = (
+    "Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks "
+    "Against Generative Models. CCS 2020, arXiv:1909.03935"
+)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The best that a generator can do for each query.
+
+    Attributes:
+        latents: Float64 array `(num_images, latent_dim)`.
+        losses: Float64 array `(num_images,)`: mean squared difference of pixels, plus
+            that of features times its weight.
+        num_iterations: Integer array `(num_images,)`: images generated for a query
+            after the first search, or steps of the gradient methods.
+        gradient_norms: Float64 array `(num_images,)` at the end, or None.
+    """
+
+    latents: FloatArray
+    losses: FloatArray
+    num_iterations: IntArray
+    gradient_norms: FloatArray | None = None
+
+
+class ReconstructingAttack(Attack):
+    """Minus the loss of the best reconstruction; subclasses find it.
+
+    Args:
+        num_samples: Generated images to start from the nearest of.
+        features: Function from images `(n, height, width, channels)` to features
+            `(n, num_features)`, compared along with the pixels; None for pixels alone.
+        feature_weight: Weight of the features.
+        prior_weight: Weight of the squared distance of `|z|^2` from its expectation;
+            it guides the search and is no part of the score.
+    """
+
+    _recorded: ClassVar[tuple[str, ...]] = (
+        "num_samples",
+        "feature_weight",
+        "prior_weight",
+    )
+
+    def __init__(
+        self,
+        num_samples: int,
+        features: FeatureFunction | None,
+        feature_weight: float,
+        prior_weight: float,
+    ) -> None:
+        check_integer(1, num_samples=num_samples)
+        check_in_range(0, float("inf"), feature_weight=feature_weight)
+        check_in_range(0, float("inf"), prior_weight=prior_weight)
+        self.num_samples = num_samples
+        self.features = features
+        self.feature_weight = feature_weight if features is not None else 0.0
+        self.prior_weight = prior_weight
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The search and what it minimizes."""
+        settings = {**super().settings, "features": None}
+        if self.features is not None:
+            settings["features"] = getattr(self.features, "name", "given")
+        return settings
+
+    def reconstruct(self, images: FloatArray, labels: Labels = None) -> Reconstruction:
+        """Finds the latents that come closest to each image.
+
+        Args:
+            images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+            labels: Class labels, for a conditional model.
+        """
+        target = self._fitted()
+        rows = self._class_rows(target, labels, "images")
+        start = self._nearest_latents(target, images, rows)
+        parts = []
+        for block in _blocks(len(images)):
+            block_rows = None if rows is None else rows[block]
+            found = self._search(target, images[block], block_rows, start[block])
+            parts.append(found)
+        return _joined(parts, len(images))
+
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
+        return np.negative(self.reconstruct(images, labels).losses)
+
+    @abc.abstractmethod
+    def _search(
+        self,
+        target: AttackTarget,
+        images: FloatArray,
+        rows: FloatArray | None,
+        start: FloatArray,
+    ) -> Reconstruction:
+        """Reconstructs a block of images, from their nearest samples' latents."""
+
+    def _nearest_latents(
+        self, target: AttackTarget, images: FloatArray, rows: FloatArray | None
+    ) -> FloatArray:
+        """Latents of the nearest of `num_samples` images, of the query's class."""
+        latents = self._candidates
+        classes = np.zeros(len(images), int) if rows is None else rows.argmax(axis=1)
+        nearest = np.empty((len(images), latents.shape[1]))
+        for label in np.unique(classes):
+            chosen = classes == label
+            given = None
+            if target.num_classes is not None:
+                row = np.eye(target.num_classes, dtype="float32")[label]
+                given = np.tile(row, (len(latents), 1))
+
+            def generated(start: int, stop: int, given: Any = given) -> FloatArray:
+                part = None if given is None else given[start:stop]
+                return target.decode(latents[start:stop], part)
+
+            found = nearest_samples(images[chosen], generated, len(latents))
+            nearest[chosen] = latents[found.indices[:, 0]]
+        return nearest
+
+    def _fit(self, target: AttackTarget) -> None:
+        rng = generator(target.seed, Stream.RECONSTRUCTION)
+        shape: Any = (self.num_samples, target.latent_dim)
+        self._candidates = rng.standard_normal(shape, dtype="float32")
 
 
 class LatentSearch(ReconstructingAttack):
@@ -30,14 +157,10 @@ class LatentSearch(ReconstructingAttack):
     to go. Levenberg-Marquardt steps with Broyden's updates replace the paper's method.
 
     Args:
-        num_samples: Generated images to start from the nearest of.
         budget: Further images generated for each query, at least the number of latent
             dimensions plus 2.
-        features: Function from images `(n, height, width, channels)` to features
-            `(n, num_features)`, compared along with the pixels; None for pixels alone.
-        feature_weight: Weight of the features.
-        prior_weight: Weight of the squared distance of `|z|^2` from its expectation;
-            it guides the search and is no part of the score.
+        num_samples, features, feature_weight, prior_weight: See
+            `ReconstructingAttack`.
 
     Example:
     ```python
@@ -49,7 +172,8 @@ class LatentSearch(ReconstructingAttack):
     name = "latent_search"
     title = "GAN-Leaks (reconstruction by queries)"
     requires = frozenset({"queries"})
-    paper = PAPER + " (partial black-box attack)."
+    paper = _PAPER + " (partial black-box attack)."
+    _recorded = (*ReconstructingAttack._recorded, "budget")
 
     def __init__(
         self,
@@ -63,17 +187,13 @@ class LatentSearch(ReconstructingAttack):
         check_integer(3, budget=budget)
         self.budget = budget
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The search and what it minimizes."""
-        return {**super().settings, "budget": self.budget}
-
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
-        if self.budget < latent_dim_of(target) + 2:
+        least = self._candidates.shape[1] + 2
+        if self.budget < least:
             raise ValueError(
-                f"`budget` must be at least {latent_dim_of(target) + 2}, the latent "
-                f"dimensions and 2. Received: budget={self.budget}. Allow more queries."
+                f"`budget` must be at least {least}, the latent dimensions and 2. "
+                f"Received: budget={self.budget}. Allow more queries."
             )
 
     def _search(
@@ -123,21 +243,26 @@ class LatentGradient(ReconstructingAttack):
     together, but none influences another.
 
     Args:
-        num_samples: Generated images to start from the nearest of.
         num_steps: Steps of Adam from each start.
         learning_rate: Of Adam.
         num_restarts: Number of random starts, the same for every query.
         num_polish_steps: Largest number of iterations of L-BFGS.
-        features: Differentiable function from images to features `(n, num_features)`,
-            such as a Keras network; None for pixels alone.
-        feature_weight: Weight of the features.
-        prior_weight: As for `LatentSearch`.
+        num_samples, features, feature_weight, prior_weight: See
+            `ReconstructingAttack`. The features must be differentiable, as those of a
+            Keras network are.
     """
 
     name = "latent_gradient"
     title = "GAN-Leaks (reconstruction by gradients)"
     requires = frozenset({"generator"})
-    paper = PAPER + " (white-box attack)."
+    paper = _PAPER + " (white-box attack)."
+    _recorded = (
+        *ReconstructingAttack._recorded,
+        "num_steps",
+        "learning_rate",
+        "num_restarts",
+        "num_polish_steps",
+    )
 
     def __init__(
         self,
@@ -163,21 +288,10 @@ class LatentGradient(ReconstructingAttack):
         self.num_restarts = num_restarts
         self.num_polish_steps = num_polish_steps
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The search and what it minimizes."""
-        return {
-            **super().settings,
-            "num_steps": self.num_steps,
-            "learning_rate": self.learning_rate,
-            "num_restarts": self.num_restarts,
-            "num_polish_steps": self.num_polish_steps,
-        }
-
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
         rng = generator(target.seed, Stream.LATENT_GRADIENT)
-        shape = (self.num_restarts, latent_dim_of(target))
+        shape = (self.num_restarts, self._candidates.shape[1])
         zero = np.zeros((1, shape[1]))
         self._other_starts = np.concatenate([zero, rng.standard_normal(shape)])
         self._compiled = self._compile(target)
@@ -279,7 +393,7 @@ class CalibratedReconstruction(Attack):
     name = "latent_calibrated"
     title = "GAN-Leaks (reconstruction, calibrated)"
     requires = frozenset({"queries", "reference_models"})
-    paper = PAPER + " (calibrated attack)."
+    paper = _PAPER + " (calibrated attack)."
 
     def __init__(self, attack: LatentSearch | LatentGradient | None = None) -> None:
         self.attack = LatentSearch() if attack is None else attack
@@ -287,19 +401,35 @@ class CalibratedReconstruction(Attack):
     @property
     def settings(self) -> dict[str, Any]:
         """The reconstruction, and the number of reference models."""
-        target = self._target
         return {
             "attack": self.attack.name,
             **self.attack.settings,
-            "num_reference_models": len(target.reference_models) if target else 0,
+            **super().settings,
         }
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"num_reference_models": len(target.reference_models)}
 
     def _fit(self, target: AttackTarget) -> None:
         models = (target, *target.reference_models)
         self._attacks = [copy.copy(self.attack).fit(model) for model in models]
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         scores = [attack.score(images, labels) for attack in self._attacks]
         return scores[0] - np.mean(scores[1:], axis=0)
+
+
+def _blocks(num_images: int) -> Iterator[IntArray]:
+    """Indices in blocks of one size, the last filled up with its own last image."""
+    for start in range(0, num_images, BLOCK):
+        yield np.minimum(np.arange(start, start + BLOCK), num_images - 1)
+
+
+def _joined(parts: list[Reconstruction], num_images: int) -> Reconstruction:
+    """One reconstruction of many blocks, without what filled up the last."""
+
+    def together(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)[:num_images]
+
+    return Reconstruction(**{name: together(name) for name in vars(parts[0])})

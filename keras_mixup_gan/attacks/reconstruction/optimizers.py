@@ -12,7 +12,9 @@ import numpy as np
 
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 
+# From points `(num_rows, num_points, num_dims)` to `(num_rows, num_points, any)`.
 Residuals: TypeAlias = Callable[[FloatArray], FloatArray]
+# From points `(num_rows, num_dims)` to values `(num_rows,)` and gradients.
 Objective: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 _MEMORY = 10
@@ -23,14 +25,7 @@ _LEAST_CURVATURE = 1e-30
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where an optimizer ended, row by row.
-
-    Attributes:
-        points: Float64 array `(num_rows, num_dims)`.
-        values: Float64 array `(num_rows,)` of the objective there.
-        num_iterations: Integer array `(num_rows,)`.
-        gradient_norms: Float64 array `(num_rows,)`.
-    """
+    """Where an optimizer ended, row by row."""
 
     points: FloatArray
     values: FloatArray
@@ -43,18 +38,8 @@ def least_squares(
 ) -> FloatArray:
     """Minimizes sums of squares by values alone, `budget` evaluations for each row.
 
-    Levenberg-Marquardt steps on a Jacobian of forward differences, which Broyden's
-    formula keeps up to date until there is budget for the next one.
-
-    Args:
-        residuals: Function from points `(num_rows, num_points, num_dims)` to residuals
-            `(num_rows, num_points, num_residuals)`.
-        start: Float array `(num_rows, num_dims)`.
-        budget: Evaluations for each row, at least `num_dims + 2`.
-        step: Length of the differences.
-
-    Returns:
-        Float64 array `(num_rows, num_dims)`.
+    Levenberg-Marquardt steps on a Jacobian of forward differences of length `step`,
+    which Broyden's formula keeps up to date until there is budget for the next one.
     """
     points = np.asarray(start, "float64")
     num_rows, num_dims = points.shape
@@ -87,31 +72,20 @@ def least_squares(
 def _damped_step(
     jacobian: FloatArray, values: FloatArray, damping: FloatArray
 ) -> FloatArray:
-    """The Levenberg-Marquardt step of each row."""
     normal = np.matmul(np.swapaxes(jacobian, 1, 2), jacobian)
-    slope = np.matmul(np.swapaxes(jacobian, 1, 2), values[:, :, None])
+    # By einsum, as a BLAS product with a vector rounds by where its row lies.
+    slope = np.einsum("nmk,nm->nk", jacobian, values)
     diagonal = np.einsum("nkk->nk", normal)
     floor = 1e-9 * diagonal.max(axis=1, keepdims=True) + 1e-12
     ridge = damping[:, None] * np.maximum(diagonal, floor) + floor
     normal = normal + ridge[:, :, None] * np.eye(normal.shape[1])
-    return np.asarray(-np.linalg.solve(normal, slope)[:, :, 0])
+    return np.asarray(-np.linalg.solve(normal, slope[:, :, None])[:, :, 0])
 
 
 def adam(
     objective: Objective, start: FloatArray, num_steps: int, learning_rate: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Adam (Kingma and Ba, 2015), each row by itself; the best point met on the way.
-
-    Args:
-        objective: Function from points `(num_rows, num_dims)` to values `(num_rows,)`
-            and gradients.
-        start: Float array `(num_rows, num_dims)`.
-        num_steps: Number of steps.
-        learning_rate: Length of a step.
-
-    Returns:
-        Points and their values.
-    """
+    """Adam (Kingma and Ba, 2015), by row: the best points met and their values."""
     points = np.asarray(start, "float64")
     values, gradients = objective(points)
     best, best_values = points, values
@@ -129,16 +103,7 @@ def adam(
 
 
 def lbfgs(objective: Objective, start: FloatArray, num_steps: int) -> Minimum:
-    """L-BFGS with backtracking; a row stops when it is flat or no step improves it.
-
-    Args:
-        objective: As for `adam`.
-        start: Float array `(num_rows, num_dims)`.
-        num_steps: Largest number of iterations.
-
-    Returns:
-        The minimum of each row.
-    """
+    """L-BFGS with backtracking; a row stops when it is flat or no step improves it."""
     points = np.asarray(start, "float64")
     values, gradients = objective(points)
     active = np.ones(len(points), dtype=bool)

@@ -19,7 +19,7 @@ from keras_mixup_gan.attacks.samples.feature_maps import (
     row_products,
 )
 from keras_mixup_gan.attacks.samples.streaming import generated_features
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, derived_seed, generator
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
@@ -34,24 +34,14 @@ SMALLEST_GAIN = 1e-4  # of the held-out loss, in nats, to wait on
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network of two classes.
+    """A trained network of two classes, as it was after `num_epochs`."""
 
-    Attributes:
-        weights: Matrix `(num_outputs, num_inputs)` of each layer, float64.
-        biases: Vector of each layer.
-        num_epochs: Number of epochs after which the held-out loss was least.
-    """
-
-    weights: tuple[FloatArray, ...]
+    weights: tuple[FloatArray, ...]  # of each layer, `(num_outputs, num_inputs)`
     biases: tuple[FloatArray, ...]
     num_epochs: int
 
     def logits(self, rows: FloatArray, quick: bool = False) -> FloatArray:
-        """The log odds of class 1 for each row, float64 `(num_rows,)`.
-
-        Each row is computed by itself, unless `quick`: then its last bits may depend
-        on the others.
-        """
+        """The log odds of class 1; if `quick`, last bits may depend on other rows."""
         values = rows
         for weights, biases in zip(self.weights, self.biases, strict=True):
             if values is not rows:
@@ -73,8 +63,7 @@ class ClassifierLOGAN(Attack):
     Args:
         num_samples: Number of generated images at most; as many as there are
             reference images if that is less.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        features: See `FeaturedAttack`.
         num_folds: Number of networks, at least 2.
     """
 
@@ -87,6 +76,7 @@ class ClassifierLOGAN(Attack):
         "with auxiliary knowledge)."
     )
     default_with = frozenset()
+    _recorded = ("num_samples", "num_folds")
 
     def __init__(
         self,
@@ -103,18 +93,16 @@ class ClassifierLOGAN(Attack):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and networks, and how long these were trained."""
-        settings: dict[str, Any] = {
-            "num_samples": self.num_samples,
-            "features": describe_features(self.features, getattr(self, "_map", None)),
-            "num_folds": self.num_folds,
+        described = describe_features(self.features, getattr(self, "_map", None))
+        return {**super().settings, "features": described}
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {
+            "num_samples": self._num_each(target),
+            "num_epochs": [net.num_epochs for net in self._networks],
         }
-        if self._target is not None:
-            settings["num_samples"] = self._num_each(self._target)
-            settings["num_epochs"] = [net.num_epochs for net in self._networks]
-        return settings
 
     def _num_each(self, target: AttackTarget) -> int:
-        """How many images of either kind to train on."""
         known = self._reference(target, 2 * self.num_folds).images
         return min(target.num_available(self.num_samples), len(known))
 
@@ -142,32 +130,17 @@ class ClassifierLOGAN(Attack):
         ]
         self._map = features
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         rows = (self._map(images) - self._center) / self._scale
-        logits: FloatArray = np.mean([net.logits(rows) for net in self._networks], 0)
-        return logits
+        return np.mean([net.logits(rows) for net in self._networks], axis=0)
 
 
 def train_network(
-    rows: FloatArray,
-    classes: IntArray,
-    held_out: BoolArray,
-    seed: int,
+    rows: FloatArray, classes: IntArray, held_out: BoolArray, seed: int
 ) -> Network:
-    """Trains on some rows and stops where the loss on the others is least.
+    """Trains on some rows by Adam; the network as it was best on those held out.
 
-    Args:
-        rows: Float64 array `(num_rows, num_values)`.
-        classes: Integer array `(num_rows,)` of 0 and 1, both in equal numbers.
-        held_out: Boolean array `(num_rows,)`: rows that decide when to stop.
-        seed: Seed of the initial weights and of the order of the rows.
-
-    Returns:
-        The network as it was when the held-out loss was least.
-
-    Source: Kingma and Ba, "Adam", ICLR 2015, for the training.
+    Classes are 0 and 1, both in equal numbers.
     """
     from sklearn.neural_network import MLPClassifier
 
@@ -207,7 +180,6 @@ def balanced_folds(classes: IntArray, num_folds: int, seed: int) -> IntArray:
 
 
 def _frozen(network: Any, num_epochs: int) -> Network:
-    """A copy of the weights as they are now."""
     return Network(
         tuple(np.ascontiguousarray(matrix.T) for matrix in network.coefs_),
         tuple(copy.deepcopy(network.intercepts_)),
@@ -216,5 +188,4 @@ def _frozen(network: Any, num_epochs: int) -> Network:
 
 
 def _log_loss(logits: FloatArray, classes: IntArray) -> float:
-    """Mean cross-entropy of the log odds."""
     return float(np.logaddexp(0, np.where(classes == 1, -logits, logits)).mean())

@@ -1,6 +1,6 @@
 """Density attacks: DOMIAS (van Breugel et al. 2023), Gen-LRA (Ward et al. 2025)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from keras_mixup_gan.attacks.samples.kernels import (
 )
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
 from keras_mixup_gan.attacks.samples.streaming import generated_features
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice, check_integer
 
 SMALLEST_SHARE = 1e-6  # of the reference's largest variance
@@ -39,13 +39,15 @@ class DensityAttack(Attack):
     Args:
         num_samples: Number of generated images, at least 2.
         features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+            function from images to features. Densities need few dimensions.
     """
 
     requires = frozenset({"samples", "reference"})
+    _recorded: ClassVar[tuple[str, ...]] = ("num_samples",)
+    equal_sizes = False
     _map: FeatureMap  # from images to features, once the attack is fitted
 
-    def __init__(self, num_samples: int, features: Features) -> None:
+    def __init__(self, num_samples: int = 20_000, features: Features = 16) -> None:
         check_integer(2, num_samples=num_samples)
         check_features_choice(features)
         self.num_samples = num_samples
@@ -54,34 +56,27 @@ class DensityAttack(Attack):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and what they are compared in."""
-        settings: dict[str, Any] = {
-            "num_samples": self.num_samples,
-            "features": describe_features(self.features, getattr(self, "_map", None)),
+        described = describe_features(self.features, getattr(self, "_map", None))
+        return {**super().settings, "features": described}
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {
+            "num_samples": len(self._generated),
+            "num_reference": len(self._others),
         }
-        if self._target is not None:
-            settings["num_samples"] = len(self._generated)
-            settings["num_reference"] = len(self._others)
-        return settings
-
-    def _num_reference(self, target: AttackTarget) -> int:
-        """How many reference images to compare with at most."""
-        return len(self._reference(target, 2).images)
-
-    def _num_generated(self, target: AttackTarget) -> int:
-        """How many generated images to keep the features of."""
-        return target.num_available(self.num_samples)
 
     def _fit(self, target: AttackTarget) -> None:
-        features = fit_features(self.features, self._reference(target, 3).images)
-        number = self._num_generated(target)
+        known = self._reference(target, 3).images
+        features = fit_features(self.features, known)
+        number, num_reference = target.num_available(self.num_samples), len(known)
+        if self.equal_sizes:
+            number = num_reference = min(number, num_reference)
         if number < 2:
             raise ValueError(
                 f"{self.title} needs at least 2 generated images. Received: {number}."
             )
         self._generated = generated_features(target, number, features)
-        others = self._drawn_reference(
-            target, self._num_reference(target), 3, Stream.DENSITIES
-        )
+        others = self._drawn_reference(target, num_reference, 3, Stream.DENSITIES)
         self._others = features(others)
         self._smallest = SMALLEST_SHARE * Whitening(self._others).largest
         self._map = features
@@ -94,9 +89,7 @@ class LogDensity(DensityAttack):
     image that is likely under any good model scores high too; `DOMIAS` corrects that.
 
     Args:
-        num_samples: Number of generated images, at least 2; their features are kept.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        num_samples, features: See `DensityAttack`.
     """
 
     name = "log_density"
@@ -104,16 +97,11 @@ class LogDensity(DensityAttack):
     paper = f"{_DOMIAS_PAPER} (equation 1)."
     default_with = frozenset()
 
-    def __init__(self, num_samples: int = 20_000, features: Features = 16) -> None:
-        super().__init__(num_samples, features)
-
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
         self._density = KernelDensity(self._generated, self._smallest)
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         return self._density.log_density(self._map(images))
 
 
@@ -125,9 +113,7 @@ class DOMIAS(DensityAttack):
     are ordered too.
 
     Args:
-        num_samples: Number of generated images, at least 2; their features are kept.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features. Densities need few dimensions.
+        num_samples, features: See `DensityAttack`.
         estimator: `"kde"`: kernels with the covariance of the data and Scott's
             bandwidth. `"knn"`: distances to the k-th nearest image of either kind,
             `d (ln r_reference - ln r_generated)` plus the log ratio of their numbers.
@@ -135,15 +121,13 @@ class DOMIAS(DensityAttack):
         equal_sizes: Whether to use equally many generated and reference images, so
             that neither density is smoothed more than the other.
         k: Which neighbor `"knn"` measures.
-
-    Raises:
-        ValueError: If an argument is none of these.
     """
 
     name = "domias"
     title = "DOMIAS (density ratio)"
     paper = f"{_DOMIAS_PAPER} (equation 2)."
     default_with = frozenset()
+    _recorded = ("num_samples", "estimator", "equal_sizes")
 
     def __init__(
         self,
@@ -161,22 +145,8 @@ class DOMIAS(DensityAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images, the features and the estimator."""
-        settings = {
-            **super().settings,
-            "estimator": self.estimator,
-            "equal_sizes": self.equal_sizes,
-        }
+        settings = super().settings
         return {**settings, "k": self.k} if self.estimator == "knn" else settings
-
-    def _num_generated(self, target: AttackTarget) -> int:
-        number = super()._num_generated(target)
-        if not self.equal_sizes:
-            return number
-        return min(number, len(self._reference(target, 2).images))
-
-    def _num_reference(self, target: AttackTarget) -> int:
-        number = super()._num_reference(target)
-        return min(number, self._num_generated(target)) if self.equal_sizes else number
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
@@ -186,9 +156,7 @@ class DOMIAS(DensityAttack):
                 for rows in (self._generated, self._others)
             ]
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         queries = self._map(images)
         if self.estimator == "knn":
             near = nearest_distances(queries, self._generated, self.k)[:, -1]
@@ -198,10 +166,8 @@ class DOMIAS(DensityAttack):
         if self.estimator == "kde":
             generated, others = self._densities
             return generated.log_density(queries) - others.log_density(queries)
-        difference: FloatArray = gaussian_log_density(
-            queries, self._generated, self._smallest
-        ) - gaussian_log_density(queries, self._others, self._smallest)
-        return difference
+        near = gaussian_log_density(queries, self._generated, self._smallest)
+        return near - gaussian_log_density(queries, self._others, self._smallest)
 
 
 class GenLRA(DensityAttack):
@@ -215,9 +181,7 @@ class GenLRA(DensityAttack):
     samples are far. The bandwidth is fixed, so nothing is fitted anew for a query.
 
     Args:
-        num_samples: Number of generated images, at least 2; their features are kept.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        num_samples, features: See `DensityAttack`.
         k: Number of nearby samples; all of them if there are fewer.
     """
 
@@ -228,6 +192,7 @@ class GenLRA(DensityAttack):
         "Likelihood Attacks. 2025."
     )
     default_with = frozenset()
+    _recorded = ("num_samples", "k")
 
     def __init__(
         self, num_samples: int = 20_000, features: Features = 16, k: int = 200
@@ -235,11 +200,6 @@ class GenLRA(DensityAttack):
         super().__init__(num_samples, features)
         check_integer(1, k=k)
         self.k = k
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The numbers of images, the features and the number of nearby samples."""
-        return {**super().settings, "k": self.k}
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
@@ -249,9 +209,7 @@ class GenLRA(DensityAttack):
         self._at_samples = density.log_density(self._generated)
         self._samples = density.whiten(self._generated)
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         queries = self._whiten(self._map(images))
         k = min(self.k, len(self._samples))
         near = nearest_samples(queries, self._samples, k=k)
@@ -260,9 +218,7 @@ class GenLRA(DensityAttack):
         kernels -= queries.shape[1] / 2 * np.log(2 * np.pi * variance)
         kernels += self._whiten.log_determinant
         ratios = kernels - self._at_samples[near.indices] - np.log(len(self._others))
-        gains = _log_softplus(ratios)
-        score: FloatArray = np.logaddexp.reduce(gains, axis=1)
-        return score
+        return np.asarray(np.logaddexp.reduce(_log_softplus(ratios), axis=1))
 
 
 def nearest_distances(queries: FloatArray, rows: FloatArray, k: int) -> FloatArray:

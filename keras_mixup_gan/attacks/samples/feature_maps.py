@@ -4,12 +4,12 @@ Every map sends each image to its features by itself, to the last bit: a score t
 depended on the batch it was computed in could be told apart by its rounding.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_mixup_gan.storage import digest_arrays
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
@@ -32,19 +32,9 @@ def check_features_choice(features: Any) -> None:
 
 
 def fit_features(features: Features, reference: FloatArray | None) -> FeatureMap:
-    """Returns the map from images to features.
+    """The map from images to float64 features `(num_images, num_features)`.
 
-    Args:
-        features: `"pixels"`; a number of principal components, fitted on the
-            reference images alone and at most as many as these span; or a function
-            `(num_images, height, width, channels) -> (num_images, num_features)`.
-        reference: Images to fit on; needed for principal components.
-
-    Returns:
-        A function from float images to a float64 array `(num_images, num_features)`.
-
-    Raises:
-        ValueError: If there is nothing to fit on.
+    Principal components are fitted on the reference images alone.
     """
     if callable(features):
         return _checked(features)
@@ -76,14 +66,9 @@ def pixels(images: FloatArray) -> FloatArray:
 
 
 class PrincipalComponents:
-    """Projects images on the principal components of others.
+    """Projects images on the principal components of others, as many as these span.
 
-    Args:
-        rows: Float array `(num_rows, num_values)` to fit on, at least 2 rows.
-        num_components: Number of components; fewer are kept where the rows span fewer.
-
-    Attributes:
-        key: Equal for maps that are equal.
+    Maps with equal `key` are equal.
     """
 
     def __init__(self, rows: FloatArray, num_components: int) -> None:
@@ -97,22 +82,17 @@ class PrincipalComponents:
             )
         self.num_components = min(num_components, spanned)
         self._axes = np.ascontiguousarray(axes[: self.num_components])
-        content = self._mean.tobytes() + self._axes.tobytes()
-        self.key = hashlib.sha256(content).hexdigest()
+        self.key = digest_arrays([self._mean, self._axes])
 
     def __call__(self, images: FloatArray) -> FloatArray:
-        """Returns the components of images, float64 `(num_images, num_components)`."""
+        """The components of each image."""
         return row_products(pixels(images) - self._mean, self._axes)
 
 
 def row_products(rows: FloatArray, axes: FloatArray) -> FloatArray:
-    """`rows @ axes.T`, each row by itself.
+    """`rows @ axes.T`, where the last bit of a row does not depend on the others.
 
-    A BLAS product of one row and of many may differ in the last bit; these do not.
-
-    Args:
-        rows: Float64 `(num_rows, num_values)`.
-        axes: Float64 `(num_axes, num_values)`, contiguous.
+    That of a BLAS product may. The axes `(num_axes, num_values)` must be contiguous.
     """
     products: FloatArray = np.einsum("ij,kj->ik", rows, axes, optimize=False)
     return products

@@ -1,39 +1,24 @@
 """GAN-Leaks, full black-box (Chen et al. 2020): distance to the nearest sample."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.samples.feature_maps import Features
+from keras_mixup_gan.attacks.samples.feature_maps import FeatureMap, Features
 from keras_mixup_gan.attacks.samples.nearest import (
     SAMPLE_BLOCK,
     Search,
     nearest_samples,
 )
 from keras_mixup_gan.attacks.samples.streaming import (
-    Chunk,
     FeaturedAttack,
-    Searching,
     StreamedAttack,
+    Watcher,
 )
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
-
-
-class _Nearest:
-    """Watches for the nearest generated image of each query."""
-
-    def __init__(self, images: FloatArray) -> None:
-        self._search = Search(images)
-
-    def see(self, chunk: Chunk) -> None:
-        self._search.see(chunk.images)
-
-    def scores(self) -> FloatArray:
-        return np.negative(np.sqrt(self._search.squares[:, 0]))
 
 
 class GANLeaks(StreamedAttack):
@@ -44,9 +29,8 @@ class GANLeaks(StreamedAttack):
     but the nearest distance of each query, which is exact in float64.
 
     Args:
-        num_samples: Number of generated images, at least 1. More find nearer
-            neighbors and never worse ones. A target that holds fewer images than
-            this is searched as far as it goes.
+        num_samples: Number of generated images. More find nearer neighbors and never
+            worse ones. A target that holds fewer is searched as far as it goes.
         chunk_size: Number of images generated at a time; no influence on the scores.
     """
 
@@ -69,18 +53,17 @@ class GANLeaks(StreamedAttack):
         """The number of images searched and the distance."""
         return {**super().settings, "distance": "L2 in [-1, 1]"}
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Nearest:
-        return _Nearest(images)
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
+        search = Search(images)
+        return Watcher(
+            search, np.asarray, lambda: np.negative(np.sqrt(search.squares[:, 0]))
+        )
 
 
-@dataclass
-class _Calibrated(Searching):
-    """Watches for the nearest sample; the distances to compare with are known."""
-
-    expected: FloatArray
-
-    def scores(self) -> FloatArray:
-        return self.expected - np.sqrt(self.search.squares[:, 0])
+def _nearer(queries: FloatArray, features: FeatureMap, expected: FloatArray) -> Watcher:
+    """Scores by how much nearer than expected the nearest sample is."""
+    search = Search(queries)
+    return Watcher(search, features, lambda: expected - np.sqrt(search.squares[:, 0]))
 
 
 class DataCalibratedGANLeaks(FeaturedAttack):
@@ -96,8 +79,7 @@ class DataCalibratedGANLeaks(FeaturedAttack):
     Args:
         num_samples: Number of generated images to search if `equal_sizes` is False,
             and the most otherwise.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        features: See `FeaturedAttack`.
         equal_sizes: Whether to search equally many generated and reference images.
     """
 
@@ -111,6 +93,7 @@ class DataCalibratedGANLeaks(FeaturedAttack):
         "Synthetic Data through Overfitting Detection. AISTATS 2023, arXiv:2302.12580."
     )
     default_with = frozenset()
+    _recorded = ("num_samples", "equal_sizes")
     _least_reference = 1
 
     def __init__(
@@ -125,14 +108,11 @@ class DataCalibratedGANLeaks(FeaturedAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images searched and the distance."""
-        settings = {
-            **super().settings,
-            "distance": f"L2 of {self._described}",
-            "equal_sizes": self.equal_sizes,
-        }
-        if self._target is not None:
-            settings["num_reference"] = len(self._compared_images(self._target))
-        return settings
+        return {**super().settings, "distance": f"L2 of {self._described}"}
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        number = len(self._compared_images(target))
+        return {**super()._found(target), "num_reference": number}
 
     def _num_watched(self, target: AttackTarget) -> int:
         number = super()._num_watched(target)
@@ -146,12 +126,12 @@ class DataCalibratedGANLeaks(FeaturedAttack):
         number = self._num_watched(target)
         return self._drawn_reference(target, number, 1, Stream.CALIBRATION)
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         features = self._map
         queries = features(images)
         others = features(self._compared_images(target))
         expected = nearest_samples(queries, others).distances[:, 0]
-        return _Calibrated(Search(queries), features, expected)
+        return _nearer(queries, features, expected)
 
 
 class ModelCalibratedGANLeaks(FeaturedAttack):
@@ -165,8 +145,8 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
     Args:
         num_samples: Number of images to search of the target and of each reference
             model; as many as the smallest of them holds if that is less.
-        features: `"pixels"`, a number of principal components of the reference (the
-            target then needs reference images), or a function from images to features.
+        features: See `FeaturedAttack`. For principal components the target needs
+            reference images.
 
     Example:
     ```python
@@ -185,24 +165,20 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
     default_with = frozenset({"reference_models"})
     _least_reference = 1
 
-    def __init__(
-        self, num_samples: int = 20_000, features: Features = "pixels"
-    ) -> None:
-        super().__init__(num_samples, features)
-
     @property
     def settings(self) -> dict[str, Any]:
         """The numbers of images and of reference models, and the distance."""
-        settings = {**super().settings, "distance": f"L2 of {self._described}"}
-        if self._target is not None:
-            settings["num_reference_models"] = len(self._target.reference_models)
-        return settings
+        return {**super().settings, "distance": f"L2 of {self._described}"}
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        number = len(target.reference_models)
+        return {**super()._found(target), "num_reference_models": number}
 
     def _num_watched(self, target: AttackTarget) -> int:
         number = super()._num_watched(target)
         return min(model.num_available(number) for model in target.reference_models)
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Calibrated:
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         features = self._map
         queries = features(images)
         number = self._num_watched(target)
@@ -214,4 +190,4 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
 
             nearest = nearest_samples(queries, generated, number)
             expected += nearest.distances[:, 0] / len(target.reference_models)
-        return _Calibrated(Search(queries), features, expected)
+        return _nearer(queries, features, expected)

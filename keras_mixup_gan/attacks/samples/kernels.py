@@ -16,12 +16,7 @@ SMALLEST_VARIANCE = 1e-8  # of the largest
 
 
 class RunningDensity:
-    """The log density at each query of kernels whose centers pass by.
-
-    Args:
-        queries: Float64 array `(num_queries, num_features)`.
-        bandwidth: Standard deviation of the isotropic kernel, above 0.
-    """
+    """The log density at each query of isotropic kernels whose centers pass by."""
 
     def __init__(self, queries: FloatArray, bandwidth: float) -> None:
         self._queries = queries
@@ -49,7 +44,7 @@ class RunningDensity:
         self._largest[part] = largest
 
     def log_density(self) -> FloatArray:
-        """The log of the mean kernel so far, float64 `(num_queries,)`."""
+        """The log of the mean kernel so far at each query."""
         density: FloatArray = self._largest + np.log(self._total)
         density -= np.log(self._number)
         density -= self._queries.shape[1] / 2 * np.log(2 * np.pi * self._bandwidth**2)
@@ -59,10 +54,8 @@ class RunningDensity:
 class Whitening:
     """The linear map that gives data the unit covariance, and its log determinant.
 
-    Args:
-        rows: Float64 array `(num_rows, num_features)`, at least 2 rows.
-        smallest: Directions in which the variance is less count as having this one,
-            so that a collapsed generator has a density too.
+    Directions in which the variance is less than `smallest` count as having this one,
+    so that a collapsed generator has a density too.
     """
 
     def __init__(self, rows: FloatArray, smallest: float = 0.0) -> None:
@@ -81,20 +74,12 @@ class Whitening:
         self._axes = np.ascontiguousarray((axes / np.sqrt(variances)).T)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """Returns whitened rows, each computed by itself."""
+        """The whitened rows."""
         return row_products(rows - self._mean, self._axes)
 
 
 class KernelDensity:
     """Gaussian kernels with the covariance of the data and Scott's bandwidth.
-
-    Args:
-        rows: Float64 array `(num_rows, num_features)` of centers, at least 2.
-        smallest: See `Whitening`.
-
-    Attributes:
-        bandwidth: Scott's factor `num_rows ** (-1 / (num_features + 4))`.
-        whiten: The map after which kernels are isotropic.
 
     Source: Scott, "Multivariate Density Estimation", Wiley 1992.
     """
@@ -105,7 +90,7 @@ class KernelDensity:
         self._centers = self.whiten(rows)
 
     def log_density(self, rows: FloatArray) -> FloatArray:
-        """The log density at each row, float64 `(num_rows,)`."""
+        """The log density at each row."""
         running = RunningDensity(self.whiten(rows), self.bandwidth)
         density = running.see(self._centers).log_density()
         return density + self.whiten.log_determinant
@@ -122,16 +107,10 @@ def gaussian_log_density(
 
 
 def likelihood_bandwidth(rows: FloatArray, scale: float) -> float:
-    """The bandwidth under which each row is likeliest given the others.
+    """The isotropic bandwidth under which each row is likeliest given the others.
 
-    Args:
-        rows: Float64 array `(num_rows, num_features)`, at least 3.
-        scale: Typical standard deviation of a feature; the bandwidth is looked for
-            between a thousandth and three times of it. Repeated rows would otherwise
-            drive it to 0.
-
-    Returns:
-        The isotropic bandwidth of largest leave-one-out likelihood.
+    It is looked for between a thousandth and three times of `scale`, the typical
+    deviation of a feature: repeated rows would otherwise drive it to 0.
     """
     squares = cdist(rows, rows, "sqeuclidean")
     np.fill_diagonal(squares, np.inf)

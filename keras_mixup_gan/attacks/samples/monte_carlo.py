@@ -1,20 +1,17 @@
 """Monte-Carlo attacks (Hilprecht et al. 2019): samples in a ball, or their density."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from keras_mixup_gan.attacks.samples.feature_maps import FeatureMap, Features
+from keras_mixup_gan.attacks.samples.feature_maps import Features
 from keras_mixup_gan.attacks.samples.kernels import RunningDensity, likelihood_bandwidth
-from keras_mixup_gan.attacks.samples.nearest import Ball, Search
+from keras_mixup_gan.attacks.samples.nearest import Ball, Search, nearest_samples
 from keras_mixup_gan.attacks.samples.streaming import (
-    Chunk,
     FeaturedAttack,
-    Searching,
+    Watcher,
     generated_features,
-    show,
 )
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream
@@ -42,26 +39,6 @@ class _HilprechtAttack(FeaturedAttack):
         )
 
 
-@dataclass
-class _Nearest(Searching):
-    """The distance to the nearest sample."""
-
-    def scores(self) -> FloatArray:
-        return np.sqrt(self.search.squares[:, 0])
-
-
-@dataclass
-class _Summed(Searching):
-    """One of the sums over the samples within the ball, per sample seen."""
-
-    attack: "MonteCarlo"
-
-    def scores(self) -> FloatArray:
-        if self.search.ball is None:
-            raise ValueError(f"{self.attack.title} has no ball to count in.")
-        return self.attack._sums(self.search.ball) / self.search.num_seen
-
-
 class MonteCarlo(_HilprechtAttack):
     """The share of generated images that lie closer to the query than `eps`.
 
@@ -75,23 +52,20 @@ class MonteCarlo(_HilprechtAttack):
     only: the scores then depend on the company of a query, and `transductive` is True.
 
     Args:
-        num_samples: Number of generated images to look at.
+        num_samples, features: See `FeaturedAttack`. The paper takes 40 components of
+            MNIST.
         eps: `"median"` for the median distance to the nearest generated image, or a
             number in `(0, 100]`: that percentile of all distances (published: 1, .1
             and .01). The percentile is taken over the first 2,000 generated images.
         eps_from: Images that `eps` is set on: at most 1,000 drawn from the
             `"reference"`, or all `"queries"`.
-        features: `"pixels"`, a number of principal components of the reference (40 as
-            published for MNIST), or a function from images to features.
-
-    Raises:
-        ValueError: If an argument is none of these.
     """
 
     name = "monte_carlo"
     title = "Monte Carlo (share within eps)"
     paper = f"{_PAPER} (epsilon ball)."
     default_with: ClassVar[frozenset[str] | None] = frozenset()
+    _recorded = ("num_samples", "eps", "eps_from", "transductive")
 
     def __init__(
         self,
@@ -117,16 +91,8 @@ class MonteCarlo(_HilprechtAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The rule for the radius, the radius itself, and the distance."""
-        settings: dict[str, Any] = {
-            **super().settings,
-            "eps": self.eps,
-            "eps_from": self.eps_from,
-            "transductive": self.transductive,
-            "distance": f"L2 of {self._described}",
-        }
-        if self._radius is not None:
-            settings["radius"] = self._radius
-        return settings
+        settings = {**super().settings, "distance": f"L2 of {self._described}"}
+        return settings if self._radius is None else settings | {"radius": self._radius}
 
     def _fit(self, target: AttackTarget) -> None:
         self._radius = None
@@ -136,12 +102,14 @@ class MonteCarlo(_HilprechtAttack):
             self._radius = self._radius_on(target, images)
 
     def _radius_on(self, target: AttackTarget, images: FloatArray) -> float:
-        """The radius by the rule, set on these images."""
         features, number = self._map, self._num_watched(target)
         if isinstance(self.eps, str):
-            nearest = _Nearest(Search(features(images)), features)
-            show(target, [(nearest, number)])
-            radius = float(np.median(nearest.scores()))
+
+            def generated(start: int, stop: int) -> FloatArray:
+                return features(target.generate(start, stop))
+
+            nearest = nearest_samples(features(images), generated, number)
+            radius = float(np.median(nearest.distances))
         else:
             number = min(number, NUM_CALIBRATION_SAMPLES)
             samples = generated_features(target, number, features)
@@ -154,14 +122,15 @@ class MonteCarlo(_HilprechtAttack):
             )
         return radius
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Summed:
-        features, radius = self._map, self._radius
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
+        radius = self._radius
         if self.transductive or radius is None:
             radius = self._radius_on(target, images)
-        return _Summed(Search(features(images), radius=radius), features, self)
+        search = Search(self._map(images), radius=radius)
+        ball: Any = search.ball
+        return Watcher(search, self._map, lambda: self._sums(ball) / search.num_seen)
 
     def _sums(self, ball: Ball) -> FloatArray:
-        """The sum over the samples within that the score is the mean of."""
         return ball.counts.astype("float64")
 
 
@@ -196,20 +165,6 @@ class MonteCarloInverse(MonteCarlo):
         return ball.inverses
 
 
-@dataclass
-class _Density:
-    """Watches kernels go by."""
-
-    running: RunningDensity
-    features: FeatureMap
-
-    def see(self, chunk: Chunk) -> None:
-        self.running.see(chunk.features(self.features))
-
-    def scores(self) -> FloatArray:
-        return self.running.log_density()
-
-
 class ParzenWindow(_HilprechtAttack):
     """The log density of generated images at the query, by isotropic kernels.
 
@@ -219,8 +174,7 @@ class ParzenWindow(_HilprechtAttack):
 
     Args:
         num_samples: Number of generated images, at least 3.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        features: See `FeaturedAttack`.
     """
 
     name = "parzen_window"
@@ -234,10 +188,10 @@ class ParzenWindow(_HilprechtAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images, the features, and the bandwidth once fitted."""
-        settings = {**super().settings, "features": self._described}
-        if self._target is not None:
-            settings["bandwidth"] = self._bandwidth
-        return settings
+        return {**super().settings, "features": self._described}
+
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {**super()._found(target), "bandwidth": self._bandwidth}
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
@@ -254,6 +208,6 @@ class ParzenWindow(_HilprechtAttack):
         bandwidth = likelihood_bandwidth(samples, scale)
         self._bandwidth = bandwidth * (few / number) ** (1 / (samples.shape[1] + 4))
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Density:
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         running = RunningDensity(self._map(images), self._bandwidth)
-        return _Density(running, self._map)
+        return Watcher(running, self._map, running.log_density)

@@ -43,12 +43,9 @@ class NearestSamples:
 
 @dataclass(frozen=True)
 class Ball:
-    """What is known of the samples within a distance of each query.
-
-    A sample at distance `d` is within `radius` if `d < radius`, strictly.
+    """What is known of the samples at distances `d < radius`, strictly, of each query.
 
     Attributes:
-        radius: The distance.
         counts: Integer array `(num_queries,)`: number of samples within.
         logs: Float64 array `(num_queries,)`: sum of `-ln(d / radius)` over them.
         inverses: Float64 array `(num_queries,)`: sum of `radius / d` over them.
@@ -62,7 +59,7 @@ class Ball:
 
     @classmethod
     def empty(cls, radius: float, num_queries: int) -> Self:
-        """A ball around each query with no sample in it."""
+        """A ball with no sample in it."""
         check_positive(radius=radius)
         counts = np.zeros(num_queries, dtype="int64")
         return cls(float(radius), counts, np.zeros(num_queries), np.zeros(num_queries))
@@ -91,28 +88,9 @@ def nearest_samples(
 ) -> NearestSamples:
     """Finds the `k` nearest samples of each query in one pass over the samples.
 
-    The samples are seen chunk by chunk and never kept, so memory grows with the
-    chunk and not with their number. Time is close to that of the bare float32 matrix
-    product; samples that nearly all coincide (a collapsed generator) take longer,
-    because more of them must be checked in float64.
-
-    Args:
-        queries: Array `(num_queries, ...)`; all but the first axis are flattened.
-        samples: The samples, of the same shape as a query: one array, an iterable of
-            chunks `(any, ...)`, or a function `(start, stop) -> chunk`, called with
-            successive ranges.
-        num_samples: How many samples to look at; needed if `samples` is a function,
-            all of them by default otherwise.
-        k: Number of nearest samples to return.
-        chunk_size: Number of samples that a function is asked for at a time. It has
-            no influence on the result.
-
-    Returns:
-        Exact float64 distances and indices, the same for any chunks.
-
-    Raises:
-        ValueError: If shapes do not fit, values are not finite, or there are fewer
-            than `k` samples.
+    These are one array, an iterable of chunks, or a function `(start, stop) -> chunk`.
+    They are never kept, and the result is the same for any chunks. Samples that nearly
+    all coincide (a collapsed generator) take longer: more are checked in float64.
 
     Example:
     >>> queries, samples = np.array([[0.0], [2.0]]), np.array([[1.5], [0.5], [-1.0]])
@@ -133,22 +111,13 @@ def nearest_samples(
 
 
 class Search:
-    """The nearest samples so far, and the bound that newcomers must pass.
-
-    `nearest_samples` is one search over one stream; several searches can watch the
-    same stream if each is shown its chunks.
-
-    Args:
-        queries: Array `(num_queries, ...)`, floating point and finite.
-        k: Number of nearest samples to keep.
-        radius: Distance within which samples are counted, if any.
+    """The `k` nearest samples so far, and the bound that newcomers must pass.
 
     Attributes:
         squares: Float64 `(num_queries, k)`: squared distances, nearest first;
             infinite where fewer than `k` samples were seen.
         indices: Integers `(num_queries, k)`: their positions in the stream.
-        ball: The counts, if a radius was given.
-        num_seen: Number of samples seen.
+        ball: What lies within `radius`, if one was given.
     """
 
     def __init__(
@@ -174,7 +143,7 @@ class Search:
         )
 
     def see(self, chunk: ArrayLike) -> None:
-        """Takes in the next chunk of samples."""
+        """Takes in the next samples."""
         samples = _flat_rows(chunk, "samples", self.queries.shape[1])
         for start in range(0, len(samples), SAMPLE_BLOCK):
             self._see_block(samples[start : start + SAMPLE_BLOCK])
@@ -270,11 +239,8 @@ class Search:
 
 
 def _chunks(
-    samples: Samples,
-    num_samples: int | None,
-    chunk_size: int,
+    samples: Samples, num_samples: int | None, chunk_size: int
 ) -> Iterator[ArrayLike]:
-    """Yields the samples chunk by chunk, whatever they came as."""
     if callable(samples):
         if num_samples is None:
             raise ValueError(
@@ -302,7 +268,6 @@ def _chunks(
 
 
 def _flat_rows(values: ArrayLike, name: str, width: int | None = None) -> FloatArray:
-    """Flattens all but the first axis of a floating-point array."""
     array = np.asarray(values)
     if array.ndim < 2 or len(array) == 0:
         raise ValueError(
@@ -324,6 +289,5 @@ def _flat_rows(values: ArrayLike, name: str, width: int | None = None) -> FloatA
 
 
 def _square_norms(rows: FloatArray) -> FloatArray:
-    """Squared length of each row in float64."""
     norms: FloatArray = np.einsum("ij,ij->i", rows, rows, dtype="float64")
     return norms

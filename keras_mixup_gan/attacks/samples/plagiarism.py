@@ -1,6 +1,5 @@
 """Data Plagiarism Index (Ward et al. 2024): generated images among the nearest ones."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,26 +7,11 @@ import numpy as np
 from keras_mixup_gan.attacks.samples.density import SMALLEST_DISTANCE, nearest_distances
 from keras_mixup_gan.attacks.samples.feature_maps import Features
 from keras_mixup_gan.attacks.samples.nearest import Search
-from keras_mixup_gan.attacks.samples.streaming import FeaturedAttack, Searching
+from keras_mixup_gan.attacks.samples.streaming import FeaturedAttack, Watcher
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
-
-
-@dataclass
-class _Neighbors(Searching):
-    """Watches for the nearest samples; the nearest reference images are known."""
-
-    others: FloatArray
-
-    def scores(self) -> FloatArray:
-        generated = np.maximum(np.sqrt(self.search.squares), SMALLEST_DISTANCE)
-        k = generated.shape[1]
-        ratio = np.log(self.others).mean(axis=1) - np.log(generated).mean(axis=1)
-        # Shares are multiples of 1 / (2 k): the ratio orders equal ones only.
-        within = (1 + ratio / (1 + np.abs(ratio))) / (4 * k)
-        return generated_share(generated, self.others) + within
 
 
 class DPI(FeaturedAttack):
@@ -41,8 +25,7 @@ class DPI(FeaturedAttack):
     Args:
         num_samples: Number of generated images at most; at most as many as reference
             images are looked at, and the other way round.
-        features: `"pixels"`, a number of principal components of the reference, or a
-            function from images to features.
+        features: See `FeaturedAttack`.
         k: Number of nearest images; all that there are of either kind if these are
             fewer.
     """
@@ -55,6 +38,7 @@ class DPI(FeaturedAttack):
         "Data-Copying in Tabular Generative Models. 2024, arXiv:2406.13012."
     )
     default_with = frozenset()
+    _recorded = ("num_samples", "k")
 
     def __init__(
         self, num_samples: int = 20_000, features: Features = 40, k: int = 20
@@ -66,31 +50,34 @@ class DPI(FeaturedAttack):
     @property
     def settings(self) -> dict[str, Any]:
         """The number of images of either kind, the neighbors and the features."""
-        return {**super().settings, "k": self.k, "features": self._described}
+        return {**super().settings, "features": self._described}
 
     def _num_watched(self, target: AttackTarget) -> int:
         number = super()._num_watched(target)
         return min(number, len(self._reference(target, 2).images))
 
-    def _watch(self, target: AttackTarget, images: FloatArray) -> _Neighbors:
+    def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         features, number = self._map, self._num_watched(target)
         others = self._drawn_reference(target, number, 1, Stream.PLAGIARISM)
         queries = features(images)
         k = min(self.k, number)
-        distances = nearest_distances(queries, features(others), k)
-        return _Neighbors(Search(queries, k), features, distances)
+        known = nearest_distances(queries, features(others), k)
+        search = Search(queries, k)
+
+        def scores() -> FloatArray:
+            generated = np.maximum(np.sqrt(search.squares), SMALLEST_DISTANCE)
+            ratio = np.log(known).mean(axis=1) - np.log(generated).mean(axis=1)
+            # Shares are multiples of 1 / (2 k): the ratio orders equal ones only.
+            within = (1 + ratio / (1 + np.abs(ratio))) / (4 * k)
+            return generated_share(generated, known) + within
+
+        return Watcher(search, features, scores)
 
 
 def generated_share(generated: FloatArray, others: FloatArray) -> FloatArray:
     """The share of generated among the nearest k; equal distances count one half.
 
-    Args:
-        generated: Float64 array `(num_queries, k)` of distances to the nearest
-            generated images.
-        others: The same for reference images.
-
-    Returns:
-        Float64 array `(num_queries,)` in `[0, 1]`.
+    Both arrays are distances `(num_queries, k)` to the nearest of a kind.
     """
     k = generated.shape[1]
     counts = []

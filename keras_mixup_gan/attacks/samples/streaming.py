@@ -1,9 +1,9 @@
 """Attacks on a stream of generated images, and one pass that serves several of them."""
 
 import abc
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,20 +16,17 @@ from keras_mixup_gan.attacks.samples.feature_maps import (
     describe_features,
     fit_features,
 )
+from keras_mixup_gan.attacks.samples.kernels import RunningDensity
 from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK, Search
-from keras_mixup_gan.attacks.target import AttackTarget, check_scores
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.attacks.target import AttackTarget, Labels, check_scores
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_images, check_integer
 
 CACHE_BYTES = 2**28
 
 
 class Chunk:
-    """Some generated images, and their features once somebody asked for them.
-
-    Args:
-        images: The images, checked.
-    """
+    """Some generated images, and their features once somebody asked for them."""
 
     def __init__(self, images: FloatArray) -> None:
         self.images = images
@@ -43,20 +40,29 @@ class Chunk:
         return self._features[key]
 
     def first(self, number: int) -> "Chunk":
-        """The first so many images."""
+        """The first images."""
         if number >= len(self.images):
             return self
         return Chunk(self.images[:number])
 
 
-class Watcher(Protocol):
-    """What an attack keeps while generated images pass by."""
+@dataclass
+class Watcher:
+    """What an attack keeps while generated images pass by.
+
+    Attributes:
+        search: Takes in what is made of the images.
+        features: Makes it.
+        scores: The scores of the queries, after the last image.
+    """
+
+    search: Search | RunningDensity
+    features: FeatureMap
+    scores: Callable[[], FloatArray]
 
     def see(self, chunk: Chunk) -> None:
         """Takes in the next generated images."""
-
-    def scores(self) -> FloatArray:
-        """The scores of the queries, after the last image."""
+        self.search.see(chunk.features(self.features))
 
 
 class StreamedAttack(Attack):
@@ -71,17 +77,14 @@ class StreamedAttack(Attack):
     """
 
     chunk_size: int = SAMPLE_BLOCK
+    _recorded: ClassVar[tuple[str, ...]] = ("num_samples",)
 
     def __init__(self, num_samples: int = 20_000) -> None:
         check_integer(1, num_samples=num_samples)
         self.num_samples = num_samples
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number of images that are looked at."""
-        target = self._target
-        number = self.num_samples if target is None else self._num_watched(target)
-        return {"num_samples": number}
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"num_samples": self._num_watched(target)}
 
     def _num_watched(self, target: AttackTarget) -> int:
         """How many images of this target the attack looks at."""
@@ -91,25 +94,11 @@ class StreamedAttack(Attack):
     def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         """Prepares to score checked images."""
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         watcher = self._watch(target, images)
         show(target, [(watcher, self._num_watched(target))], self.chunk_size)
         return watcher.scores()
-
-
-@dataclass
-class Searching:
-    """Watches for the samples whose features are nearest."""
-
-    search: Search
-    features: FeatureMap
-
-    def see(self, chunk: Chunk) -> None:
-        """Takes in the next generated images."""
-        self.search.see(chunk.features(self.features))
 
 
 class FeaturedAttack(StreamedAttack):
@@ -124,14 +113,15 @@ class FeaturedAttack(StreamedAttack):
     _least_reference: ClassVar[int] = 2
     _map: FeatureMap  # from images to features, once the attack is fitted
 
-    def __init__(self, num_samples: int, features: Features) -> None:
+    def __init__(
+        self, num_samples: int = 20_000, features: Features = "pixels"
+    ) -> None:
         super().__init__(num_samples)
         check_features_choice(features)
         self.features = features
 
     @property
     def _described(self) -> str:
-        """What images are compared in, in words."""
         return describe_features(self.features, getattr(self, "_map", None))
 
     def _fit(self, target: AttackTarget) -> None:
@@ -219,9 +209,6 @@ def cached(sampler: Sampler, max_bytes: int = CACHE_BYTES) -> Sampler:
 
     Returns:
         A function of the same kind; what it returns is read-only.
-
-    Raises:
-        ValueError: If `max_bytes` is negative.
 
     Example:
     ```python

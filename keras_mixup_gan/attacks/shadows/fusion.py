@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_mixup_gan.attacks.shadows.lira import LiRA
 from keras_mixup_gan.attacks.shadows.store import Shadows
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, derived_seed, generator
-from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
+from keras_mixup_gan.typing import BoolArray, FloatArray
 from keras_mixup_gan.validation import check_choice, check_integer, check_positive
 
 
@@ -40,20 +40,19 @@ class ShadowFusion(LiRA):
         "with a logistic regression on their signals."
     )
     default_with = frozenset({"shadows"})
+    _recorded = (*LiRA._recorded, "regularization")
 
     def __init__(self, regularization: float = 1.0) -> None:
         super().__init__()
         check_positive(regularization=regularization)
         self.regularization = regularization
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The shadows, their signals, and what was learned from them."""
-        settings = {**super().settings, "regularization": self.regularization}
-        if self._target is not None:
-            settings["signal"] = sorted(self._shadows(self._target).statistics)
-            settings["weights"] = self._model.coef_[0].tolist()
-        return settings
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {
+            **super()._found(target),
+            "signal": sorted(self._shadows(target).statistics),
+            "weights": self._model.coef_[0].tolist(),
+        }
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
@@ -64,14 +63,10 @@ class ShadowFusion(LiRA):
         self._model = _logistic(self.regularization)
         self._model.fit((inputs - self._mean) / self._deviation, answers)
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         shadows = self._shadows(target)
-        records = shadows.records_of(images)
-        inside = shadows.inside[:, records]
-        self._check_counts(inside)
+        records, inside = self._records(shadows, images)
         rows = self._class_rows(target, labels, "images")
         columns = []
         for name, values in sorted(shadows.statistics.items()):
@@ -114,8 +109,8 @@ def fuse(
         Fused scores of the members and of the non-members, float64.
 
     Raises:
-        ValueError: If attacks or numbers of scores differ, there are fewer images
-            than folds on a side, or an argument is out of range.
+        ValueError: If attacks or numbers of scores differ, or there are fewer images
+            than folds on a side.
 
     Example:
     ```python
@@ -155,7 +150,6 @@ def fuse(
 def _learned(
     model: Any, known: FloatArray, answers: BoolArray, held: FloatArray
 ) -> FloatArray:
-    """Scores held-out rows by a model of the known ones, in units of the known ones."""
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     model.fit((known - mean) / deviation, answers)
@@ -184,7 +178,6 @@ def _boosting(regularization: float, seed: int) -> Any:
 def _columns(
     scores: Mapping[str, FloatArray], names: list[str], what: str, num_folds: int
 ) -> FloatArray:
-    """The scores of all attacks as columns."""
     if not names or sorted(scores) != names:
         raise ValueError(
             "Members and non-members must be scored by the same attacks, at least "
@@ -205,14 +198,9 @@ def _columns(
 
 
 def _lessons(shadows: Shadows) -> tuple[FloatArray, BoolArray]:
-    """Inputs and answers of every shadow, seen as the target of all the others."""
-    total = shadows.inside.sum(axis=0)
-    usable = np.stack(
-        [
-            (total - inside >= 1) & (len(shadows.inside) - 1 - (total - inside) >= 1)
-            for inside in shadows.inside
-        ]
-    )
+    """Inputs and answers of every shadow, as the target of all the others."""
+    others = shadows.inside.sum(axis=0) - shadows.inside
+    usable = (others >= 1) & (others <= shadows.num_shadows - 2)
     inputs = []
     for _, values in sorted(shadows.statistics.items()):
         middles = [
@@ -236,5 +224,4 @@ def _middle(values: FloatArray, inside: BoolArray) -> FloatArray:
     known = np.where(inside, values, 0).sum(axis=0) / np.maximum(counts, 1)
     others = len(inside) - counts
     unknown = np.where(inside, 0, values).sum(axis=0) / np.maximum(others, 1)
-    middle: FloatArray = (known + unknown) / 2
-    return middle
+    return np.asarray((known + unknown) / 2)

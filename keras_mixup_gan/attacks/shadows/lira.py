@@ -6,9 +6,8 @@ import numpy as np
 from scipy import stats
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.recipe import defense_of
 from keras_mixup_gan.attacks.shadows.store import PER_RECORD, Shadows
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.target import AttackTarget, Labels, defense_of
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice
 
@@ -58,6 +57,7 @@ class LiRA(Attack):
     default_with: ClassVar[frozenset[str] | None] = frozenset({"shadows"})
     signal: ClassVar[str] = "critic"
 
+    _recorded: ClassVar[tuple[str, ...]] = ("variance", "center", "signal")
     _least_inside: ClassVar[int] = 1
 
     def __init__(self, variance: str = "auto", center: str = "mean"):
@@ -66,22 +66,14 @@ class LiRA(Attack):
         self.variance = variance
         self.center = center
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The shadows, and whether they were trained with the target's defense."""
-        settings: dict[str, Any] = {
-            "variance": self.variance,
-            "center": self.center,
-            "signal": self.signal,
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        shadows = self._shadows(target)
+        return {
+            "num_shadows": shadows.num_shadows,
+            "adaptive": _same_defense(target, shadows),
         }
-        if self._target is not None:
-            shadows = self._shadows(self._target)
-            settings["num_shadows"] = shadows.num_shadows
-            settings["adaptive"] = _same_defense(self._target, shadows)
-        return settings
 
     def _fit(self, target: AttackTarget) -> None:
-        """Checks that the target is not among the shadows; measures their spread."""
         shadows = self._shadows(target)
         if self.signal not in shadows.statistics:
             raise ValueError(
@@ -96,15 +88,11 @@ class LiRA(Attack):
             for group, chosen in (("in", shadows.inside), ("out", ~shadows.inside))
         }
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         shadows = self._shadows(target)
-        records = shadows.records_of(images)
+        records, inside = self._records(shadows, images)
         values = shadows.statistics[self.signal][:, records]
-        inside = shadows.inside[:, records]
-        self._check_counts(inside)
         rows = self._class_rows(target, labels, "images")
         scores = shadows.signal_of(self.signal, target, images, rows)
         return self._compare(scores, values, inside)
@@ -116,8 +104,8 @@ class LiRA(Attack):
         counts = np.minimum(inside.sum(axis=0), (~inside).sum(axis=0))
         known = self._normal(values, inside, counts, "in")
         unknown = self._normal(values, ~inside, counts, "out")
-        ratio: FloatArray = stats.norm.logpdf(scores, *known)
-        return ratio - stats.norm.logpdf(scores, *unknown)
+        ratio = stats.norm.logpdf(scores, *known) - stats.norm.logpdf(scores, *unknown)
+        return np.asarray(ratio)
 
     def _normal(
         self, values: FloatArray, chosen: BoolArray, counts: IntArray, group: str
@@ -135,7 +123,12 @@ class LiRA(Attack):
         least = np.maximum(SMALLEST_SHARE * common, 1e-9 * np.maximum(1, np.abs(mean)))
         return mean, np.maximum(deviation, least)
 
-    def _check_counts(self, inside: BoolArray) -> None:
+    def _records(
+        self, shadows: Shadows, images: FloatArray
+    ) -> tuple[IntArray, BoolArray]:
+        """The record of each image, and which shadows saw it."""
+        records = shadows.records_of(images)
+        inside = shadows.inside[:, records]
         lacking = (inside.sum(axis=0) < self._least_inside) | inside.all(axis=0)
         if lacking.any():
             raise ValueError(
@@ -144,6 +137,7 @@ class LiRA(Attack):
                 "or none were trained on. Put these images into the pool of "
                 "`train_shadows`, or use the offline attack."
             )
+        return records, inside
 
     def _shadows(self, target: AttackTarget) -> Shadows:
         if not isinstance(target.shadows, Shadows):
@@ -159,12 +153,8 @@ class OfflineLiRA(LiRA):
 
     Rates the target's score by `ln Phi((t - mean) / deviation)` of the shadows that
     were not trained on the image. So it also works with shadows trained on other
-    images only, where `LiRA` cannot; it is weaker where both work.
-
-    Args:
-        variance: As for `LiRA`, but 32 shadows that did not see the image are enough
-            for a deviation of its own.
-        center: As for `LiRA`.
+    images only, where `LiRA` cannot; it is weaker where both work. For a deviation of
+    its own 32 shadows that did not see the image are enough.
 
     Example:
     ```python
@@ -185,19 +175,14 @@ class OfflineLiRA(LiRA):
     ) -> FloatArray:
         counts = (~inside).sum(axis=0)
         mean, deviation = self._normal(values, ~inside, counts, "out")
-        ratio: FloatArray = stats.norm.logcdf(scores, mean, deviation)
-        return ratio
+        return np.asarray(stats.norm.logcdf(scores, mean, deviation))
 
 
 class OffsetLiRA(LiRA):
     """A score less the middle between models that saw the image and others.
 
     `t - (mean_in + mean_out) / 2` needs no variances and is the steadiest form with
-    few shadows.
-
-    Args:
-        variance: Without influence.
-        center: As for `LiRA`.
+    few shadows. The `variance` has no influence.
     """
 
     name = "lira_offset"
@@ -216,10 +201,6 @@ class AdaptiveLiRA(LiRA):
     """`LiRA` that insists on shadows trained with the target's defense.
 
     An attack by undefended shadows understates what a defended model gives away.
-
-    Args:
-        variance: As for `LiRA`.
-        center: As for `LiRA`.
     """
 
     name = "lira_adaptive"
@@ -249,18 +230,7 @@ class AugmentedLiRA(LiRA):
     adaptive attack on such a model, as `AugmentedLOGAN` is without shadow models. The
     transforms are those of the shadow models; `settings` say whether the target was
     trained as they were. Carlini et al. fit a joint normal distribution to the scores
-    of the transforms instead.
-
-    Args:
-        variance: As for `LiRA`.
-        center: As for `LiRA`.
-
-    Example:
-    ```python
-    shadows = train_shadows(
-        model, pool, signals=["augmented"], folder="shadows", fit=fit
-    )
-    ```
+    of the transforms instead. It takes `train_shadows(..., signals=["augmented"])`.
     """
 
     name = "lira_augmented"
@@ -274,14 +244,7 @@ class AugmentedLiRA(LiRA):
 class BlackBoxLiRA(LiRA):
     """`LiRA` on the distance to the nearest generated image: samples alone suffice.
 
-    Args:
-        variance: As for `LiRA`.
-        center: As for `LiRA`.
-
-    Example:
-    ```python
-    shadows = train_shadows(model, pool, signals=["nearest"], folder="shadows", fit=fit)
-    ```
+    It takes `train_shadows(..., signals=["nearest"])`.
     """
 
     name = "lira_black_box"
@@ -312,11 +275,7 @@ def _centers(values: FloatArray, chosen: BoolArray, center: str) -> FloatArray:
 
 
 def _common_deviation(values: FloatArray, chosen: BoolArray, center: str) -> float:
-    """Standard deviation of all scores about the center of their image and group.
-
-    Each center costs a degree of freedom; images with fewer than two scores say
-    nothing.
-    """
+    """Deviation of all scores about their centers, each a degree of freedom less."""
     counts = chosen.sum(axis=0)
     chosen = chosen & (counts > 1)
     residuals = np.where(chosen, values - _centers(values, chosen, center), 0)
@@ -325,5 +284,4 @@ def _common_deviation(values: FloatArray, chosen: BoolArray, center: str) -> flo
 
 
 def _same_defense(target: AttackTarget, shadows: Shadows) -> bool:
-    """Whether shadows were trained with the defense that the target is known for."""
     return defense_of(target) == shadows.defense

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.recipe import training_of
-from keras_mixup_gan.attacks.target import AttackTarget, as_target
+from keras_mixup_gan.attacks.shadows.training import training_of
+from keras_mixup_gan.attacks.target import AttackTarget, Labels, as_target
 from keras_mixup_gan.randomness import Stream, derived_seed
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
@@ -44,6 +44,7 @@ class LocalLOGAN(Attack, by_name=False):
         "Against Generative Models. PoPETs 2019, arXiv:1705.07663 (black-box attack "
         "without auxiliary knowledge)."
     )
+    _recorded = ("num_samples", "recipe")
 
     def __init__(
         self,
@@ -52,16 +53,11 @@ class LocalLOGAN(Attack, by_name=False):
         num_samples: int = 10_000,
     ) -> None:
         check_integer(1, num_samples=num_samples)
-        self._train, self._recipe = training_of(model, fit)
+        self._train, self.recipe = training_of(model, fit)
         self.num_samples = num_samples
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The number of images, and how the local model was trained."""
-        number = self.num_samples
-        if self._target is not None:
-            number = self._target.num_available(number)
-        return {"num_samples": number, "recipe": self._recipe}
+    def _found(self, target: AttackTarget) -> dict[str, Any]:
+        return {"num_samples": target.num_available(self.num_samples)}
 
     def _fit(self, target: AttackTarget) -> None:
         images = target.generate(0, target.num_available(self.num_samples))
@@ -75,7 +71,5 @@ class LocalLOGAN(Attack, by_name=False):
             )
         self._local = local
 
-    def _score(
-        self, images: FloatArray, labels: FloatArray | IntArray | None
-    ) -> FloatArray:
+    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         return self._local.score(images, None)

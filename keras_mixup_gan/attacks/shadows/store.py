@@ -1,6 +1,5 @@
 """`Shadows`: statistics of models trained on known random halves, by image."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.storage import (
     DamagedFileError,
-    digest_arrays,
+    digest_bytes,
     digest_file,
     read_arrays,
     read_json,
@@ -78,7 +77,7 @@ class Shadows:
 
     @property
     def num_shadows(self) -> int:
-        """How many models were trained."""
+        """The number of models."""
         return len(self.inside)
 
     @property
@@ -95,13 +94,7 @@ class Shadows:
         )
 
     def records_of(self, images: FloatArray) -> IntArray:
-        """The record that each image is.
-
-        Args:
-            images: Float array `(num_images, height, width, channels)`.
-
-        Returns:
-            Integer array `(num_images,)`.
+        """The record that each image is, by number.
 
         Raises:
             ValueError: If an image is not among the records.
@@ -123,17 +116,7 @@ class Shadows:
         images: FloatArray,
         rows: FloatArray | None,
     ) -> FloatArray:
-        """A statistic of the target, just as it was taken of the shadows.
-
-        Args:
-            name: Name of a signal in `statistics`.
-            target: The model to compare with the shadows.
-            images: Checked images.
-            rows: Label rows of a conditional model, or None.
-
-        Returns:
-            Float64 array `(num_images,)`.
-        """
+        """A statistic of the target for each image, as it was taken of the shadows."""
         augment = (self.defense or {}).get("augment")
         target = replace(target, augment=augment)
         size = self.num_samples[name]
@@ -168,12 +151,6 @@ class Shadows:
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Shadows":
         """Reads what `train_shadows` left in a folder.
-
-        Args:
-            folder: The folder.
-
-        Returns:
-            The shadows.
 
         Raises:
             ValueError: If the folder holds none, or not all of them are trained.
@@ -212,10 +189,7 @@ class Shadows:
         )
 
     def load_models(self) -> list[Any]:
-        """Loads the models that `train_shadows(keep_models=True)` kept.
-
-        Returns:
-            The models, in the order of the shadows.
+        """The models that `train_shadows(keep_models=True)` kept, in their order.
 
         Raises:
             ValueError: If none were kept.
@@ -250,34 +224,21 @@ def signal(
 ) -> FloatArray:
     """One statistic of each image under one model, higher = more likely a member.
 
-    Args:
-        name: `"critic"`: the score of `CriticGap`. `"augmented"`: the same of a
-            discriminator whose scores are means over random transforms, those of the
-            target's augmentation. `"nearest"`: the score of `GANLeaks`.
-        target: The model.
-        images: Checked images.
-        rows: Label rows of a conditional model, or None.
-        num_samples: Number of generated images.
-        flips: Average over the image and its mirror image.
-
-    Returns:
-        Float64 array `(num_images,)`.
+    `"critic"` is the score of `CriticGap`, `"augmented"` the same by a discriminator
+    averaged over random transforms, and `"nearest"` the score of `GANLeaks`.
     """
     if name == "augmented":
         target = replace(target, discriminator=mean_scores(target, NUM_DRAWS))
     attack = GANLeaks(num_samples) if name == "nearest" else CriticGap(num_samples)
     attack.fit(target)
     views = [images, np.ascontiguousarray(images[:, :, ::-1])][: 1 + flips]
-    mean: FloatArray = np.mean([attack.score(view, rows) for view in views], axis=0)
-    return mean
+    return np.mean([attack.score(view, rows) for view in views], axis=0)
 
 
 def image_digests(images: FloatArray) -> list[str]:
     """SHA-256 of the values of each image; adding 0 makes -0.0 and 0.0 the same."""
     return [
-        hashlib.sha256(
-            np.ascontiguousarray(image + np.float32(0), "<f4").data
-        ).hexdigest()
+        digest_bytes(np.ascontiguousarray(image + np.float32(0), "<f4").tobytes())
         for image in images
     ]
 
@@ -314,12 +275,12 @@ def read_shadow(folder: Path, number: int) -> dict[str, Any] | None:
 
 
 def arrays_path(folder: Path, number: int) -> Path:
-    """Where the statistics of a shadow lie."""
+    """The file of a shadow's statistics."""
     return folder / f"shadow-{number:03d}.npz"
 
 
 def model_path(folder: Path, number: int) -> Path:
-    """Where the model of a shadow lies, if it was kept."""
+    """The file of a shadow's model, if it was kept."""
     return folder / f"shadow-{number:03d}.keras"
 
 
@@ -331,12 +292,4 @@ def draw_halves(num_shadows: int, num_records: int, seed: int) -> BoolArray:
     rng = generator(seed, Stream.SHADOW_HALVES)
     ranks = rng.random((num_shadows, num_records)).argsort(axis=0).argsort(axis=0)
     extra = rng.integers(2, size=num_records) if num_shadows % 2 else 0
-    inside: BoolArray = ranks < (num_shadows + extra) // 2
-    return inside
-
-
-def weights_digest(model: Any) -> str | None:
-    """SHA-256 of a model's weights, or None if it shows none."""
-    if not callable(getattr(model, "get_weights", None)):
-        return None
-    return digest_arrays(model.get_weights())
+    return np.asarray(ranks < (num_shadows + extra) // 2)

@@ -8,33 +8,40 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from keras_mixup_gan.attacks.shadows import store
-from keras_mixup_gan.attacks.shadows.recipe import Train, defense_of, training_of
 from keras_mixup_gan.attacks.shadows.store import SIGNALS, Shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_target,
     check_labels,
-    class_rows,
+    defense_of,
 )
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.parallel import run_jobs
 from keras_mixup_gan.randomness import Stream, sequence
 from keras_mixup_gan.storage import (
     digest_arrays,
-    digest_bytes,
     digest_file,
+    digest_json,
     make_folder,
+    weights_digest,
     write_arrays,
     write_file,
 )
-from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
-from keras_mixup_gan.validation import check_choice, check_images, check_integer
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_images,
+    check_integer,
+    class_rows,
+)
 from keras_mixup_gan.versions import RESULTS_VERSION
+
+Train: TypeAlias = Callable[[FloatArray, Any, int], Any]
 
 
 def train_shadows(
@@ -59,9 +66,8 @@ def train_shadows(
 
     Each record of the pool is in the training set of a shadow by a fair coin, balanced
     so that half of the shadows saw it; copies of an image share their coins. Every
-    shadow has weights, batches and coins from its own seed, and all are given the same
-    latents. The target's own weights are never among them: each shadow is trained
-    afresh, and one that equals the target is refused.
+    shadow is trained afresh, with weights and batches from a seed of its own, and all
+    are given the same latents. One that equals the target is refused.
 
     Each shadow is written at once when it is done; called again with the same
     arguments, training continues with the missing ones and the result is the same.
@@ -99,9 +105,6 @@ def train_shadows(
             this process TensorFlow may use more cores, which changes the rounding.
         progress: Called as `progress(num_done, num_shadows)`.
 
-    Returns:
-        The shadows, for `AttackTarget(shadows=...)`.
-
     Raises:
         ValueError: If an argument is not as described, the folder holds other shadows,
             a shadow equals the target, or no scheduler or no fit worker answers.
@@ -136,7 +139,7 @@ def train_shadows(
         "recipe": recipe,
     }
     folder = _open(Path(folder), manifest, pool)
-    job = _Job(train, pool, manifest, store.weights_digest(model))
+    job = _Job(train, pool, manifest, weights_digest(model))
     missing = [k for k in range(num_shadows) if store.read_shadow(folder, k) is None]
     done = num_shadows - len(missing)
     trained = run_jobs(job, missing, n_jobs=n_jobs, scheduler=scheduler)
@@ -149,38 +152,90 @@ def train_shadows(
     return Shadows.load(folder)
 
 
+@dataclass(frozen=True)
+class _Clone:
+    """Trains a fresh model with the settings of a given one, and its defense."""
+
+    kind: Any
+    config: dict[str, Any]
+    compile_config: dict[str, Any]
+    fit: dict[str, Any]
+
+    def __call__(self, images: FloatArray, labels: Any, seed: int) -> Any:
+        model = self.kind.from_config(_reseeded(self.config, seed))
+        model.compile_from_config(self.compile_config)
+        if getattr(model, "num_classes", None) is None:
+            labels = None
+        model.fit(images, labels, **{"verbose": 0, **self.fit})
+        return model
+
+
+def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
+    """The function that trains a model, and a text that identifies it."""
+    if all(callable(getattr(model, name, None)) for name in ("get_config", "fit")):
+        if not fit:
+            raise ValueError(
+                "`fit` is needed to train a model like another. Received: "
+                f"fit={fit!r}. Pass what that was trained with, e.g. "
+                "`fit={'epochs': 50}`."
+            )
+        clone = _Clone(
+            type(model), model.get_config(), model.get_compile_config(), dict(fit)
+        )
+        parts = [clone.config, clone.compile_config, clone.fit]
+        return clone, json.dumps(parts, sort_keys=True, default=repr)
+    if not callable(model):
+        raise ValueError(
+            "A model is trained like one with `get_config` and `fit`, or by a "
+            f"function `train(images, labels, seed)`. Received: model={model!r:.80}."
+        )
+    named = model if hasattr(model, "__qualname__") else type(model)
+    return model, f"{named.__module__}.{named.__qualname__}"
+
+
+def _reseeded(config: Any, seed: int) -> Any:
+    """A configuration with every seed in it replaced, wherever one is set."""
+    if isinstance(config, dict):
+        return {
+            key: seed
+            if key in ("seed", "noise_seed") and isinstance(value, int)
+            else _reseeded(value, seed)
+            for key, value in config.items()
+        }
+    if isinstance(config, list):
+        return [_reseeded(value, seed) for value in config]
+    return config
+
+
 class _Pool:
     """The records, which of them each shadow sees, and the images behind them."""
 
     def __init__(
         self, images: Any, labels: Any, queries: Any, num_shadows: int, seed: int
     ) -> None:
-        self.images = images = check_images(images, "images")
+        self.images = check_images(images, "images")
         self.labels = None
         if labels is not None:
             self.labels = check_labels(labels, len(self.images), "images")
-        places: dict[str, int] = {}
-        digests = store.image_digests(self.images)
-        self.record_of = np.array([places.setdefault(d, len(places)) for d in digests])
-        first = np.unique(self.record_of, return_index=True)[1]
-        coins = store.draw_halves(num_shadows, len(first), seed)
-        self.records = self.images[first]
-        self.record_labels = None if self.labels is None else self.labels[first]
+        every = self.images
         if queries is not None:
-            queries = check_images(queries, "queries", _shape_of(images))
             if self.labels is not None:
                 raise ValueError(
                     "`queries` are for models without classes. Received: labels too. "
                     "Put these images into the pool."
                 )
-            new: dict[str, int] = {}
-            for i, digest in enumerate(store.image_digests(queries)):
-                if digest not in places:
-                    new.setdefault(digest, i)
-            self.records = np.concatenate([self.records, queries[list(new.values())]])
-            coins = np.pad(coins, ((0, 0), (0, len(new))))
-            places.update({d: len(places) + i for i, d in enumerate(new)})
-        self.inside: BoolArray = coins
+            shape: Any = every.shape[1:]
+            every = np.concatenate([every, check_images(queries, "queries", shape)])
+        places: dict[str, int] = {}
+        digests = store.image_digests(every)
+        record_of = np.array([places.setdefault(d, len(places)) for d in digests])
+        first = np.unique(record_of, return_index=True)[1]
+        self.record_of = record_of[: len(self.images)]
+        num_inside = int(self.record_of.max()) + 1
+        coins = store.draw_halves(num_shadows, num_inside, seed)
+        self.inside = np.pad(coins, ((0, 0), (0, len(first) - num_inside)))
+        self.records = every[first]
+        self.record_labels = None if self.labels is None else self.labels[first]
         self.digests = list(places)
 
     def digest(self) -> str:
@@ -192,7 +247,6 @@ class _Pool:
         return digest.hexdigest()
 
     def half(self, number: int) -> tuple[FloatArray, Any]:
-        """The training set of a shadow."""
         chosen = self.inside[number][self.record_of]
         labels = None if self.labels is None else self.labels[chosen]
         return self.images[chosen], labels
@@ -211,7 +265,7 @@ class _Job:
         model = self.train(*self.pool.half(number), self._seed(number))
         target = as_target(model, self.manifest["seed"])
         answers = store.answer_probes(target)
-        identity = store.weights_digest(model) or digest_arrays([answers])
+        identity = weights_digest(model) or digest_arrays([answers])
         if identity == self.target_id:
             raise ValueError(
                 f"Shadow {number} equals the target, weight by weight. Expected a "
@@ -219,11 +273,18 @@ class _Job:
             )
         rows = None
         if target.num_classes is not None and self.pool.record_labels is not None:
-            rows = class_rows(self.pool.record_labels, target.num_classes)
-        arrays: dict[str, Any] = {
-            f"signal/{name}": self._signal(number, name, target, rows)
-            for name in self.manifest["num_samples"]
-        }
+            labels = self.pool.record_labels
+            rows = class_rows(labels, target.num_classes, len(labels))
+        arrays: dict[str, Any] = {}
+        records, flips = self.pool.records, self.manifest["flips"]
+        try:
+            for name, size in self.manifest["num_samples"].items():
+                signal = store.signal(name, target, records, rows, size, flips)
+                arrays[f"signal/{name}"] = signal
+        except ValueError as error:
+            raise ValueError(
+                f"Shadow {number} cannot be compared with others: {error}"
+            ) from error
         arrays |= {"inside": self.pool.inside[number], "probe_answers": answers}
         arrays["id"] = np.array(identity)
         arrays["defense"] = np.array(json.dumps(defense_of(target)))
@@ -231,25 +292,12 @@ class _Job:
             arrays["model"] = _saved(model)
         return arrays
 
-    def _signal(
-        self, number: int, name: str, target: AttackTarget, rows: FloatArray | None
-    ) -> FloatArray:
-        size = self.manifest["num_samples"][name]
-        records, flips = self.pool.records, self.manifest["flips"]
-        try:
-            return store.signal(name, target, records, rows, size, flips)
-        except ValueError as error:
-            raise ValueError(
-                f"Shadow {number} cannot be compared with others: {error}"
-            ) from error
-
     def _seed(self, number: int) -> int:
         stream = sequence(self.manifest["seed"], Stream.SHADOW_TRAINING, number)
         return int(stream.generate_state(1)[0] >> 1)
 
 
 def _saved(model: Any) -> bytes:
-    """A model as the content of a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shadow.keras"
         model.save(path)
@@ -266,13 +314,7 @@ def _keep(folder: Path, number: int, arrays: dict[str, Any]) -> None:
     write_arrays(store.arrays_path(folder, number), arrays)
 
 
-def _shape_of(images: FloatArray) -> tuple[int, int, int]:
-    height, width, channels = images.shape[1:]
-    return height, width, channels
-
-
 def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
-    """The number of generated images for each signal."""
     signals = [signals] if isinstance(signals, str) else list(signals)
     for name in (*signals, *given):
         check_choice(name, SIGNALS, "signals")
@@ -310,25 +352,9 @@ def with_shadows(
     scheduler: str | None,
     progress: Callable[[int, int], None] | None,
 ) -> AttackTarget:
-    """Grants access to shadow models, after training them where a number is given.
+    """Grants a target access to shadow models, trained here where a number is given.
 
-    Args:
-        target: The target.
-        model: The model that shadows are trained like.
-        split: Members and non-members, the pool of the shadows.
-        shadows: `Shadows`, the number to train, or None.
-        fit: Arguments of `model.fit` for the training.
-        folder: Where trained shadows are kept; by default nowhere.
-        scheduler: Address of a Dask scheduler whose workers train them, if any.
-        progress: Called as `progress(num_done, num_shadows)`.
-
-    Returns:
-        The target with its shadows.
-
-    Raises:
-        ValueError: If the number is too small, `fit` is missing, the model is not one
-            that can be trained, or the scheduler cannot be used.
-        ImportError: If `scheduler` is given and the `cluster` extra is not installed.
+    Without `folder` they are kept nowhere.
     """
     if scheduler is not None and not isinstance(shadows, int):
         raise ValueError(
@@ -343,13 +369,16 @@ def with_shadows(
     check_integer(2, shadows=shadows)
     parts = (split.members, split.non_members)
     labels = [part.labels for part in parts if part.labels is not None]
+    recipe = training_of(model, fit)[1]
+    content = [split.content_hash, shadows, recipe, target.seed, RESULTS_VERSION]
+    name = f"shadows-{digest_json(content)[:12]}"
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary if folder is None else folder)
         trained = train_shadows(
             model,
             np.concatenate([part.images for part in parts]),
             np.concatenate(labels) if labels else None,
-            folder=place / _folder_name(model, split, shadows, fit, target.seed),
+            folder=place / name,
             num_shadows=shadows,
             signals=store.default_signals(target.augment),
             fit=fit,
@@ -358,16 +387,3 @@ def with_shadows(
             progress=progress,
         )
     return replace(target, shadows=trained)
-
-
-def _folder_name(
-    model: Any,
-    split: MembershipSplit,
-    number: int,
-    fit: Mapping[str, Any] | None,
-    seed: int,
-) -> str:
-    """Tells the shadows of different audits apart that share a folder."""
-    _, recipe = training_of(model, fit)
-    content = json.dumps([split.content_hash, number, recipe, seed, RESULTS_VERSION])
-    return f"shadows-{digest_bytes(content.encode())[:12]}"

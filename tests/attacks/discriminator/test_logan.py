@@ -236,9 +236,9 @@ def test_conditional_models_need_labels():
         LOGAN().fit(target).score(MEMBERS)
     with pytest.raises(ValueError, match="needs the class labels of the reference"):
         MixupLOGAN().fit(target)
-    with pytest.raises(ValueError, match=r"must lie in 0 \.\.\. 2"):
+    with pytest.raises(ValueError, match=r"must lie in 0 to 2"):
         LOGAN().fit(target).score(MEMBERS, np.full(60, 3))
-    with pytest.raises(ValueError, match="3 columns"):
+    with pytest.raises(ValueError, match=r"rows of shape \(60, 3\)"):
         LOGAN().fit(target).score(MEMBERS, np.zeros((60, 4)))
 
 
@@ -356,7 +356,7 @@ def test_shadow_models_and_target_are_asked_about_the_same_transforms(tmp_path):
         lambda x, labels, seed: AugmentedGAN(x),
         pool,
         folder=tmp_path,
-        num_shadows=8,
+        num_shadows=4,
         signals=["critic", "augmented"],
         num_samples={"critic": 32, "augmented": 32},
     )
@@ -395,7 +395,8 @@ def test_an_audit_trains_shadow_models_that_know_the_transforms(tmp_path):
         model,
         images[:12],
         images[12:],
-        shadows=4,
+        attacks="lira_augmented",
+        shadows=2,
         shadow_fit={"batch_size": 4, "epochs": 1},
         folder=tmp_path,
         blind=False,
@@ -406,7 +407,8 @@ def test_an_audit_trains_shadow_models_that_know_the_transforms(tmp_path):
 def test_no_attack_knows_of_both_mixup_and_augmentation():
     model = AugmentedGAN(MEMBERS)
     model.mixup = defense()
-    report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, blind=False)
+    names = ["logan_mixup", "logan_augmented"]
+    report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, attacks=names, blind=False)
     assert report.ignored_defenses == ("both",)
 
 
@@ -420,7 +422,8 @@ def test_a_null_target_is_asked_about_the_same_transforms():
 def test_leaving_augmentation_out_of_account_is_warned_about():
     model = AugmentedGAN(MEMBERS)
     report = audit(model, MEMBERS, NON_MEMBERS, attacks="logan", blind=False)
-    assert any("add 'logan_augmented'" in warning for warning in report.warnings)
+    assert report.ignored_defenses == ("augment",)
+    assert any("add 'logan_augmented'" in str(warning) for warning in report.warnings)
 
 
 def test_kept_scores_are_not_used_for_another_policy(tmp_path):

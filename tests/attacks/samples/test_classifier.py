@@ -18,7 +18,7 @@ def test_two_shifted_gaussians_are_separated():
     target = AttackTarget.from_model(
         gaussians(400, 1.5, 1), reference=gaussians(400, 0, 2)
     )
-    attack = ClassifierLOGAN(num_folds=3).fit(target)
+    attack = ClassifierLOGAN(num_folds=2).fit(target)
     scores = [attack.score(gaussians(300, shift, 3)) for shift in (1.5, 0)]
     assert auc(*scores) > 0.9
     # Balanced training: the log odds are those of equally many of both kinds.
