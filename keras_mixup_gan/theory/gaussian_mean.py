@@ -4,6 +4,10 @@ Members are $n$ draws of $N(0, I_d)$ (whiten by the population's covariance othe
 the release is $\hat\mu = \frac1n \sum_i x_i + N(0, s^2 I)$. Mixing leaves the mean of
 many blends as it is, so it hides a record here only as far as few blends weigh the
 records unevenly.
+
+Everywhere `num_members` is $n$, at least 2, `dim` is $d$, at least 1, and
+`noise_stddev` is $s$, in units of a record's standard deviation. Arguments out of range
+raise a `ValueError`.
 """
 
 import numpy as np
@@ -32,18 +36,6 @@ def gaussian_mean_auc(num_members: int, dim: int, noise_stddev: float = 0.0) -> 
     (Gil-Pelaez, Biometrika 1951; Imhof, Biometrika 1961). For small $\rho$ it is near
     $\Phi(\sqrt{d / 2}\, \rho)$, the AUC of the inner product of record and release.
 
-    Args:
-        num_members: How many records the mean is taken of, at least 2.
-        dim: Number of coordinates of a record, at least 1.
-        noise_stddev: Standard deviation of the noise added to each coordinate of the
-            mean, in units of a record's, at least 0.
-
-    Returns:
-        The AUC, in `[.5, 1]`.
-
-    Raises:
-        ValueError: If an argument is out of range.
-
     Example:
         >>> round(gaussian_mean_auc(100, 50), 3)
         0.692
@@ -65,19 +57,8 @@ def gaussian_mean_divergence(
 ) -> float:
     r"""KL divergence between member and non-member, $-\frac d2 \ln(1 - \rho^2)$.
 
-    It is the mutual information of a member and the release, in nats, with $\rho$ as in
-    `gaussian_mean_auc`.
-
-    Args:
-        num_members: How many records the mean is taken of, at least 2.
-        dim: Number of coordinates of a record, at least 1.
-        noise_stddev: As in `gaussian_mean_auc`.
-
-    Returns:
-        The divergence of the member's law from the non-member's, in nats.
-
-    Raises:
-        ValueError: If an argument is out of range.
+    That of the member's law from the non-member's, and the mutual information of a
+    member and the release, in nats, with $\rho$ as in `gaussian_mean_auc`.
 
     Example:
         >>> round(gaussian_mean_divergence(100, 50), 4)
@@ -99,8 +80,8 @@ def mixed_mean_auc(
 ) -> MonteCarloAUC:
     r"""The likelihood-ratio attack on the mean of blends instead of records.
 
-    Each blend is $\lambda x_i + (1 - \lambda) x_j$ of two distinct members chosen at
-    random, $\lambda \sim \mathrm{Beta}(\alpha, \alpha)$. The release
+    Each of `num_blends` blends is $\lambda x_i + (1 - \lambda) x_j$ of two distinct
+    members chosen at random, $\lambda \sim \mathrm{Beta}(\alpha, \alpha)$. The release
     $\sum_i c_i x_i + N(0, s^2 I)$ is Gaussian given the weights $c$, which the attacker
     does not know: the ratio averages both likelihoods over 2,000 draws of them,
 
@@ -110,22 +91,8 @@ def mixed_mean_auc(
     With many blends all weights approach $1 / n$, and the AUC that of
     `gaussian_mean_auc`: there mixup does not help.
 
-    Source: Neyman-Pearson; simulated, one release for each score.
-
-    Args:
-        num_members: How many records are blended, at least 2.
-        dim: Number of coordinates of a record, at least 1.
-        alpha: Concentration of the Beta weights, above 0.
-        num_blends: How many blends the mean is taken of, at least 1.
-        noise_stddev: As in `gaussian_mean_auc`.
-        num_trials: Releases simulated under either hypothesis, at least 2.
-        seed: Integer seed of the simulation.
-
-    Returns:
-        `MonteCarloAUC(value, standard_error)`.
-
-    Raises:
-        ValueError: If an argument is out of range.
+    Source: Neyman-Pearson; simulated, `num_trials` releases (at least 2) under either
+    hypothesis, one for each score.
 
     Example:
         >>> few, many = (mixed_mean_auc(20, 40, 1.0, m) for m in (5, 200))

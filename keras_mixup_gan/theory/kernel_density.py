@@ -11,6 +11,8 @@ the exact density does better; no AUC given here is a guarantee.
 In low dimension blends with weights near one half fill the space between the members
 and hide them. In high dimension a pair's segment stays far from every other record,
 while its ends still mark the members: mixing then hides nothing.
+
+Arguments out of range raise a `ValueError`, as do arrays that are not finite matrices.
 """
 
 import numpy as np
@@ -34,14 +36,10 @@ def blended_centers(
         members: Array `(num_members, dim)` of at least two records.
         alpha: Concentration of the weights' law `Beta(alpha, alpha)`, above 0.
         num_blends: Number of draws, at least 1.
-        seed: Integer seed.
+        seed: Seed of the draws.
 
     Returns:
         Array `(num_blends, dim)`.
-
-    Raises:
-        ValueError: If `members` is not a matrix of at least two rows, or another
-            argument is out of range.
 
     Example:
         >>> blended_centers(np.eye(3), 1.0, 10).sum(axis=1).round(6).min()
@@ -72,10 +70,6 @@ def kernel_log_density(
 
     Returns:
         Float64 array `(num_queries,)`.
-
-    Raises:
-        ValueError: If an array is not a matrix, the two differ in width, or
-            `bandwidth` is not positive.
 
     Example:
         >>> kernel_log_density(np.zeros((1, 2)), np.zeros((5, 2)), 1.0).round(3)
@@ -122,13 +116,10 @@ def kernel_density_auc(
             generator that was fitted to the members themselves.
         num_blends: Draws by which the law of blends is represented, at least 1.
         num_releases: Number of training sets, at least 2.
-        seed: Integer seed of the simulation.
+        seed: Seed of the simulation.
 
     Returns:
-        `MonteCarloAUC(value, standard_error)`; the error is that over releases.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        The AUC; its error is that over releases.
 
     Example:
         >>> raw, mixed = (kernel_density_auc(100, 2, 0.2, a) for a in (None, 4.0))

@@ -6,6 +6,10 @@ so releasing it is releasing $\bar x$ and the scatter $W = \sum_i (x_i - \bar x)
 times a known factor (`blend_moments`): an attacker divides that factor out, and the
 likelihood-ratio attack loses nothing. Mixing costs such a generator its covariance and
 buys it no privacy.
+
+Everywhere `num_members` is $n$, at least 2, `dim` is $d$, at least 1, and `alpha` is
+the concentration of the Beta weights, above 0. Arguments out of range raise a
+`ValueError`.
 """
 
 import numpy as np
@@ -28,15 +32,11 @@ def covariance_factor(alpha: float, num_members: int | None = None) -> float:
     Source: moments of the Beta law; the mean is not changed.
 
     Args:
-        alpha: Concentration of the weights, above 0.
-        num_members: Size of the set that is blended, at least 2; `None` for infinite.
+        alpha: Concentration of the weights.
+        num_members: Size of the set that is blended; `None` for infinite.
 
     Returns:
-        Covariance of all blends over that of the members (both divided by their
-        number), in `[0, 1]`.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        Covariance of all blends over that of the members, both divided by their number.
 
     Example:
         >>> round(covariance_factor(1.0), 4), round(covariance_factor(4.0), 4)
@@ -60,14 +60,10 @@ def blend_moments(
 
     Args:
         members: Array `(num_members, dim)` of at least two records.
-        alpha: Concentration of the Beta weights, above 0; `None` without mixup.
+        alpha: Concentration of the weights; `None` without mixup.
 
     Returns:
         Arrays `(dim,)` and `(dim, dim)`.
-
-    Raises:
-        ValueError: If `members` is not a finite matrix of at least two rows, or
-            `alpha` is not positive.
 
     Example:
         >>> mean, covariance = blend_moments(np.array([[0.0], [2.0], [4.0]]), 1.0)
@@ -113,15 +109,12 @@ def linear_generator_log_ratio(
         mean: Array `(dim,)`: the generator's mean `b`.
         covariance: Array `(dim, dim)`: the generator's covariance `A A^T`, regular.
         num_members: Size of the training set, at least `dim + 2`.
-        alpha: Concentration of the Beta weights that the generator was trained with,
-            which the attacker knows; `None` without mixup.
+        alpha: Concentration of the weights that the generator was trained with, which
+            the attacker knows; `None` without mixup.
 
     Returns:
         Float64 array `(num_queries,)`; minus infinity where a record cannot be one of
         that many members with these statistics.
-
-    Raises:
-        ValueError: If an argument is out of range, or the covariance singular.
 
     Example:
         >>> members = np.random.default_rng(0).normal(size=(8, 2))
@@ -164,16 +157,10 @@ def linear_generator_auc(
     that the release determines and that a fresh record meets with probability zero.
 
     Args:
-        num_members: Size of the training set, at least 2.
-        dim: Number of coordinates of a record, at least 1.
+        num_members: Size of the training set.
+        dim: Number of coordinates of a record.
         num_trials: Releases simulated under either hypothesis, at least 2.
-        seed: Integer seed of the simulation.
-
-    Returns:
-        `MonteCarloAUC(value, standard_error)`.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        seed: Seed of the simulation.
 
     Example:
         >>> round(linear_generator_auc(30, 10, num_trials=1000).value, 1)
@@ -211,17 +198,9 @@ def linear_generator_divergence(num_members: int, dim: int) -> float:
     - \frac12 \sum_{i=1}^d \psi\left(\tfrac{n-i}2\right) + \frac{n-d-3}2 \left[
     \psi\left(\tfrac{n-d-1}2\right) - \psi\left(\tfrac{n-1}2\right)\right].$$
 
+    It is infinite up to `dim + 1` members.
+
     Source: moments of the Wishart and Beta laws, $\psi$ the digamma function.
-
-    Args:
-        num_members: Size of the training set, at least 2.
-        dim: Number of coordinates of a record, at least 1.
-
-    Returns:
-        The divergence; infinite up to `dim + 1` members.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         >>> round(linear_generator_divergence(100, 5), 3)
