@@ -49,11 +49,7 @@ class Advantage:
 class HeldOutStrongest:
     """The strongest attack, chosen on one half of the queries, judged on the other.
 
-    Attributes:
-        name: Key of the chosen attack.
-        auc: Its AUC on the half that it was not chosen on.
-        interval: DeLong interval of `auc`.
-        operating_point: True-positive rate at 1 % false positives on that half.
+    Its AUC with DeLong's interval and its operating point are of the other half.
     """
 
     name: str

@@ -32,15 +32,7 @@ NUM_DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over seeds.
-
-    Attributes:
-        mean: The mean.
-        interval: Student's t interval, `None` with a single seed.
-        low: The smallest value.
-        high: The largest.
-        num_seeds: Number of values.
-    """
+    """A mean over seeds with Student's t interval (`None` for one), and the range."""
 
     mean: float
     interval: tuple[float, float] | None
@@ -54,12 +46,10 @@ class Difference:
     """A mean difference over seeds, undefended minus defended: above 0, less leaks.
 
     Attributes:
-        mean: The mean.
         t_interval: Student's t interval, `None` with a single seed.
         bootstrap_interval: Percentiles of the hierarchical bootstrap.
         interval: From the lower of the lower ends to the higher of the upper ends.
         p_value: Two-sided p-value of Student's t, `None` with a single seed.
-        num_seeds: Number of seeds.
     """
 
     mean: float
@@ -95,14 +85,8 @@ def paired_difference(
 ) -> Difference:
     """The mean of a difference over seeds with its 95 % intervals.
 
-    Args:
-        values: The difference of each seed, in any order, at least one.
-        standard_errors: Of each, from the queries alone.
-        num_draws: Number of bootstrap draws, at least 100.
-        seed: Seed of the draws.
-
-    Raises:
-        ValueError: If there are no values, or not as many standard errors.
+    `values` are the differences of the seeds, in any order; `standard_errors` are those
+    of the queries alone. The bootstrap makes at least 100 draws.
     """
     check_integer(100, num_draws=num_draws)
     if len(values) == 0 or len(values) != len(standard_errors):

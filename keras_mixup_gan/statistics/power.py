@@ -30,10 +30,8 @@ class SetResult:
     Attributes:
         size: Number of images of a set.
         num_member_sets: Number of disjoint sets that the members were split into.
-        num_non_member_sets: The same for the non-members.
         success: Probability that a set of members scores above a set of non-members,
             ties counted one half.
-        interval: Confidence interval of `success`.
     """
 
     size: int
