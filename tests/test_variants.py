@@ -153,6 +153,19 @@ def test_a_data_set_and_its_features(monkeypatch):
     np.testing.assert_allclose(extractor(images), stripes[:, :, 0, 0])
 
 
+def test_a_metric(monkeypatch):
+    def spread(real, generated):
+        return float(generated.std() / real.std())
+
+    monkeypatch.setitem(metrics.MEASURES, "spread", spread)
+    real, generated = random_images(8), random_images(8, seed=1) / 2
+    extractor = metrics.pixel_features(SHAPE)
+    figures = metrics.quality(generated, real, extractor)
+    assert [figure.name for figure in figures] == ["FID", "KID", "spread"]
+    assert figures[-1].value == spread(extractor(real), extractor(generated))
+    assert figures[-1].label == "pixels-8x8x1, 8 vs 8"
+
+
 @pytest.mark.parametrize("source", data.SOURCES.values(), ids=lambda one: one.name)
 def test_the_features_of_a_data_set_suit_it(source):
     assert source.extractor in (None, *metrics.EXTRACTORS)

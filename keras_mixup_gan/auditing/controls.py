@@ -32,11 +32,9 @@ class BlindBaseline:
     """How well a classifier distinguishes members and non-members without any model.
 
     Attributes:
-        auc: Area under the ROC curve of a classifier on pixels alone; .5 if the two
-            sets were drawn alike.
-        interval: Confidence interval of `auc`.
-        num_members: Number of members.
-        num_non_members: Number of non-members.
+        auc: Area under the ROC curve of a classifier on pixels alone; .5 or, by chance,
+            below it if the two sets were drawn alike.
+        interval: DeLong's interval of `auc`.
     """
 
     auc: float
@@ -57,13 +55,7 @@ class NullTarget:
     There every attack must be at chance. One that is not distinguishes the two sets by
     something other than a leak, and then also on the audited model.
 
-    As a string it is a sentence.
-
-    Attributes:
-        model: What was attacked.
-        attacks: The results, in the order in which attacks ran.
-        num_members: Number of members queried.
-        num_non_members: Number of non-members queried.
+    As a string it is a sentence. The attacks are in the order in which they ran.
     """
 
     model: str
@@ -116,9 +108,7 @@ def as_null_target(
 ) -> AttackTarget:
     """A model, in any form that an audit takes, known to the attacker as the target is.
 
-    Raises:
-        ValueError: If it makes other images than the target, or has the weights of the
-            target, by the hash of those if there are any.
+    `model_hash` is that of the target's weights, which the model must not have.
     """
     null = model
     if not isinstance(model, AttackTarget):
@@ -165,12 +155,8 @@ def blind_baseline(
         seed: Seed of the folds and of the networks.
         confidence: Coverage of the interval.
 
-    Returns:
-        The area under the ROC curve and DeLong's interval of it. An area below .5 is
-        chance too.
-
     Raises:
-        ValueError: If images are not as described, or fewer than 10 of a kind.
+        ValueError: If images are not as described.
 
     Source: the blind attacks of Das, Zhang and Tramèr, "Blind Baselines Beat
     Membership Inference Attacks for Foundation Models", 2024, arXiv:2406.16201.
@@ -214,12 +200,8 @@ def _cross_fitted(
 ) -> FloatArray:
     """Log odds of the images that are scored, by a network that never saw them."""
     rng = generator(seed, Stream.BLIND_BASELINE)
-    used = np.concatenate(
-        [
-            _balanced(rng, classes, ~scored & ~stops),
-            _balanced(rng, classes, stops & ~scored),
-        ]
-    )
+    fitted = _balanced(rng, classes, ~scored & ~stops)
+    used = np.concatenate([fitted, _balanced(rng, classes, stops)])
     components = PrincipalComponents(pixels(images[used]), NUM_COMPONENTS)
     rows = components(images)
     rows -= rows[used].mean(axis=0)

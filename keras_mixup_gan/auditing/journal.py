@@ -99,11 +99,7 @@ class Journal:
 
 
 def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:
-    """SHA-256 of what a target generates, all if finitely many, and scores probes.
-
-    Raises:
-        ValueError: If the target does not do the same twice.
-    """
+    """SHA-256 of what a target generates, all if finitely many, and scores probes."""
     if _behavior(target, probes) != (digest := _behavior(target, probes)):
         raise ValueError(
             "An audit that is kept in a folder needs a model that does the same at "
@@ -115,29 +111,31 @@ def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:
 
 def _behavior(target: AttackTarget, probes: FloatArray) -> str:
     outputs: list[Any] = []
-    num_classes = target.num_classes
+
+    def labels(number: int) -> FloatArray | None:
+        if (num_classes := target.num_classes) is None:
+            return None
+        return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
+
     if target.sampler is not None:
         outputs.append(target.sampler(0, target.num_samples or _NUM_PROBES))
     if target.discriminator is not None:
-        outputs.append(target.discriminator(probes, _rows(len(probes), num_classes)))
+        outputs.append(target.discriminator(probes, labels(len(probes))))
     if target.queries is not None and target.latent_dim is not None:
         shape = (4, target.latent_dim)
         latents = np.random.default_rng(0).standard_normal(shape, dtype="float32")
-        outputs.append(target.queries(latents, _rows(4, num_classes)))
+        outputs.append(target.queries(latents, labels(4)))
     return storage.digest_arrays(outputs)
-
-
-def _rows(number: int, num_classes: int | None) -> FloatArray | None:
-    """Labels for the probes of a conditional model: one class after the other."""
-    if num_classes is None:
-        return None
-    return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
 
 
 def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, Any]:
     """What else the scores of every attack on a target depend on."""
     labels = None if target.reference is None else target.reference.labels
-    shadows = target.shadows
+    shadows, trained = target.shadows, None
+    if shadows is not None:
+        arrays = [*shadows.statistics.values(), shadows.inside]
+        trained = [storage.digest_arrays(arrays), *shadows.ids]
+    others = [behavior_digest(other, probes) for other in target.reference_models]
     return {
         "seed": target.seed,
         "access": sorted(target.access),
@@ -145,15 +143,8 @@ def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, An
         "mixup": known_settings(target.mixup),
         "augment": target.augment,
         "reference_labels": None if labels is None else storage.digest_arrays([labels]),
-        "reference_models": [
-            behavior_digest(other, probes) for other in target.reference_models
-        ],
-        "shadows": None
-        if shadows is None
-        else [
-            storage.digest_arrays([*shadows.statistics.values(), shadows.inside]),
-            *shadows.ids,
-        ],
+        "reference_models": others,
+        "shadows": trained,
     }
 
 
@@ -169,8 +160,8 @@ def known_settings(mixup: Any) -> dict[str, Any] | None:
 def _features_digest(attack: Attack, probes: FloatArray) -> str | None:
     """SHA-256 of what an attack's own feature functions make of the probes.
 
-    Names do not distinguish functions: two lambdas have the same one. `None` where
-    there is no such function, or where one fails, as it then does in the attack too.
+    Names do not distinguish functions: two lambdas have the same one. A function that
+    fails here does so in the attack too.
     """
     parts = (attack, getattr(attack, "attack", None))
     functions = [getattr(part, "features", None) for part in parts]

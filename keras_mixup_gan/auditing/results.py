@@ -51,16 +51,13 @@ class AttackEntry:
     """An attack of a report; of this class itself if it was skipped or failed.
 
     Attributes:
-        name: Key of the attack in the report.
-        title: Name to show.
+        name: Key of the attack in the report; `title` is what pages show.
         requires: Names of the accesses that the attack needs.
-        paper: Where the attack comes from.
         settings: The settings that the scores depend on.
         status: `"done"`, for which see `AttackResult`; `"skipped"` where the target
             does not grant an access; `"failed"` where the attack raised an error.
         reason: Why the attack was skipped or failed.
         seconds: Time it took to fit and score.
-        auc: `None` without scores, as are `auc_interval` and `operating_point`.
     """
 
     name: str
@@ -122,8 +119,6 @@ class AttackResult(AttackEntry):
         operating_point: True-positive rate at 1 % false positives.
         other_points: The same at 10 % and at .1 %, the latter only where there are
             non-members enough.
-        advantage: Advantage and balanced accuracy at thresholds chosen on other
-            queries.
         num_queries: What the attack asked of the model: `"samples"` is the number of
             generated images, `"discriminator"` the number of images it scored,
             `"queries"` that of chosen latents.
@@ -179,17 +174,12 @@ class AuditReport:
     `keras_mixup_gan.reports.save_audit` writes a page or keeps the raw scores.
 
     Attributes:
-        model: What was attacked.
         attacks: Results, most threatening first, then skipped and failed attacks.
-        num_members: Number of members queried.
-        num_non_members: Number of non-members queried.
         num_reference: Number of reference images the attacker had.
-        image_shape: `(height, width, channels)` of the images.
         access: What the attacker could touch.
         mixup: Settings of the mixup that the attacker knew of, if any.
         ignored_defenses: Defenses that the attacker knew of and that no attack which
             ran takes into account, of `"mixup"`, `"augment"` and `"both"`.
-        seed: Seed of the attacks.
         split_hash: SHA-256 over members, non-members and reference.
         model_hash: SHA-256 that the model is recognized by, where it has one.
         duplicates: Number of images of each part that repeat another of that part;
@@ -201,7 +191,6 @@ class AuditReport:
         null_target: What the same attacks find on a model that saw neither members nor
             non-members, if one was given.
         member_images: The images of the members, for pages that show them.
-        versions: Versions of the software that produced the numbers.
     """
 
     model: str
@@ -263,7 +252,7 @@ class AuditReport:
     @cached_property
     def warnings(self) -> tuple[Caution, ...]:
         """What weakens the conclusions; each is a sentence as a string."""
-        return verdict.cautions(self)
+        return tuple(verdict.cautions(self))
 
     @property
     def caveats(self) -> tuple[str, ...]:

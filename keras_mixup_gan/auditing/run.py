@@ -2,14 +2,13 @@
 
 import copy
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import ATTACKS, Attack, default_attacks
+from keras_mixup_gan.attacks.base import Attack, default_attacks
 from keras_mixup_gan.attacks.shadows.training import with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
@@ -21,10 +20,14 @@ from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
 from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, AuditReport
-from keras_mixup_gan.auditing.scoring import ShuffledQueries, score_attacks
+from keras_mixup_gan.auditing.scoring import (
+    ShuffledQueries,
+    check_number,
+    choose_attacks,
+    score_attacks,
+)
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.storage import weights_digest
-from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -96,10 +99,8 @@ def audit(
         except where a function draws images that no seed reaches.
 
     Raises:
-        ValueError: If images are not as described, are fewer than 2 a side, occur in
-            more than one part, an attack is unknown, `folder` cannot be used, `folder`
-            is given and the model does not do the same at every call, `scheduler`
-            cannot be used, or `null_target` is the model itself.
+        ValueError: If an argument is not as described, images occur in more than one
+            part, or `folder` is given and the model does not do the same at every call.
         ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Example:
@@ -121,7 +122,7 @@ def audit(
             "own_shadows": isinstance(shadows, int),
         }
         attacks = default_attacks([name for name, known in given.items() if known])
-    chosen = _choose(attacks)
+    chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
     null = null_target
@@ -200,11 +201,7 @@ def _prepare(
         None if known is None else (known.images, _integer_labels(known.labels)),
     )
     for name, part in split.parts().items():
-        if len(part.images) < 2:
-            raise ValueError(
-                f"`{name}` must hold at least 2 images, better 1,000. Received: "
-                f"{len(part.images)}. An audit of fewer says nothing."
-            )
+        check_number(name, part.images)
         if part.images.shape[1:] != target.image_shape:
             raise ValueError(
                 f"`{name}` must hold images of the model's shape {target.image_shape}. "
@@ -220,31 +217,6 @@ def _prepare(
 
 def _integer_labels(labels: Any) -> Any:
     return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
-
-
-def _choose(
-    attacks: str | Attack | Iterable[str | Attack],
-) -> list[tuple[str, Attack]]:
-    """Attacks by distinct names, in the order asked for."""
-    if isinstance(attacks, str | Attack):
-        attacks = [attacks]
-    chosen: list[tuple[str, Attack]] = []
-    counts: Counter[str] = Counter()
-    for attack in attacks:
-        if not isinstance(attack, Attack):
-            check_choice(attack, ATTACKS, "attacks")
-            attack = ATTACKS[attack]()
-        counts[attack.name] += 1
-        number = counts[attack.name]
-        chosen.append(
-            (attack.name if number == 1 else f"{attack.name}_{number}", attack)
-        )
-    if not chosen:
-        raise ValueError(
-            "`attacks` must name at least one attack. Expected 'default' or some of "
-            f"{', '.join(map(repr, ATTACKS))}. Received: an empty list."
-        )
-    return chosen
 
 
 def _attack(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import ATTACKS, Attack
 from keras_mixup_gan.attacks.samples.streaming import cached
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.journal import Journal
@@ -22,6 +22,7 @@ from keras_mixup_gan.auditing.results import (
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import check_choice
 
 _logger = logging.getLogger(__name__)
 _ACCESSES = {
@@ -33,6 +34,39 @@ _ACCESSES = {
     "shadows": "shadow models (none were given)",
     "reference_models": "reference models (none were given)",
 }
+
+
+def check_number(name: str, images: FloatArray) -> None:
+    """Raises a `ValueError` unless a part holds images enough for its statistics."""
+    if len(images) < 2:
+        raise ValueError(
+            f"`{name}` must hold at least 2 images, better 1,000. Received: "
+            f"{len(images)}. An audit of fewer says nothing."
+        )
+
+
+def choose_attacks(
+    attacks: str | Attack | Iterable[str | Attack],
+) -> list[tuple[str, Attack]]:
+    """Attacks in the order asked for, those of a name that was there by a number."""
+    if isinstance(attacks, str | Attack):
+        attacks = [attacks]
+    chosen: list[tuple[str, Attack]] = []
+    counts: Counter[str] = Counter()
+    for attack in attacks:
+        if not isinstance(attack, Attack):
+            check_choice(attack, ATTACKS, "attacks")
+            attack = ATTACKS[attack]()
+        counts[attack.name] += 1
+        number = counts[attack.name]
+        name = attack.name if number == 1 else f"{attack.name}_{number}"
+        chosen.append((name, attack))
+    if not chosen:
+        raise ValueError(
+            "`attacks` must name at least one attack. Expected some of "
+            f"{', '.join(map(repr, ATTACKS))}. Received: an empty list."
+        )
+    return chosen
 
 
 class ShuffledQueries:

@@ -113,6 +113,13 @@ class Concern(Enum):
     FEW_SHADOWS = "{shadows}"
 
 
+_IGNORED = {
+    "mixup": Concern.MIXUP_IGNORED,
+    "augment": Concern.AUGMENTATION_IGNORED,
+    "both": Concern.COMBINATION_IGNORED,
+}
+
+
 @dataclass(frozen=True)
 class Caution:
     """A concern with its figures; as a string one or two sentences."""
@@ -218,49 +225,42 @@ def judge(
     )
 
 
-def cautions(report: AuditReport) -> tuple[Caution, ...]:
+def cautions(report: AuditReport) -> Iterator[Caution]:
     """What weakens the conclusions of an audit."""
-    return tuple(Caution(*found) for found in _concerns(report))
-
-
-def _concerns(report: AuditReport) -> Iterator[tuple[Concern, dict[str, Any]]]:
     done, num_attacks = report.done, max(1, len(report.done))
     members, non_members = report.num_members, report.num_non_members
     blind, null = report.blind, report.null_target
     if blind is not None and blind.is_shifted:
-        yield Concern.SHIFTED_PARTS, {"area": with_interval(blind.auc, blind.interval)}
+        area = with_interval(blind.auc, blind.interval)
+        yield Caution(Concern.SHIFTED_PARTS, {"area": area})
     if report.detectable_auc > LOW_POWER_AUC:
-        sizes = {"members": members, "non_members": non_members}
-        needed = {
+        values = {
+            "members": members,
+            "non_members": non_members,
             "smallest": report.detectable_auc,
             "with_more": detectable_auc(1000, 1000, num_attacks),
         }
-        yield Concern.FEW_QUERIES, {**sizes, **needed}
+        yield Caution(Concern.FEW_QUERIES, values)
     if non_members < 100:
-        yield Concern.FEW_NON_MEMBERS, {"non_members": non_members}
+        yield Caution(Concern.FEW_NON_MEMBERS, {"non_members": non_members})
     for part in ("members", "non_members"):
         if number := report.duplicates[part]:
             where = {"number": number, "part": part.replace("_", "-")}
-            yield Concern.DUPLICATES, where
-    for defense, concern in (
-        ("mixup", Concern.MIXUP_IGNORED),
-        ("augment", Concern.AUGMENTATION_IGNORED),
-        ("both", Concern.COMBINATION_IGNORED),
-    ):
-        if defense in report.ignored_defenses:
-            yield concern, {}
+            yield Caution(Concern.DUPLICATES, where)
+    for defense in report.ignored_defenses:
+        yield Caution(_IGNORED[defense])
     for result in done:
         if _family_interval(result, num_attacks)[1] < 0.5:
-            yield Concern.BELOW_CHANCE, {"attack": result.title}
+            yield Caution(Concern.BELOW_CHANCE, {"attack": result.title})
     for name in report.damaged:
-        yield Concern.DAMAGED_SCORES, {"attack": name}
+        yield Caution(Concern.DAMAGED_SCORES, {"attack": name})
     if null is not None and not null.areas:
-        yield Concern.NULL_TARGET_NOT_ATTACKED, {"null_target": null}
+        yield Caution(Concern.NULL_TARGET_NOT_ATTACKED, {"null_target": null})
     if null is not None and null.deviating:
         found = [f"{each.title} (AUC {each.auc:.3f})" for each in null.deviating]
-        yield Concern.NULL_TARGET_DEVIATES, {"attacks": ", ".join(found)}
+        yield Caution(Concern.NULL_TARGET_DEVIATES, {"attacks": ", ".join(found)})
     if report.shadow_caution is not None:
-        yield Concern.FEW_SHADOWS, {"shadows": report.shadow_caution}
+        yield Caution(Concern.FEW_SHADOWS, {"shadows": report.shadow_caution})
 
 
 def _family_interval(result: AttackResult, num_attacks: int) -> tuple[float, float]:

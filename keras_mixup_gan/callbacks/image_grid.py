@@ -26,13 +26,10 @@ class ImageGrid(keras.callbacks.Callback):
     at: a guarantee by `dp` covers the files too.
 
     Args:
-        folder: Where to write; made if need be.
-        every: Number of epochs from one file to the next.
         num_images: Number of images in a file, eight in a row. For a conditional model
             it is rounded down to whole rows, and to one at least.
         labels: Classes of the columns, for conditional models; by default all, as far
             as `num_images` reaches.
-        seed: Seed of the latents.
 
     Raises:
         ValueError: If an argument is out of range; when training begins, if labels do

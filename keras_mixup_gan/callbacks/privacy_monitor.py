@@ -9,29 +9,29 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import ATTACKS, Attack
+from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
 from keras_mixup_gan.auditing.results import plain_settings
-from keras_mixup_gan.auditing.scoring import ShuffledQueries
+from keras_mixup_gan.auditing.scoring import (
+    ShuffledQueries,
+    check_number,
+    choose_attacks,
+)
 from keras_mixup_gan.callbacks.quality_monitor import Monitor
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
-from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
+from keras_mixup_gan.validation import check_in_range, check_integer
 
 
 @dataclass(frozen=True)
 class SafeWeights:
-    """Weights that were measured and found to leak less than the limit.
+    """Weights that were measured, after `epoch` epochs, to leak less than the limit.
 
-    Attributes:
-        weights: What `model.get_weights()` returned.
-        epoch: Number of epochs after which they were measured.
-        figures: The last figures measured, of these weights or of later ones.
-        stopped_epoch: Number of epochs after which training ended because of such later
-            ones, or `None`.
+    The figures are the last measured, of these weights or of later ones, because of
+    which training ended after `stopped_epoch` epochs, if it did.
     """
 
     weights: list[Any]
@@ -40,11 +40,7 @@ class SafeWeights:
     stopped_epoch: int | None = None
 
     def save(self, path: Path, key: str) -> None:
-        """Writes a file, whole or not at all; `key` recognizes the training.
-
-        Raises:
-            ValueError: If the file cannot be written.
-        """
+        """Writes a file, whole or not at all; `key` recognizes the training."""
         state = {
             "key": key,
             "epoch": self.epoch,
@@ -56,11 +52,7 @@ class SafeWeights:
 
     @classmethod
     def load(cls, path: Path, key: str) -> Self:
-        """Reads a file that `save` wrote.
-
-        Raises:
-            ValueError: If the file is damaged, or is one of another training.
-        """
+        """Reads a file that `save` wrote for the same training."""
         what = "weights of a training to go back to"
         remedy = "Delete it and the backup of the training, and train again."
         arrays = read_arrays(path, what, remedy)
@@ -111,18 +103,15 @@ class PrivacyMonitor(Monitor):
             model is trained on, some of them suffice; `(images, labels)` for a
             conditional model; or a part of a `MembershipSplit`.
         non_members: The same for images that it is not trained on, drawn alike.
-        every: Number of epochs from one measurement to the next.
         attacks: Names or `Attack` instances; by default `LOGAN()`,
             `GANLeaks(num_samples=2000)` and, where there is a reference,
             `MixupLOGAN(num_blends=4)`.
-        reference: Further images that the attacker knows, like `non_members`, or
-            `None`.
+        reference: Further images that the attacker knows, like `non_members`.
         stop_at_auc: Limit in `[0.5, 1]`, or `None` to only watch.
         folder: Where the weights to go back to are kept while training runs, so that a
             training that `BackupAndRestore` resumes still knows them, and whether it
             had stopped; `None` if it need not be resumed. It holds one file, which goes
             when training ends.
-        seed: Seed of the attacks.
         log_private_metrics: Whether to log figures of members that epsilon does not
             cover, for models with `dp`.
 
@@ -189,7 +178,7 @@ class PrivacyMonitor(Monitor):
 
     @property
     def safe_epoch(self) -> int | None:
-        """Number of epochs of the weights to go back to; see the class."""
+        """Number of epochs of the weights to go back to."""
         return None if self._safe is None else self._safe.epoch
 
     def measure(self) -> dict[str, float]:
@@ -282,12 +271,8 @@ class PrivacyMonitor(Monitor):
             weights = self.model.get_weights()
             self._keep(SafeWeights(weights, self._num_epochs, self._figures))
         elif self._safe is not None:
-            self.stopped_epoch = self._num_epochs
-            self._keep(
-                replace(
-                    self._safe, figures=self._figures, stopped_epoch=self._num_epochs
-                )
-            )
+            self.stopped_epoch = epoch = self._num_epochs
+            self._keep(replace(self._safe, figures=self._figures, stopped_epoch=epoch))
             self._restore()
 
     def _keep(self, safe: SafeWeights) -> None:
@@ -314,25 +299,14 @@ def _chosen(
     if attacks is None:
         attacks = [LOGAN(), GANLeaks(num_samples=2000)]
         attacks += [MixupLOGAN(num_blends=4)] if has_reference else []
-    elif isinstance(attacks, str | Attack):
-        attacks = [attacks]
-    chosen: dict[str, Attack] = {}
-    for attack in attacks:
-        if not isinstance(attack, Attack):
-            check_choice(attack, ATTACKS, "attacks")
-            attack = ATTACKS[attack]()
-        if attack.name in chosen:
+    chosen = choose_attacks(attacks)
+    for name, attack in chosen:
+        if name != attack.name:
             raise ValueError(
                 "`attacks` must differ in name, as their figures are logged by it. "
                 f"Received: {attack.name!r} twice. Leave one out."
             )
-        chosen[attack.name] = attack
-    if not chosen:
-        raise ValueError(
-            "`attacks` must name at least one attack. Expected some of "
-            f"{', '.join(map(repr, ATTACKS))}. Received: an empty list."
-        )
-    return chosen
+    return dict(chosen)
 
 
 def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
@@ -342,10 +316,6 @@ def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit
         split_labels(non_members),
         None if reference is None else reference.images,
     )
-    fewest = min(len(split.members.images), len(split.non_members.images))
-    if fewest < 2:
-        raise ValueError(
-            "`members` and `non_members` must hold at least 2 images each, better "
-            f"1,000. Received: {fewest}. An attack on fewer says nothing."
-        )
+    check_number("members", split.members.images)
+    check_number("non_members", split.non_members.images)
     return split

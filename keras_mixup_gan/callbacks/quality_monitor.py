@@ -83,19 +83,16 @@ class QualityMonitor(Monitor):
     Args:
         images: Held-out images `(num_images, height, width, channels)` in `[-1, 1]`, or
             uint8.
-        every: Number of epochs from one measurement to the next.
         num_generated: Number of generated images; by default as many as `images`.
-        extractor: What is compared; by default `metrics.digit_features()` for images of
-            28 x 28 gray pixels and `metrics.pixel_features` for others.
+        extractor: What is compared; by default that of `metrics.extractor_for`.
         kid: Whether to log `kid` too; it takes time that grows with the square of the
             number of images.
         labels: Classes of `images`, for conditional models: generated images then have
             the same ones in turn; by default classes are drawn uniformly.
-        seed: Seed of the latents.
 
     Raises:
-        ValueError: If an argument is out of range, or images and extractor do not fit;
-            when training begins, if they do not fit the model.
+        ValueError: If an argument is not as described; when training begins, if it does
+            not fit the model.
 
     Example:
     ```python

@@ -20,6 +20,7 @@ from keras_mixup_gan.metrics.precision_recall import (
 from keras_mixup_gan.metrics.precision_recall import (
     precision_recall as precision_recall,
 )
+from keras_mixup_gan.metrics.quality import MEASURES as MEASURES
 from keras_mixup_gan.metrics.quality import Metric as Metric
 from keras_mixup_gan.metrics.quality import neighbor_quality as neighbor_quality
 from keras_mixup_gan.metrics.quality import quality as quality

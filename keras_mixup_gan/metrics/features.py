@@ -51,17 +51,14 @@ class FeatureExtractor:
     batch_size: int = 256
 
     def __call__(self, images: Any) -> FloatArray:
-        """Returns the features of images.
+        """Returns float64 features `(num_images, num_features)`.
 
         Args:
             images: Array `(num_images, height, width, channels)`, floats in `[-1, 1]`
                 or uint8.
 
-        Returns:
-            float64 array `(num_images, num_features)`.
-
         Raises:
-            ValueError: If the images are not in range, not finite or of another shape.
+            ValueError: If the images are not such an array of the extractor's shape.
         """
         images = np.asarray(images)
         if images.dtype == np.uint8:
@@ -76,15 +73,19 @@ class FeatureExtractor:
         return features
 
 
+def check_both(
+    real: Any, generated: Any, minimum: int
+) -> tuple[FloatArray, FloatArray]:
+    """Both sets of features as float64, after checking that they can be compared."""
+    x = check_features(real, "real_features", minimum=minimum)
+    y = check_features(generated, "generated_features", x.shape[1], minimum=minimum)
+    return x, y
+
+
 def check_features(
     features: Any, name: str, num_features: int | None = None, *, minimum: int = 2
 ) -> FloatArray:
-    """Features as float64 `(num_samples, num_features)` after checking them.
-
-    Raises:
-        ValueError: If they are not 2-D, fewer than `minimum`, of another width than
-            `num_features` or not finite.
-    """
+    """Features as float64 `(num_samples, num_features)`, after checking them."""
     features = np.asarray(features)
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.number):
         raise ValueError(
@@ -126,9 +127,6 @@ def digit_features() -> FeatureExtractor:
     all 5,000 digits: members, non-members and reference images of any split are treated
     alike. Trained on 4,000 of them it names 98.2 % of the other 1,000 correctly.
 
-    Returns:
-        The extractor `digits-cnn-v1`.
-
     Raises:
         ValueError: If the weight file is missing or altered.
     """
@@ -154,15 +152,13 @@ def digit_weights(path: Path = DIGIT_WEIGHTS) -> Weights:
 
 
 def digit_embedding(weights: Weights) -> Callable[[FloatArray], FloatArray]:
-    """The function from images `(num_images, 28, 28, 1)` to features `(..., 64)`.
-
-    It is made of plain TensorFlow operations on the CPU, so that neither a global
-    precision policy nor the reduced precision of accelerators changes the features.
-    """
+    """The function from images `(num_images, 28, 28, 1)` to features `(..., 64)`."""
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, 28, 28, 1), tf.float32)]
 
+    # Plain operations on the CPU: neither a global precision policy nor the reduced
+    # precision of accelerators changes the features.
     @tf.function(input_signature=signature, autograph=False)
     def embed(images: Tensor) -> Tensor:
         with tf.device("CPU:0"):
@@ -180,11 +176,7 @@ def digit_embedding(weights: Weights) -> Callable[[FloatArray], FloatArray]:
 def pixel_features(image_shape: tuple[int, int, int]) -> FeatureExtractor:
     """Pixels as features: needs no network, sees no meaning.
 
-    Args:
-        image_shape: Shape `(height, width, channels)` of the images.
-
-    Returns:
-        An extractor named after the shape, e.g. `pixels-28x28x1`.
+    The extractor is named after the shape of the images, e.g. `pixels-28x28x1`.
     """
     shape = check_image_shape(image_shape)
     return FeatureExtractor(
@@ -284,9 +276,6 @@ def extractor_for(
         image_shape: Their shape `(height, width, channels)`.
         name: A key of `EXTRACTORS`, such as a data set's `extractor`; by default
             `"digits"` for 28 x 28 gray pixels, and `"pixels"` for others.
-
-    Returns:
-        The extractor.
 
     Raises:
         ValueError: If there is no such extractor, or it takes images of another shape.

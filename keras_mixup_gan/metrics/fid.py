@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.metrics.features import check_features
+from keras_mixup_gan.metrics.features import check_both
 from keras_mixup_gan.typing import FloatArray
 
 
@@ -24,14 +24,13 @@ def frechet_distance(real_features: Any, generated_features: Any) -> float:
 
     Args:
         real_features: Array `(num_real, num_features)` of at least two rows.
-        generated_features: Array `(num_generated, num_features)` of at least two rows.
+        generated_features: Array `(num_generated, num_features)`, likewise.
 
     Returns:
         The distance, 0 or more.
 
     Raises:
-        ValueError: If an array is not 2-D, not finite, has fewer than two rows, or if
-            the two differ in width.
+        ValueError: If the arrays are not such features.
 
     References:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
@@ -43,8 +42,7 @@ def frechet_distance(real_features: Any, generated_features: Any) -> float:
         >>> round(frechet_distance(features, features + 1.0), 6)
         8.0
     """
-    real = check_features(real_features, "real_features")
-    generated = check_features(generated_features, "generated_features", real.shape[1])
+    real, generated = check_both(real_features, generated_features, minimum=2)
     shift = real.mean(axis=0) - generated.mean(axis=0)
     real_factor, generated_factor = _factor(real), _factor(generated)
     overlap = np.linalg.svd(real_factor @ generated_factor.T, compute_uv=False).sum()

@@ -4,10 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_mixup_gan.metrics.features import check_features
+from keras_mixup_gan.metrics.features import check_both
 from keras_mixup_gan.typing import FloatArray
 
-_MIN_SAMPLES = 4
 _BLOCK = 1024
 
 
@@ -52,14 +51,10 @@ def kernel_distance(real_features: Any, generated_features: Any) -> KernelDistan
 
     Args:
         real_features: Array `(num_real, num_features)` of at least four rows.
-        generated_features: Array `(num_generated, num_features)` of at least four rows.
-
-    Returns:
-        `KernelDistance(value, standard_error)`.
+        generated_features: Array `(num_generated, num_features)`, likewise.
 
     Raises:
-        ValueError: If an array is not 2-D, not finite, has fewer than four rows, or if
-            the two differ in width.
+        ValueError: If the arrays are not such features.
 
     References:
         Binkowski et al., "Demystifying MMD GANs", ICLR 2018 (the distance named KID
@@ -71,10 +66,7 @@ def kernel_distance(real_features: Any, generated_features: Any) -> KernelDistan
         >>> kernel_distance(features[:500], features[500:]).value < 0.05
         True
     """
-    x = check_features(real_features, "real_features", minimum=_MIN_SAMPLES)
-    y = check_features(
-        generated_features, "generated_features", x.shape[1], minimum=_MIN_SAMPLES
-    )
+    x, y = check_both(real_features, generated_features, minimum=4)
     n, m = len(x), len(y)
     xx, yy, xy = _kernel_sums(x, x), _kernel_sums(y, y), _kernel_sums(x, y)
     value = (

@@ -1,4 +1,13 @@
-"""Fidelity and diversity apart: how much of one set lies near the other."""
+"""Precision, recall, density and coverage: fidelity and diversity apart.
+
+Sets are features `(num_samples, num_features)` of one extractor, at least `k + 1` rows
+each. Around a sample lies a closed ball that reaches to its `k`-th nearest neighbor in
+its own set, itself not counted. Distances are float64 sums of squared differences, so
+that a copy is at distance 0, and are taken in blocks of rows: memory does not grow with
+the product of the counts, time does. All figures depend on the sample counts and on
+`k`: compare only those with the same extractor, counts and `k`. What is not such a set,
+or no integer of at least 1, raises a `ValueError`.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from keras_mixup_gan.metrics.features import check_features
+from keras_mixup_gan.metrics.features import check_both
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
@@ -45,32 +54,13 @@ def precision_recall(
 ) -> PrecisionRecall:
     r"""Improved precision and recall from `k` nearest neighbors.
 
-    Around every sample of a set lies a closed ball that reaches to its $k$-th nearest
-    neighbor in the same set, itself not counted. Precision is the share of generated
-    samples in at least one ball of the real ones, recall the share of real samples in
-    at least one ball of the generated ones:
+    Precision is the share of generated samples in at least one ball of the real ones,
+    recall the share of real samples in at least one ball of the generated ones:
 
     $$\mathrm{precision} = \frac{1}{M} \sum_j \max_i
     [\,|y_j - x_i| \le \mathrm{NN}_k(x_i)\,]$$
 
-    Distances are float64 sums of squared differences, so that a copy is at distance 0,
-    and are taken in blocks of rows: memory does not grow with the product of the
-    counts, time does.
-
-    Both shares depend on the sample counts and on `k`, and one outlier with a large
-    ball can raise either; compare only figures with the same extractor, counts and `k`.
-
-    Args:
-        real_features: Array `(num_real, num_features)` of at least `k + 1` rows.
-        generated_features: Array `(num_generated, num_features)`, likewise.
-        k: Which neighbor sets the radius, at least 1.
-
-    Returns:
-        `PrecisionRecall(precision, recall)`.
-
-    Raises:
-        ValueError: If `k` is not a positive integer, or an array is not 2-D, not
-            finite, has `k` rows or fewer, or if the two differ in width.
+    One outlier with a large ball can raise either.
 
     References:
         Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing
@@ -81,7 +71,8 @@ def precision_recall(
         >>> precision_recall(features, features)
         PrecisionRecall(precision=1.0, recall=1.0)
     """
-    real, generated = _check(real_features, generated_features, k)
+    check_integer(1, k=k)
+    real, generated = check_both(real_features, generated_features, minimum=k + 1)
     real_radii, generated_radii = _radii(real, k), _radii(generated, k)
     precise = np.zeros(len(generated), dtype=bool)
     recalled = np.zeros(len(real), dtype=bool)
@@ -97,7 +88,7 @@ def density_coverage(
     r"""Density and coverage from `k` nearest neighbors of the real samples.
 
     Only real samples have balls, so that outliers among the generated ones gain
-    nothing. With the closed balls of `precision_recall`,
+    nothing:
 
     $$\mathrm{density} = \frac{1}{k M} \sum_j \sum_i
     [\,|y_j - x_i| \le \mathrm{NN}_k(x_i)\,], \qquad
@@ -108,18 +99,6 @@ def density_coverage(
     `expected_coverage(num_real, num_generated, k)`. A set compared with itself has
     density `(k + 1) / k`, as each sample also lies in its own ball.
 
-    Args:
-        real_features: Array `(num_real, num_features)` of at least `k + 1` rows.
-        generated_features: Array `(num_generated, num_features)`, likewise.
-        k: Which neighbor sets the radius, at least 1.
-
-    Returns:
-        `DensityCoverage(density, coverage)`.
-
-    Raises:
-        ValueError: If `k` is not a positive integer, or an array is not 2-D, not
-            finite, has `k` rows or fewer, or if the two differ in width.
-
     References:
         Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models",
         ICML 2020, section 3.
@@ -129,7 +108,8 @@ def density_coverage(
         >>> density_coverage(features, features)
         DensityCoverage(density=1.2, coverage=1.0)
     """
-    real, generated = _check(real_features, generated_features, k)
+    check_integer(1, k=k)
+    real, generated = check_both(real_features, generated_features, minimum=k + 1)
     radii = _radii(real, k)
     num_inside, num_covered = 0, 0
     for rows, distances in _distance_blocks(real, generated):
@@ -145,18 +125,8 @@ def expected_coverage(num_real: int, num_generated: int, k: int = 5) -> float:
     $$1 - \prod_{i=1}^{k} \frac{N - i}{M + N - i}$$
 
     for $N$ real and $M$ generated samples: a neighborhood stays empty if the $k$
-    nearest of all others happen to be real, which does not depend on the law.
-
-    Args:
-        num_real: Number of real samples, at least `k + 1`.
-        num_generated: Number of generated samples, at least 1.
-        k: Which neighbor sets the radius, at least 1.
-
-    Returns:
-        The expectation, in `(0, 1)`: what a perfect generator reaches.
-
-    Raises:
-        ValueError: If a count is not an integer or too small.
+    nearest of all others happen to be real, which does not depend on the law. It is
+    what a perfect generator reaches.
 
     References:
         Naeem et al., ICML 2020, the expected coverage for identical laws.
@@ -171,14 +141,6 @@ def expected_coverage(num_real: int, num_generated: int, k: int = 5) -> float:
     return float(
         1.0 - np.prod((num_real - nearer) / (num_generated + num_real - nearer))
     )
-
-
-def _check(real: Any, generated: Any, k: int) -> tuple[FloatArray, FloatArray]:
-    """Both sets as float64, each with a `k`-th neighbor for every sample."""
-    check_integer(1, k=k)
-    x = check_features(real, "real_features", minimum=k + 1)
-    y = check_features(generated, "generated_features", x.shape[1], minimum=k + 1)
-    return x, y
 
 
 def _radii(features: FloatArray, k: int) -> FloatArray:

@@ -1,5 +1,6 @@
 """Image quality as named figures: Frechet and kernel distance, precision, recall."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,12 +49,20 @@ class Metric:
         return f"{self.name}[{self.label}]: {self.value:.4g}"
 
 
+# What `quality` measures, by name: functions of real and of generated features that
+# return a value, or a value and its standard error.
+MEASURES: dict[str, Callable[[Any, Any], float | tuple[float, float]]] = {
+    "FID": frechet_distance,
+    "KID": kernel_distance,
+}
+
+
 def quality(
     generated: Any,
     held_out: Any,
     extractor: FeatureExtractor,
     num_generated: int | None = None,
-) -> tuple[Metric, Metric]:
+) -> tuple[Metric, ...]:
     """Compares generated images with real ones that the model has not seen.
 
     Compare with held-out images: against the members, a model that copies them would
@@ -69,8 +78,8 @@ def quality(
         num_generated: Use the first so many generated images; by default all.
 
     Returns:
-        The Frechet distance, `"FID"`, and the kernel distance, `"KID"`, the latter with
-        its standard error.
+        One figure for each of `MEASURES`: the Frechet distance, `"FID"`, and the kernel
+        distance, `"KID"`, the latter with its standard error.
 
     Raises:
         ValueError: If there are fewer generated images than asked for, or if images or
@@ -93,12 +102,13 @@ def quality(
         generated = generated[:num_generated]
     fake = _features(generated, "generated", extractor)
     real = _features(held_out, "held_out", extractor)
-    kernel = kernel_distance(real, fake)
-    made_of = (extractor.name, len(fake), len(real))
-    return (
-        Metric("FID", frechet_distance(real, fake), *made_of),
-        Metric("KID", kernel.value, *made_of, standard_error=kernel.standard_error),
-    )
+    figures = []
+    for name, measure in MEASURES.items():
+        found = measure(real, fake)
+        value, error = found if isinstance(found, tuple) else (found, None)
+        made_of = extractor.name, len(fake), len(real)
+        figures.append(Metric(name, value, *made_of, standard_error=error))
+    return tuple(figures)
 
 
 def neighbor_quality(
@@ -107,31 +117,13 @@ def neighbor_quality(
     extractor: FeatureExtractor,
     precision_k: int = 3,
     density_k: int = 5,
-) -> tuple[Metric, Metric, Metric, Metric]:
+) -> tuple[Metric, ...]:
     """Compares fidelity and diversity of generated images with held-out real ones.
 
-    The time grows with the product of the sample counts, unlike that of `quality`.
-
-    Args:
-        generated: Generated images, floats in `[-1, 1]` or uint8
-            `(num_images, height, width, channels)`, or their features
-            `(num_images, num_features)`.
-        held_out: Real images or their features, likewise.
-        extractor: What images are turned into before they are compared.
-        precision_k: Neighbor that sets the radii of precision and recall.
-        density_k: Neighbor that sets the radii of density and coverage.
-
-    Returns:
-        `"precision"`, `"recall"`, `"density"` and `"coverage"`.
-
-    Raises:
-        ValueError: If a `k` is not a positive integer below both sample counts, or if
-            images or features do not suit the extractor.
-
-    Example:
-        >>> extractor = keras_mixup_gan.metrics.digit_features()
-        >>> real = extractor(split.non_members.images)
-        >>> figures = neighbor_quality(model.generate(len(real)), real, extractor)
+    Images and extractor are those of `quality`. The figures are `"precision"` and
+    `"recall"` of `precision_recall` by `precision_k` neighbors, and `"density"` and
+    `"coverage"` of `density_coverage` by `density_k`. The time grows with the product
+    of the sample counts.
     """
     fake = _features(generated, "generated", extractor)
     real = _features(held_out, "held_out", extractor)

@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.metrics.features import (
     FeatureExtractor,
+    check_both,
     check_features,
     pixel_features,
 )
@@ -17,17 +18,11 @@ from keras_mixup_gan.metrics.quality import Metric, neighbor_quality
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer, check_positive
 
-_MIN_SAMPLES = 10
 _BLOCK_VALUES = 2**21
 
 
 class Accuracy(NamedTuple):
-    """Accuracy of a classifier on test images.
-
-    Attributes:
-        num_correct: Test images that were classified correctly.
-        num_images: Test images.
-    """
+    """How many test images a classifier names correctly."""
 
     num_correct: int
     num_images: int
@@ -52,7 +47,6 @@ class TrainingUtility(NamedTuple):
         generated: Accuracy on real test images after training on generated ones.
         real: Accuracy on the same test images after training on as many real ones.
         num_training: Images that each was trained on.
-        classifier: Name of the classifier.
     """
 
     generated: Accuracy
@@ -99,12 +93,8 @@ def train_on_generated(
             a random forest of 100 trees.
         seed: Seed of the draw of the images and of the classifier.
 
-    Returns:
-        `TrainingUtility(generated, real, num_training, classifier)`.
-
     Raises:
-        ValueError: If features are not 2-D, not finite or differ in width, or labels
-            are not integers, one for each row.
+        ValueError: If features or labels are not as described.
 
     References:
         Esteban et al., "Real-valued (Medical) Time Series Generation with Recurrent
@@ -160,13 +150,8 @@ def covariance_shrinkage(
         num_draws: Number of bootstrap draws, at least 100.
         seed: Seed of the draws.
 
-    Returns:
-        `CovarianceShrinkage(value, interval)`.
-
     Raises:
-        ValueError: If an array is not 2-D, not finite, has fewer than ten rows, if the
-            two differ in width, if all real samples are equal, or another argument is
-            out of range.
+        ValueError: If all real samples are equal, or an argument is not as described.
 
     References:
         Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), 13.3, for the
@@ -179,10 +164,7 @@ def covariance_shrinkage(
     """
     check_integer(100, num_draws=num_draws)
     check_integer(0, seed=seed)
-    real = check_features(real_features, "real_features", minimum=_MIN_SAMPLES)
-    generated = check_features(
-        generated_features, "generated_features", real.shape[1], minimum=_MIN_SAMPLES
-    )
+    real, generated = check_both(real_features, generated_features, minimum=10)
     if (real == real[0]).all():
         raise ValueError(
             "`real_features` must vary. Received: "
@@ -211,18 +193,7 @@ def mixture_shrinkage(alpha: float, num_samples: int = 2) -> float:
     own variance, and `same_class` keeps the variance between classes. Only a generator
     that is to imitate mixtures (`mix_fakes=False`) is drawn toward it.
 
-    Args:
-        alpha: Concentration of the weights, above 0.
-        num_samples: Images in a mixture, at least 2.
-
-    Returns:
-        The ratio, from `1 / num_samples` (even weights) to 1 (hardly mixed).
-
-    Raises:
-        ValueError: If an argument is out of range.
-
-    References:
-        The second moments of the Dirichlet distribution.
+    It goes from `1 / num_samples` (even weights) to 1 (hardly mixed).
 
     Example:
         >>> mixture_shrinkage(1.0)
@@ -238,18 +209,11 @@ def usefulness(
 ) -> tuple[Metric, ...]:
     """Fidelity, diversity, kept variance and, with classes, worth as training data.
 
-    Args:
-        model: A trained model of the zoo.
-        split: Members, and a reference part of held-out images.
-        extractor: Features for precision, recall, density and coverage.
-        seed: Seed of the generated images and of the draws.
-
-    Returns:
-        Precision, recall, density and coverage against the reference part;
-        `"covariance_shrinkage"` in pixels, with its interval; for a conditional model
-        `"accuracy_generated"` and `"accuracy_real"`, with Wilson intervals: of the same
-        classifier trained on generated images and on as many members, whose number
-        `num_generated` is in both.
+    These are precision, recall, density and coverage of a trained model's images
+    against the reference part, in the extractor's features; `"covariance_shrinkage"` in
+    pixels, with its interval; for a conditional model `"accuracy_generated"` and
+    `"accuracy_real"`, with Wilson intervals: of the same classifier trained on
+    generated images and on as many members, whose number `num_generated` is in both.
     """
     held_out = split.reference
     if held_out is None:
@@ -263,14 +227,11 @@ def usefulness(
     shrinkage = covariance_shrinkage(
         pixels(held_out.images), pixels(generated), 200, seed
     )
+    made_of = pixels.name, number, number
+    kept, interval = shrinkage
     figures = (
         *neighbor_quality(generated, extractor(held_out.images), extractor),
-        Metric(
-            "covariance_shrinkage",
-            shrinkage.value,
-            *(pixels.name, number, number),
-            interval=shrinkage.interval,
-        ),
+        Metric("covariance_shrinkage", kept, *made_of, interval=interval),
     )
     if model.num_classes is None or held_out.labels is None:
         return figures
@@ -281,18 +242,13 @@ def usefulness(
         (pixels(held_out.images), held_out.labels),
         seed=seed,
     )
-    accuracies = {
-        "accuracy_generated": worth.generated,
-        "accuracy_real": worth.real,
-    }
+    made_of = pixels.name, worth.num_training, number
     return figures + tuple(
-        Metric(
-            name,
-            accuracy.value,
-            *(pixels.name, worth.num_training, number),
-            interval=accuracy.interval,
+        Metric(name, accuracy.value, *made_of, interval=accuracy.interval)
+        for name, accuracy in (
+            ("accuracy_generated", worth.generated),
+            ("accuracy_real", worth.real),
         )
-        for name, accuracy in accuracies.items()
     )
 
 

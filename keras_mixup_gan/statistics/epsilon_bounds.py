@@ -56,8 +56,7 @@ def epsilon_one_run(
         The bound, 0 if nothing can be said.
 
     Raises:
-        ValueError: Also if the numbers of canaries in and out cannot come from fair
-            coins.
+        ValueError: Also if the numbers of canaries in and out are not those of coins.
 
     Source: Steinke, Nasr and Jagielski, "Privacy Auditing with One (1) Training Run",
     NeurIPS 2023, Theorem 5.2 with guesses on one side.
@@ -111,17 +110,9 @@ def epsilon_clopper_pearson(
     distributed, whatever the scores, and above a given threshold the true positives
     are binomial.
 
-    Args:
-        in_scores: Scores `(num_in,)` where the canary was in, higher = "in".
-        out_scores: Scores `(num_out,)` where it was out.
-        delta: Delta of the claim, in `[0, 1]`.
-        significance: Largest probability that the bound is wrong, in `(0, 1)`.
-        method: `"bonferroni"`: all ranks share the error; `"split"`: a random half of
-            the scores chooses the threshold, the other half alone is judged.
-        seed: Seed of the halves.
-
-    Returns:
-        The bound, 0 if nothing can be said.
+    With `method="bonferroni"` all ranks share the error; with `"split"` a random half
+    of the scores chooses the threshold, and the other half alone is judged. All other
+    arguments are as in `epsilon_one_run`.
 
     Source: Jagielski, Ullman and Oprea, "Auditing Differentially Private Machine
     Learning", NeurIPS 2020, with the choice of the threshold corrected for.
@@ -152,14 +143,11 @@ def _split_bound(
     ins, outs = rng.permutation(ins), rng.permutation(outs)
     middle_in, middle_out = len(ins) // 2, len(outs) // 2
     error = significance / 2
-    best, threshold = -1.0, float("inf")
+    chosen_on = ins[:middle_in], outs[:middle_out]
     ordered = np.sort(outs[:middle_out])[::-1]
-    for rank in _ranks(middle_out):
-        at = float(ordered[rank - 1])
-        bound = _bound_at(at, ins[:middle_in], outs[:middle_out], delta, error)
-        if bound > best:
-            best, threshold = bound, at
-    return _bound_at(threshold, ins[middle_in:], outs[middle_out:], delta, error)
+    thresholds = [float(ordered[rank - 1]) for rank in _ranks(middle_out)]
+    best = max(thresholds, key=lambda at: _bound_at(at, *chosen_on, delta, error))
+    return _bound_at(best, ins[middle_in:], outs[middle_out:], delta, error)
 
 
 def _bound_at(
@@ -197,17 +185,13 @@ def _candidates(
         spaced = np.geomspace(np.sqrt(num_canaries), num_canaries / 2, 7)
         return sorted({max(1, int(size)) for size in spaced})
     given = np.atleast_1d(np.asarray(num_guesses)).tolist()
-    if not given:
-        raise ValueError(
-            "`num_guesses` must hold at least one number. Received: num_guesses=[]."
-        )
     for size in given:
         check_integer(1, num_guesses=size)
-        if size > num_canaries:
-            raise ValueError(
-                f"`num_guesses` must not exceed the {num_canaries} canaries. "
-                f"Received: num_guesses={size}."
-            )
+    if not given or max(given) > num_canaries:
+        raise ValueError(
+            "`num_guesses` must hold at least one number and not exceed the "
+            f"{num_canaries} canaries. Received: num_guesses={num_guesses}."
+        )
     return sorted(set(given))
 
 

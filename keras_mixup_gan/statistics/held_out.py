@@ -1,6 +1,7 @@
 """Held-out statistics: thresholds and attacks chosen on other queries than judged.
 
-Unusable scores raise a `ValueError`, as do fewer than two a side.
+Scores are as in `roc`; fewer than two a side raise a `ValueError`. `seed` draws the
+halves.
 """
 
 from collections.abc import Mapping
@@ -48,11 +49,7 @@ class Advantage:
 class HeldOutStrongest:
     """The strongest attack, chosen on one half of the queries, judged on the other.
 
-    Attributes:
-        name: Key of the chosen attack.
-        auc: Its AUC on the half that it was not chosen on.
-        interval: DeLong interval of `auc`.
-        operating_point: True-positive rate at 1 % false positives on that half.
+    Its AUC with DeLong's interval and its operating point are of the other half.
     """
 
     name: str
@@ -77,15 +74,6 @@ def cross_fitted_advantage(
 
     The interval combines Clopper-Pearson intervals of both rates, each at half the
     error, and is conservative.
-
-    Args:
-        member_scores: Array `(num_members,)`, at least 2.
-        non_member_scores: Array `(num_non_members,)`, at least 2.
-        confidence: Coverage of the interval, at least, in `(0, 1)`.
-        seed: Seed of the halves.
-
-    Returns:
-        Rates, interval and event counts.
 
     Example:
     >>> found = cross_fitted_advantage([5.0, 6.0, 7.0, 8.0], [1.0, 2.0, 3.0, 4.0])
@@ -124,17 +112,9 @@ def strongest_held_out(
     """Chooses the attack of the largest AUC on one half and reports it on the other.
 
     The largest of many AUCs on the same queries overstates what the attack would do
-    on others; on the half that did not choose it, it does not.
-
-    Args:
-        scores: `(member_scores, non_member_scores)` of each attack by name, all on the
-            same queries in the same order, at least 2 a side.
-        fpr: False-positive rate of the operating point.
-        confidence: Coverage of the intervals.
-        seed: Seed of the halves.
-
-    Returns:
-        The chosen attack and its figures on the half that it was not chosen on.
+    on others; on the half that did not choose it, it does not. `scores` holds
+    `(member_scores, non_member_scores)` of each attack by name, all on the same queries
+    in the same order; `fpr` is the false-positive rate of the operating point.
     """
     checked = {name: check_scores(*pair) for name, pair in scores.items()}
     sizes = {tuple(map(len, pair)) for pair in checked.values()}

@@ -32,15 +32,7 @@ NUM_DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over seeds.
-
-    Attributes:
-        mean: The mean.
-        interval: Student's t interval, `None` with a single seed.
-        low: The smallest value.
-        high: The largest.
-        num_seeds: Number of values.
-    """
+    """A mean over seeds with Student's t interval (`None` for one), and the range."""
 
     mean: float
     interval: tuple[float, float] | None
@@ -54,12 +46,10 @@ class Difference:
     """A mean difference over seeds, undefended minus defended: above 0, less leaks.
 
     Attributes:
-        mean: The mean.
         t_interval: Student's t interval, `None` with a single seed.
         bootstrap_interval: Percentiles of the hierarchical bootstrap.
         interval: From the lower of the lower ends to the higher of the upper ends.
         p_value: Two-sided p-value of Student's t, `None` with a single seed.
-        num_seeds: Number of seeds.
     """
 
     mean: float
@@ -73,16 +63,8 @@ class Difference:
 def mean_over_seeds(
     values: Sequence[float], limits: tuple[float, float] = (-np.inf, np.inf)
 ) -> Mean:
-    """The mean of a figure over seeds.
-
-    Args:
-        values: One for each seed, at least one.
-        limits: What the figure can be; the interval is cut there.
-
-    Returns:
-        The mean, its 95 % interval and the range.
-    """
-    interval = _t_interval(values)
+    """The mean of a figure over seeds; its 95 % interval is cut at the limits."""
+    interval, _ = _student(values)
     if interval is not None:
         low, high = np.clip(interval, *limits)
         interval = float(low), float(high)
@@ -103,17 +85,8 @@ def paired_difference(
 ) -> Difference:
     """The mean of a difference over seeds with its 95 % intervals.
 
-    Args:
-        values: The difference of each seed, in any order, at least one.
-        standard_errors: Of each, from the queries alone.
-        num_draws: Number of bootstrap draws, at least 100.
-        seed: Seed of the draws.
-
-    Returns:
-        The difference.
-
-    Raises:
-        ValueError: If there are no values, or not as many standard errors.
+    `values` are the differences of the seeds, in any order; `standard_errors` are those
+    of the queries alone. The bootstrap makes at least 100 draws.
     """
     check_integer(100, num_draws=num_draws)
     if len(values) == 0 or len(values) != len(standard_errors):
@@ -123,20 +96,17 @@ def paired_difference(
             "standard errors."
         )
     order = np.lexsort((standard_errors, values))  # the order of the seeds is no matter
-    drawn = _bootstrap(
-        np.asarray(values, "float64")[order],
-        np.asarray(standard_errors, "float64")[order],
-        num_draws,
-        seed,
-    )
-    t_interval = _t_interval(values)
+    sorted_values = np.asarray(values, "float64")[order]
+    sorted_errors = np.asarray(standard_errors, "float64")[order]
+    drawn = _bootstrap(sorted_values, sorted_errors, num_draws, seed)
+    t_interval, p_value = _student(values)
     ends = [drawn] if t_interval is None else [drawn, t_interval]
     return Difference(
         float(np.mean(values)),
         t_interval,
         drawn,
         (min(low for low, _ in ends), max(high for _, high in ends)),
-        _p_value(values),
+        p_value,
         len(values),
     )
 
@@ -146,60 +116,39 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
     Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
 
-    Args:
-        p_values: P-values of the comparisons of a table.
-
-    Returns:
-        The adjusted p-values in the same order.
-
     Example:
     >>> holm([0.01, 0.04, 0.03])
     (0.03, 0.06, 0.06)
     """
-    number = len(p_values)
-    adjusted = [0.0] * number
-    largest = 0.0
-    for rank, at in enumerate(sorted(range(number), key=lambda at: p_values[at])):
-        largest = max(largest, min(1.0, (number - rank) * p_values[at]))
-        adjusted[at] = largest
-    return tuple(adjusted)
+    order = np.argsort(p_values, kind="stable")
+    steps = np.arange(len(order), 0, -1) * np.asarray(p_values, "float64")[order]
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, steps))
+    return tuple(adjusted.tolist())
 
 
 def direction(interval: tuple[float, float], adjusted_p_value: float) -> int:
-    """The sign of a difference, where it counts as one.
-
-    Args:
-        interval: The difference's interval.
-        adjusted_p_value: Of this comparison among those of its table; see `holm`.
-
-    Returns:
-        1 or -1 where 0 lies outside the interval and the p-value is at most 5 %; else
-        0.
-    """
+    """The sign of a difference if interval and p-value exclude 0, otherwise 0."""
     low, high = interval
     if low <= 0 <= high or adjusted_p_value > ERROR_RATE:
         return 0
     return 1 if low > 0 else -1
 
 
-def _t_interval(values: Sequence[float]) -> tuple[float, float] | None:
+def _student(
+    values: Sequence[float],
+) -> tuple[tuple[float, float] | None, float | None]:
+    """Student's t interval and two-sided p-value; `None` with a single value."""
     number = len(values)
     if number < 2:
-        return None
-    spread = float(np.std(values, ddof=1))
-    reach = -float(special.stdtrit(number - 1, ERROR_RATE / 2)) * spread / number**0.5
-    mean = float(np.mean(values))
-    return mean - reach, mean + reach
-
-
-def _p_value(values: Sequence[float]) -> float | None:
-    number = len(values)
-    if number < 2:
-        return None
+        return None, None
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
-    if spread == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * special.stdtr(number - 1, -abs(mean) * number**0.5 / spread))
+    reach = -float(special.stdtrit(number - 1, ERROR_RATE / 2)) * spread / number**0.5
+    p_value = float(mean == 0)
+    if spread != 0:
+        statistic = -abs(mean) * number**0.5 / spread
+        p_value = float(2 * special.stdtr(number - 1, statistic))
+    return (mean - reach, mean + reach), p_value
 
 
 def _bootstrap(

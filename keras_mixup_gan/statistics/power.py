@@ -30,10 +30,8 @@ class SetResult:
     Attributes:
         size: Number of images of a set.
         num_member_sets: Number of disjoint sets that the members were split into.
-        num_non_member_sets: The same for the non-members.
         success: Probability that a set of members scores above a set of non-members,
             ties counted one half.
-        interval: Confidence interval of `success`.
     """
 
     size: int
@@ -56,26 +54,15 @@ def detectable_auc(
     Bonferroni) finds the leak with probability `power`. From the normal approximation
     with the variance of the Mann-Whitney statistic where nothing leaks.
 
-    Args:
-        num_members: Number of members, at least 1.
-        num_non_members: Number of non-members, at least 1.
-        num_attacks: Number of attacks that share the error.
-        significance: Error of the whole audit, in `(0, 1)`.
-        power: Probability of finding the leak, in `(0, 1)`.
-
-    Returns:
-        An AUC; 1 where no AUC can be distinguished from .5.
+    `significance`, in `(0, 1)`, is the error of the whole audit. The result is 1 where
+    no AUC can be distinguished from .5.
 
     Example:
     >>> round(detectable_auc(1000, 1000), 3), round(detectable_auc(50, 50), 3)
     (0.536, 0.663)
     """
-    check_integer(
-        1,
-        num_members=num_members,
-        num_non_members=num_non_members,
-        num_attacks=num_attacks,
-    )
+    check_integer(1, num_members=num_members, num_non_members=num_non_members)
+    check_integer(1, num_attacks=num_attacks)
     check_confidence(1 - significance)
     check_confidence(power)
     error = error_at_chance(num_members, num_non_members)
@@ -106,19 +93,9 @@ def set_membership(
     averaged. For scores that are log likelihood ratios the mean orders sets as their
     sum does.
 
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
-        sizes: Numbers of images of a set. Sizes that leave fewer than two sets of
-            either kind are left out.
-        num_splits: Number of random splits to average over, at least 1.
-        seed: Seed of the splits.
-        confidence: Coverage of the intervals. The ends are those of DeLong's
-            interval, averaged over the splits: a little wide, because averaging
-            makes the success more certain than one split does.
-
-    Returns:
-        One result for each size that fits.
+    There is one result for each of `sizes` that leaves at least two sets of either
+    kind. The ends of its interval are those of DeLong's, averaged over the splits: a
+    little wide, because averaging makes the success more certain than one split does.
 
     Source: Hilprecht, Härterich and Bernau, "Monte Carlo and Reconstruction
     Membership Inference Attacks against Generative Models", PoPETs 2019 (set

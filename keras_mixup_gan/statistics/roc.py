@@ -1,9 +1,10 @@
 """ROC analysis of membership scores: AUC with DeLong's interval, TPR at a fixed FPR.
 
 Every function takes the scores of members and of non-members, in this order, and
-reads a higher score as "more likely a member". Scores that are not one-dimensional,
-finite and at least one raise a `ValueError`, as arguments out of range do. Ties count
-one half; nothing is interpolated, jittered or flipped.
+reads a higher score as "more likely a member". `confidence`, in `(0, 1)`, is the
+coverage of a two-sided interval. Scores that are not one-dimensional, finite and at
+least one raise a `ValueError`, as arguments out of range do. Ties count one half;
+nothing is interpolated, jittered or flipped.
 """
 
 from collections.abc import Sequence
@@ -56,14 +57,8 @@ class WithheldPoint:
 def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
     """Probability that a member scores above a non-member, ties counted one half.
 
-    This is the Mann-Whitney statistic divided by the number of pairs.
-
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
-
-    Returns:
-        The area under the ROC curve in `[0, 1]`; .5 where the scores are constant.
+    This is the Mann-Whitney statistic divided by the number of pairs, the area under
+    the ROC curve; .5 where the scores are constant.
 
     Example:
     >>> auc([2.0, 3.0], [1.0, 2.0])
@@ -90,14 +85,6 @@ def delong_interval(
     Clopper-Pearson bound on "a pair agrees" bounds the AUC: conservative, never
     collapsed. With a single score on one side there is no variance to estimate and
     the interval is `(0, 1)`.
-
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
-        confidence: Coverage of the two-sided interval, in `(0, 1)`.
-
-    Returns:
-        The lower and the upper end.
 
     Example:
     >>> low, high = delong_interval([4.0, 5.0, 6.0], [1.0, 2.0, 3.0])
@@ -132,17 +119,8 @@ def tpr_at_fpr(
     """True-positive rate at the lowest threshold that keeps the false positives low.
 
     Found by counting: the threshold is the lowest one at which the *realized* share
-    of false positives is at most `fpr`. With ties or few non-members the realized
-    rate lies below the one asked for; it is returned, not interpolated away.
-
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
-        fpr: Largest false-positive rate allowed, in `[0, 1)`.
-        confidence: Coverage of the Clopper-Pearson interval of the TPR.
-
-    Returns:
-        The operating point with its rates, counts and interval.
+    of false positives is at most `fpr`, in `[0, 1)`. With ties or few non-members the
+    realized rate lies below the one asked for; it is returned, not interpolated away.
 
     Example:
     >>> point = tpr_at_fpr([3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0], fpr=0.25)
@@ -178,26 +156,17 @@ def operating_points(
     rates: Sequence[float] = (0.1, 0.01, 0.001),
     confidence: float = 0.95,
 ) -> tuple[OperatingPoint | WithheldPoint, ...]:
-    """`tpr_at_fpr` at several rates, or the reason why there is too little data.
+    """`tpr_at_fpr` at each of several rates, or why there is too little data.
 
     Rates below 1 % are withheld unless at least 10 false positives are expected: the
     threshold would hang on a handful of non-members.
-
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
-        rates: False-positive rates, each in `[0, 1)`.
-        confidence: Coverage of the Clopper-Pearson intervals.
-
-    Returns:
-        One entry for each rate.
 
     Example:
     >>> points = operating_points([3.0] * 50, [1.0] * 50)
     >>> points[0].tpr, points[2].reason
     (1.0, 'needs 10,000 non-members, there are 50')
     """
-    _, non_members = check_scores(member_scores, non_member_scores)
+    members, non_members = check_scores(member_scores, non_member_scores)
     points: list[OperatingPoint | WithheldPoint] = []
     for rate in rates:
         needed = round(MIN_FALSE_POSITIVES / rate) if 0 < rate < 0.01 else 1
@@ -205,9 +174,7 @@ def operating_points(
             reason = f"needs {needed:,} non-members, there are {len(non_members):,}"
             points.append(WithheldPoint(rate, reason))
         else:
-            points.append(
-                tpr_at_fpr(member_scores, non_member_scores, rate, confidence)
-            )
+            points.append(tpr_at_fpr(members, non_members, rate, confidence))
     return tuple(points)
 
 
@@ -215,10 +182,6 @@ def roc_curve(
     member_scores: ArrayLike, non_member_scores: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
     """Every operating point of an attack, one for each distinct score.
-
-    Args:
-        member_scores: Array `(num_members,)`.
-        non_member_scores: Array `(num_non_members,)`.
 
     Returns:
         False-positive rates and true-positive rates, both non-decreasing from 0 to 1.
@@ -243,15 +206,8 @@ def top_n_accuracy(
     many of the queries are members, and changes with their share. Where scores at the
     threshold are equal, those called are drawn from them by lot; the expectation over
     the lots (of a hypergeometric count) is returned. So constant scores are worth the
-    share of members among the queries, whatever their order.
-
-    Args:
-        member_scores: Array `(num_members,)`, finite.
-        non_member_scores: Array `(num_non_members,)`, finite.
-        n: How many queries are called members; by default as many as there are.
-
-    Returns:
-        The expected share in `[0, 1]`.
+    share of members among the queries, whatever their order. By default `n` is the
+    number of members.
 
     Source: Hayes, Melis, Danezis and De Cristofaro, "LOGAN: Membership Inference
     Attacks Against Generative Models", PoPETs 2019, where the attacker calls the
@@ -282,14 +238,6 @@ def clopper_pearson(
 
     Source: Clopper and Pearson (1934).
 
-    Args:
-        successes: Number of events, in `[0, trials]`.
-        trials: Number of trials, at least 1.
-        confidence: Coverage, in `(0, 1)`.
-
-    Returns:
-        The lower and the upper end, in `[0, 1]`.
-
     Example:
     >>> low, high = clopper_pearson(0, 100)
     >>> low, round(high, 3)
@@ -315,16 +263,13 @@ def clopper_pearson(
 def pair_counts(
     members: FloatArray, non_members: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """For each member the non-members below it; for each non-member the members above.
-
-    Ties count one half, so that all counts are exact multiples of .5.
-    """
-    above = _num_below(members, non_members)
-    return above, len(members) - _num_below(non_members, members)
+    """Non-members below each member, and members above each non-member."""
+    above = num_below(members, non_members)
+    return above, len(members) - num_below(non_members, members)
 
 
-def _num_below(scores: FloatArray, others: FloatArray) -> FloatArray:
-    """For each score the number of others below it, ties counted one half."""
+def num_below(scores: FloatArray, others: FloatArray) -> FloatArray:
+    """For each score the number of others below it, an exact multiple of one half."""
     ordered = np.sort(others)
     strictly = np.searchsorted(ordered, scores, side="left")
     return (strictly + np.searchsorted(ordered, scores, side="right")) / 2

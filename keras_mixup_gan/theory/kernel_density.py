@@ -11,13 +11,15 @@ the exact density does better; no AUC given here is a guarantee.
 In low dimension blends with weights near one half fill the space between the members
 and hide them. In high dimension a pair's segment stays far from every other record,
 while its ends still mark the members: mixing then hides nothing.
+
+Arguments out of range raise a `ValueError`, as do arrays that are not finite matrices.
 """
 
 import numpy as np
 from scipy import special
 
 from keras_mixup_gan.theory.likelihood_ratio import MonteCarloAUC, monte_carlo_auc
-from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer, check_positive
 
 _BLOCK = 2_048
@@ -34,28 +36,32 @@ def blended_centers(
         members: Array `(num_members, dim)` of at least two records.
         alpha: Concentration of the weights' law `Beta(alpha, alpha)`, above 0.
         num_blends: Number of draws, at least 1.
-        seed: Integer seed.
+        seed: Seed of the draws.
 
     Returns:
         Array `(num_blends, dim)`.
-
-    Raises:
-        ValueError: If `members` is not a matrix of at least two rows, or another
-            argument is out of range.
 
     Example:
         >>> blended_centers(np.eye(3), 1.0, 10).sum(axis=1).round(6).min()
         1.0
     """
-    rows = _matrix(members, "members", minimum=2)
+    rows = check_records(members, "members", minimum=2)
     check_positive(alpha=alpha)
     check_integer(1, num_blends=num_blends)
     check_integer(0, seed=seed)
     rng = np.random.default_rng(seed)
-    first = rng.integers(len(rows), size=num_blends)
-    second = (first + rng.integers(1, len(rows), size=num_blends)) % len(rows)
-    lam = rng.beta(alpha, alpha, size=(num_blends, 1))
+    first, second, lam = draw_pairs(rng, len(rows), alpha, num_blends)
+    lam = lam[:, None]
     return np.asarray(lam * rows[first] + (1 - lam) * rows[second])
+
+
+def draw_pairs(
+    rng: np.random.Generator, num_members: int, alpha: float, num_blends: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Two distinct members for each of some blends, and the weight of the first."""
+    first = rng.integers(num_members, size=num_blends)
+    second = (first + rng.integers(1, num_members, size=num_blends)) % num_members
+    return first, second, rng.beta(alpha, alpha, size=num_blends)
 
 
 def kernel_log_density(
@@ -73,15 +79,11 @@ def kernel_log_density(
     Returns:
         Float64 array `(num_queries,)`.
 
-    Raises:
-        ValueError: If an array is not a matrix, the two differ in width, or
-            `bandwidth` is not positive.
-
     Example:
         >>> kernel_log_density(np.zeros((1, 2)), np.zeros((5, 2)), 1.0).round(3)
         array([-1.838])
     """
-    x, centers = _matrix(queries, "queries"), _matrix(centers, "centers")
+    x, centers = check_records(queries, "queries"), check_records(centers, "centers")
     check_positive(bandwidth=bandwidth)
     if x.shape[1] != centers.shape[1]:
         raise ValueError(
@@ -122,13 +124,10 @@ def kernel_density_auc(
             generator that was fitted to the members themselves.
         num_blends: Draws by which the law of blends is represented, at least 1.
         num_releases: Number of training sets, at least 2.
-        seed: Integer seed of the simulation.
+        seed: Seed of the simulation.
 
     Returns:
-        `MonteCarloAUC(value, standard_error)`; the error is that over releases.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        The AUC; its error is that over releases.
 
     Example:
         >>> raw, mixed = (kernel_density_auc(100, 2, 0.2, a) for a in (None, 4.0))
@@ -156,7 +155,8 @@ def kernel_density_auc(
     return MonteCarloAUC(float(np.mean(areas)), float(error))
 
 
-def _matrix(rows: FloatArray, name: str, minimum: int = 1) -> FloatArray:
+def check_records(rows: FloatArray, name: str, minimum: int = 1) -> FloatArray:
+    """Records as a float64 matrix, after checking them."""
     array = np.asarray(rows, dtype=np.float64)
     if array.ndim != 2 or len(array) < minimum or not np.isfinite(array).all():
         raise ValueError(

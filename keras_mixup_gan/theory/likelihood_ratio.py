@@ -13,14 +13,20 @@ an advantage (true- minus false-positive rate) above TV at any threshold. A func
 blends alone is no easier to attack than the blends (data processing), and divergences
 of independent releases add up: so a bound grows with their number, and mixing once does
 not bound a training that mixes afresh in every step.
+
+Everywhere `mu` is the distance of two means in standard deviations, at least 0,
+`total_variation` lies in `[0, 1]`, and `divergence` is a Kullback-Leibler divergence in
+nats, in either direction, at least 0 and perhaps infinite. Arguments out of range raise
+a `ValueError`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
+from keras_mixup_gan.statistics.roc import num_below
 from keras_mixup_gan.validation import check_in_range
 
 
@@ -41,20 +47,13 @@ def monte_carlo_auc(
 ) -> MonteCarloAUC:
     """The AUC of simulated scores, ties counted one half, with its error.
 
-    Source: the Mann-Whitney statistic from midranks; the error is that of DeLong et
-    al., Biometrics 1988, which takes the scores to be independent.
+    Source: the Mann-Whitney statistic; the error is that of DeLong et al., Biometrics
+    1988, which takes the scores to be independent.
 
     Args:
         member_ratios: Array `(num_members,)`: log likelihood ratios simulated under
             "member", at least two. Infinite values are ordered like all others.
         non_member_ratios: Array `(num_non_members,)`, the same under "non-member".
-
-    Returns:
-        `MonteCarloAUC(value, standard_error)`.
-
-    Raises:
-        ValueError: If an array is not one-dimensional, has fewer than two values, or
-            holds NaN.
 
     Example:
         >>> monte_carlo_auc([2.0, 3.0], [1.0, 2.0]).value
@@ -68,9 +67,8 @@ def monte_carlo_auc(
                 f"`{name}` cannot be ranked. Expected a one-dimensional array of at "
                 f"least two numbers without NaN. Received: shape={ratios.shape}."
             )
-    ranks = stats.rankdata(np.concatenate([ins, outs]))
-    below = (ranks[: len(ins)] - stats.rankdata(ins)) / len(outs)
-    above = 1.0 - (ranks[len(ins) :] - stats.rankdata(outs)) / len(ins)
+    below = num_below(ins, outs) / len(outs)
+    above = 1.0 - num_below(outs, ins) / len(ins)
     variance = below.var(ddof=1) / len(ins) + above.var(ddof=1) / len(outs)
     return MonteCarloAUC(float(below.mean()), float(np.sqrt(variance)))
 
@@ -81,15 +79,6 @@ def gaussian_shift_auc(mu: float) -> float:
     Source: the likelihood ratio is increasing, so the AUC is the probability that one
     draw exceeds another. It bounds every attack on a release that is `mu`-GDP (Dong,
     Roth and Su, "Gaussian Differential Privacy", JRSS-B 2022).
-
-    Args:
-        mu: Distance of the means in standard deviations, at least 0.
-
-    Returns:
-        The AUC, in `[.5, 1]`.
-
-    Raises:
-        ValueError: If `mu` is negative or not a number.
 
     Example:
         >>> round(gaussian_shift_auc(1.0), 4)
@@ -103,16 +92,6 @@ def gaussian_shift_tpr(mu: float, fpr: float) -> float:
     r"""The exact power between $N(\mu, 1)$ and $N(0, 1)$ at a false-positive rate.
 
     Source: Neyman-Pearson, $\Phi(\mu - \Phi^{-1}(1 - \mathrm{fpr}))$.
-
-    Args:
-        mu: Distance of the means in standard deviations, at least 0.
-        fpr: False-positive rate, in `[0, 1]`.
-
-    Returns:
-        The true-positive rate, at least `fpr`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         >>> round(gaussian_shift_tpr(1.0, 0.01), 4)
@@ -129,15 +108,6 @@ def largest_auc(total_variation: float) -> float:
     Source: the area below the curve $\min(1, \mathrm{fpr} + \mathrm{TV})$, which no
     ROC curve exceeds. Laws that reach it exist for each TV.
 
-    Args:
-        total_variation: Total variation between the two laws, in `[0, 1]`.
-
-    Returns:
-        The bound, in `[.5, 1]`.
-
-    Raises:
-        ValueError: If `total_variation` is not in `[0, 1]`.
-
     Example:
         >>> largest_auc(0.2)
         0.6799999999999999
@@ -152,15 +122,6 @@ def smallest_auc(total_variation: float) -> float:
     Source: its ROC curve is concave and passes through a point with advantage TV; the
     two segments from there to the corners enclose this area.
 
-    Args:
-        total_variation: Total variation between the two laws, in `[0, 1]`.
-
-    Returns:
-        The bound, in `[.5, 1]`.
-
-    Raises:
-        ValueError: If `total_variation` is not in `[0, 1]`.
-
     Example:
         >>> smallest_auc(0.2)
         0.6
@@ -173,17 +134,7 @@ def pinsker(divergence: float) -> float:
     r"""Total variation is at most $\sqrt{\mathrm{KL} / 2}$.
 
     Source: Pinsker's inequality; Tsybakov, "Introduction to Nonparametric Estimation",
-    2009, Lemma 2.5.
-
-    Args:
-        divergence: Kullback-Leibler divergence in nats, in either direction, at least
-            0; may be infinite.
-
-    Returns:
-        The bound, in `[0, 1]`; 1 says nothing.
-
-    Raises:
-        ValueError: If `divergence` is negative or not a number.
+    2009, Lemma 2.5. Cut at 1, which says nothing.
 
     Example:
         >>> pinsker(0.02)
@@ -201,15 +152,6 @@ def bretagnolle_huber(divergence: float) -> float:
 
     Source: Bretagnolle and Huber 1979; Tsybakov 2009, proof of Lemma 2.6.
 
-    Args:
-        divergence: As for `pinsker`.
-
-    Returns:
-        The bound, in `[0, 1]`.
-
-    Raises:
-        ValueError: If `divergence` is negative or not a number.
-
     Example:
         >>> round(bretagnolle_huber(2.0), 3)
         0.93
@@ -221,18 +163,9 @@ def bretagnolle_huber(divergence: float) -> float:
 def largest_auc_from_divergence(divergence: float) -> float:
     """The largest AUC that a Kullback-Leibler divergence leaves room for.
 
-    `largest_auc` of the smaller of `pinsker` and `bretagnolle_huber`. Divergences of
-    independent releases add: sum them first.
-
-    Args:
-        divergence: Kullback-Leibler divergence in nats, in either direction (the
-            smaller one bounds better), at least 0; may be infinite.
-
-    Returns:
-        The bound, in `[.5, 1]`.
-
-    Raises:
-        ValueError: If `divergence` is negative or not a number.
+    `largest_auc` of the smaller of `pinsker` and `bretagnolle_huber`. Of the two
+    directions the smaller divergence bounds better; those of independent releases add:
+    sum them first.
 
     Example:
         >>> round(largest_auc_from_divergence(0.02), 3)

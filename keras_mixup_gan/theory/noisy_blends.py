@@ -11,6 +11,8 @@ drawn once for each and stays secret, weights and partners are chosen without lo
 the data, and nothing else (labels, sizes, statistics) is taken from the records. For
 images and the noise under which a GAN still learns, it is far too large to mean
 anything; that is worth seeing in numbers.
+
+Arguments out of range raise a `ValueError`.
 """
 
 import math
@@ -48,9 +50,6 @@ def noisy_blends_mu(
     Returns:
         `mu`; infinite without noise, 0 without blends.
 
-    Raises:
-        ValueError: If an argument is out of range.
-
     Example:
         >>> noisy_blends_mu(1.0, 100, diameter=56.0, max_weight=0.5)
         280.0
@@ -77,23 +76,12 @@ def noisy_blends_epsilon(
     """Epsilon of releasing noisy blends, however large it is, by dp-accounting.
 
     Each blend is one Gaussian mechanism of sensitivity `max_weight * diameter`; they
-    are composed. No credit is given for the chance that a record is not chosen.
-
-    Args:
-        noise_stddev: As in `noisy_blends_mu`.
-        num_blends: As in `noisy_blends_mu`.
-        diameter: As in `noisy_blends_mu`.
-        delta: Target delta in `(0, 1)`.
-        max_weight: As in `noisy_blends_mu`.
-        accountant: `"pld"` or `"rdp"`, as in `keras_mixup_gan.privacy.epsilon`; where
-            `mu` exceeds 20, always `"rdp"`: a valid bound, up to a tenth above
-            `gaussian_epsilon`.
-
-    Returns:
-        Epsilon for the replacement of one record; infinite without noise.
+    are composed, and arguments are those of `noisy_blends_mu`. Epsilon is for the
+    replacement of one record. No credit is given for the chance that a record is not
+    chosen. `accountant` is as in `keras_mixup_gan.privacy.epsilon`, but where `mu`
+    exceeds 20, always `"rdp"`: a valid bound, up to a tenth above `gaussian_epsilon`.
 
     Raises:
-        ValueError: If an argument is out of range.
         ImportError: If the `dp` extra is not installed.
 
     Example:
@@ -123,9 +111,6 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
 
     Returns:
         Epsilon, at least 0; infinite for an infinite `mu`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         >>> round(gaussian_epsilon(1.0, 1e-5), 3)

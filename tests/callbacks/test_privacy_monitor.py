@@ -279,7 +279,7 @@ def test_with_dp_private_figures_must_be_asked_for_and_never_choose_weights():
         ({"attacks": []}, "must name at least one attack"),
         ({"attacks": ["logam"]}, "Unknown `attacks`.*Did you mean 'logan'"),
         ({"attacks": ["logan", LOGAN()]}, "'logan' twice"),
-        ({"members": MEMBERS[:1]}, "at least 2 images each.*Received: 1"),
+        ({"members": MEMBERS[:1]}, "`members` must hold at least 2 .*Received: 1"),
         ({"non_members": MEMBERS}, "more than one part of the split"),
         ({"reference": OTHERS}, "more than one part of the split"),
         ({"members": MEMBERS * 3}, r"`members` must lie in \[-1, 1\]"),
