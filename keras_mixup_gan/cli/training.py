@@ -14,7 +14,7 @@ import keras
 from keras_mixup_gan import zoo
 from keras_mixup_gan.callbacks import ImageGrid
 from keras_mixup_gan.data import Images, load_images
-from keras_mixup_gan.data.shapes import check_image_shape
+from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mixup
 from keras_mixup_gan.models.saving import load_gan
