@@ -56,7 +56,7 @@ def check_images(
 
 
 def check_labels(labels: Any, num_images: int) -> IntArray | None:
-    """Returns class labels as int64 `(num_images,)`, or raises a `ValueError`."""
+    """Returns class labels, if any, as int64 `(num_images,)`."""
     if labels is None:
         return None
     labels = np.asarray(labels)
@@ -109,7 +109,7 @@ def class_rows(
 
 
 def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
-    """Raises a `ValueError` naming the nearest choices unless `value` is one."""
+    """Raises an error that names the nearest choices unless `value` is one."""
     choices = list(choices)
     if value in choices:
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -16,17 +16,23 @@ EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 # ITU-R BT.601 luma, the weights that Pillow and TensorFlow use as well.
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")
 
+
+class Options(NamedTuple):
+    """How images are to be loaded; see `load_images`."""
+
+    image_shape: Shape | None = None
+    crop_to_aspect_ratio: bool = False
+    data_dir: Path | None = None
+
+
 # === Files ===
 
 
-def load_folder(
-    folder: Path, image_shape: Shape | None, crop_to_aspect_ratio: bool
-) -> tuple[FloatArray, IntArray | None]:
+def load_folder(source: Any, options: Options) -> tuple[FloatArray, IntArray | None]:
     """Returns the images of a folder, and labels where it has class sub-folders."""
-    files, labels = _list_files(folder)
+    files, labels = _list_files(Path(source).expanduser())
     named_images = ((f"The image {file}", read_image(file)) for file in files)
-    images = stack_images(named_images, len(files), image_shape, crop_to_aspect_ratio)
-    return images, labels
+    return stack_images(named_images, len(files), options), labels
 
 
 def read_image(file: Path) -> FloatArray:
@@ -135,29 +141,29 @@ def unit_range(images: Any) -> FloatArray:
     return scaled
 
 
-def fit_shape(
-    image: FloatArray, image_shape: Shape, crop_to_aspect_ratio: bool, name: str
-) -> FloatArray:
-    """Returns one image `(height, width, channels)` in the shape asked for.
+def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
+    """Returns one image `(height, width, channels)` in the shape asked for, if any.
 
     Pillow's triangle filter widens with the reduction (antialiasing), where
     TensorFlow's default samples single pixels and leaves moire in the images; unlike
     bicubic and Lanczos filters it never overshoots `[-1, 1]`. It works on floats, so
     that nothing is rounded to 8 bits.
     """
-    if image.shape == image_shape:
+    shape = options.image_shape
+    if shape is None or image.shape == shape:
         return image
-    height, width, channels = image_shape
+    height, width, channels = shape
     if image.shape[2] == 3 and channels == 1:
         image = (image @ _LUMA)[..., None]
     elif image.shape[2] not in (1, channels) or channels not in (1, 3, image.shape[2]):
         raise ValueError(
             f"{name} has {image.shape[2]} channels and cannot become {channels}. "
             "Expected the same number, or a conversion between 1 (gray) and 3 (RGB). "
-            f"Received: image_shape={image_shape}."
+            f"Received: image_shape={shape}."
         )
     if image.shape[:2] != (height, width):
-        box = _centered_box(image, height / width) if crop_to_aspect_ratio else None
+        crop = options.crop_to_aspect_ratio
+        box = _centered_box(image, height / width) if crop else None
         planes = [
             Image.fromarray(np.ascontiguousarray(plane, "float32")).resize(
                 (width, height), Image.Resampling.BILINEAR, box=box
@@ -171,20 +177,16 @@ def fit_shape(
 
 
 def stack_images(
-    named_images: Iterable[tuple[str, FloatArray]],
-    count: int,
-    image_shape: Shape | None,
-    crop_to_aspect_ratio: bool,
+    named_images: Iterable[tuple[str, FloatArray]], count: int, options: Options
 ) -> FloatArray:
-    """Stacks `count` pairs of a name for messages and an image.
+    """Stacks `count` images, which come with names for messages.
 
-    They are brought to `image_shape`, or must share one where that is `None`.
+    They are brought to the options' shape, or must share one where that is `None`.
     """
     stacked = np.empty((0,), "float32")
     first = ""
     for i, (name, image) in enumerate(named_images):
-        if image_shape is not None:
-            image = fit_shape(image, image_shape, crop_to_aspect_ratio, name)
+        image = fit_shape(image, options, name)
         if i == 0:
             stacked, first = np.empty((count, *image.shape), "float32"), name
         elif image.shape != stacked.shape[1:]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_mixup_gan.data import patches, tfds
 from keras_mixup_gan.data.images import (
+    Options,
     Shape,
     check_image_shape,
     load_folder,
@@ -42,14 +43,6 @@ class Images(NamedTuple):
     labels: IntArray | None
 
 
-class Options(NamedTuple):
-    """How images are to be loaded; see `load_images`."""
-
-    image_shape: Shape | None = None
-    crop_to_aspect_ratio: bool = False
-    data_dir: Path | None = None
-
-
 @dataclass(frozen=True)
 class Source:
     """A place that images come from.
@@ -57,10 +50,10 @@ class Source:
     Attributes:
         name: What `load_images` takes for it, or the kind of place.
         expected: What may be passed for it, as a message lists it.
-        is_meant: Called with what the user passed: whether it is this source. By
-            default it is if it is the name.
         load: Called with what the user passed and the options; returns images and
             labels.
+        is_meant: Called with what the user passed: whether it is this source. By
+            default it is if it is the name.
         title: What pages call it; by default what the user passed.
         image_shape: Shape `(height, width, channels)` of its images, if all have one.
         extractor: The features that the quality of such images is measured in, a key
@@ -215,12 +208,8 @@ def _load_digits() -> _Loaded:
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
     path = Path(source).expanduser()
-    arrays = read_arrays(
-        path,
-        "an .npz archive of plain numeric arrays written by `np.savez(path, "
-        "images=..., labels=...)`",
-        "Write it again.",
-    )
+    written = "plain arrays written by `np.savez(path, images=..., labels=...)`"
+    arrays = read_arrays(path, written, "Write it again.")
     if "images" not in arrays:
         raise ValueError(
             f"The file {path} has no array called 'images'. Expected 'images' and, "
@@ -257,12 +246,10 @@ def _checked(images: FloatArray, name: str) -> FloatArray:
 def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
     """Images in the shape asked for, with their labels."""
     images, labels = loaded
-    shape = options.image_shape
-    if shape is None or images.shape[1:] == shape:
+    if options.image_shape in (None, images.shape[1:]):
         return loaded
     named_images = ((f"Image {i}", image) for i, image in enumerate(images))
-    crop = options.crop_to_aspect_ratio
-    return stack_images(named_images, len(images), shape, crop), labels
+    return stack_images(named_images, len(images), options), labels
 
 
 def _is_folder(source: Any) -> bool:
@@ -294,17 +281,10 @@ SOURCES: dict[str, Source] = {
         Source(
             "tfds",
             "'tfds:<name>'",
-            lambda source, options: tfds.load_tfds(source, *options),
+            tfds.load_tfds,
             lambda source: isinstance(source, str) and source.startswith("tfds:"),
         ),
-        Source(
-            "folder",
-            "a folder of images",
-            lambda source, options: load_folder(
-                Path(source).expanduser(), *options[:2]
-            ),
-            _is_folder,
-        ),
+        Source("folder", "a folder of images", load_folder, _is_folder),
         Source("npz", "an .npz file", _load_npz, _is_npz),
     )
 }

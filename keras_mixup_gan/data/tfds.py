@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.data.images import Shape, stack_images, unit_range
+from keras_mixup_gan.data.images import Options, stack_images, unit_range
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import did_you_mean
 
@@ -19,12 +19,7 @@ _SOURCE = re.compile(
 _METADATA = ("features.json", "dataset_info.json")
 
 
-def load_tfds(
-    source: str,
-    image_shape: Shape | None,
-    crop_to_aspect_ratio: bool,
-    data_dir: Path | None,
-) -> tuple[FloatArray, IntArray | None]:
+def load_tfds(source: str, options: Options) -> tuple[FloatArray, IntArray | None]:
     """The images and, where the data set has them, the labels of a split.
 
     The split of a source may be a slice, `train[:10%]`, or a sum, `train+test`.
@@ -44,14 +39,14 @@ def load_tfds(
             '`pip install "keras-mixup-gan[tfds]"`.'
         ) from error
     default = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    root = Path(data_dir or default).expanduser()
+    root = Path(options.data_dir or default).expanduser()
     prepared = _find_prepared(root, parsed["name"], parsed["config"], parsed["version"])
     if prepared is not None:
         builder = tfds.builder_from_directory(str(prepared))
     else:
         builder = _download(tfds, parsed, root)
     split = parsed["split"] or "train"
-    return _read(tfds, builder, split, image_shape, crop_to_aspect_ratio)
+    return _read(tfds, builder, split, options)
 
 
 def _find_prepared(
@@ -113,11 +108,7 @@ def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
 
 
 def _read(
-    tfds: Any,
-    builder: Any,
-    split: str,
-    image_shape: Shape | None,
-    crop_to_aspect_ratio: bool,
+    tfds: Any, builder: Any, split: str, options: Options
 ) -> tuple[FloatArray, IntArray | None]:
     """Decodes a split of a prepared data set in its stored order."""
     import tensorflow as tf
@@ -149,7 +140,7 @@ def _read(
             yield f"Image {i} of {builder.name!r}", unit_range(example["image"])
 
     try:
-        images = stack_images(named_images(), count, image_shape, crop_to_aspect_ratio)
+        images = stack_images(named_images(), count, options)
     except tf.errors.OpError as error:
         raise ValueError(
             f"The files of {builder.name!r} in {builder.data_dir} could not be read "

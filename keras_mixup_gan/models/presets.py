@@ -128,7 +128,7 @@ class PresetFiles:
     def _array(
         self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]
     ) -> FloatArray:
-        """One array, unpacked only if it is as large as it must be."""
+        """One array, which is unpacked only if it is as large as it must be."""
         size = 4 * math.prod(shape)
         found: Any = f"{info.file_size} bytes"
         if size < info.file_size <= size + _MAX_HEADER_BYTES:
@@ -202,7 +202,7 @@ def verify_presets() -> list[str]:
 
 
 def read_manifest() -> dict[str, Any]:
-    """The manifest's entries by name; none where nothing was trained yet."""
+    """The manifest's entries by name."""
     path = zoo_folder() / MANIFEST
     if not path.is_file():
         return {}
@@ -260,7 +260,6 @@ def _parsed(text: bytes, folder: Path) -> dict[str, Any]:
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:
-    """The bytes of a file, if it is there and of a reasonable size."""
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)

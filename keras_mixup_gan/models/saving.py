@@ -164,7 +164,7 @@ def variables(model: "GAN") -> dict[str, Any]:
 
 
 def _built(files: PresetFiles) -> "GAN":
-    """A fresh model of the class and with the arguments that a preset names."""
+    """A fresh model of the class, and with the arguments, that a preset names."""
     name = files.content["class"]
     known = family_classes()
     check_choice(name, known, "class")
@@ -204,10 +204,9 @@ def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
 
 
 def _fields(value: Any, kind: Any) -> dict[str, Any]:
-    """Arguments of a frozen data class."""
-    names = [field.name for field in dataclasses.fields(kind)]
     if not isinstance(value, dict):
         raise ValueError(f"settings of {kind.__name__} must be an object")
+    names = [field.name for field in dataclasses.fields(kind)]
     for name in value:
         check_choice(name, names, kind.__name__)
     return value
