@@ -29,11 +29,11 @@ from keras_mixup_gan.defenses import (
 from keras_mixup_gan.experiments import Cell, run_cell
 from keras_mixup_gan.experiments.cell import last_files
 from keras_mixup_gan.experiments.pool import FIXED, Data
+from keras_mixup_gan.models.presets import MANIFEST, PresetFiles
 from keras_mixup_gan.models.recipes import read_toml, zoo_folder
-from keras_mixup_gan.models.saving import load_gan, save_preset
+from keras_mixup_gan.models.saving import load_gan, save_to_preset
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.versions import software_versions
-from keras_mixup_gan.zoo.presets import MANIFEST
 
 RESULTS = "results.json"
 
@@ -124,7 +124,7 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
     meter = Meter(folder)
     entry = run_cell(cell, split, folder, meter)
     model, _ = last_files(folder)
-    files = save_preset(load_gan(model), out / place)
+    files = PresetFiles.read(save_to_preset(load_gan(model), out / place))
     # What is published is attacked, not what it was written from.
     report = audit(
         zoo.from_preset(out / place),

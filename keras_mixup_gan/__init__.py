@@ -1,9 +1,8 @@
 """GANs trained on mixtures of images, and an audit of what they still give away."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_mixup_gan.lazy import lazy_names
-from keras_mixup_gan.registration import announce_classes
 from keras_mixup_gan.versions import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ else:
         *("attacks", "auditing", "callbacks", "data", "defenses", "metrics"),
         *("models", "privacy", "reports", "statistics", "theory", "zoo"),
     )
-    _get, __dir__ = lazy_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
             **{name: f"{__name__}.{name}" for name in _MODULES},
@@ -40,11 +39,3 @@ else:
             "DPSGD": f"{__name__}.privacy",
         },
     )
-
-    def __getattr__(name: str) -> Any:
-        value = _get(name)
-        announce_classes()  # to Keras, which that may have imported
-        return value
-
-
-announce_classes()

@@ -1,4 +1,12 @@
-"""Names of a package that are imported when they are first asked for (PEP 562)."""
+"""What is imported when it is first asked for: names of packages, and Keras' classes.
+
+`keras.saving.load_model` finds classes by their registered names, which importing them
+sets. So that `import keras_mixup_gan` stays quick, each name is registered with a
+stand-in that imports the class when a file asks for it. That is done where Keras is
+imported already, whenever a package with lazy names or one of these is imported. A
+program that imports Keras after all of these imports a class too, such as
+`keras_mixup_gan.models.DCGAN`, or loads by `keras_mixup_gan.models.load_gan`.
+"""
 
 import importlib
 import importlib.util
@@ -6,16 +14,32 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+PACKAGE = "keras_mixup_gan"
+# Of each module the classes that it registers; a test compares them with Keras.
+CLASSES = {
+    "mixup": ("MixUp",),
+    "privacy.dpsgd": ("DPSGD",),
+    "models.dcgan": ("DCGAN",),
+    "models.layers": ("LabelMaps", "StatelessDropout"),
+    "models.style_layers": (
+        *("ConstantRows", "EqualizedConv", "EqualizedDense", "MinibatchStddev"),
+        *("PixelNorm", "StyledConv", "ToImage"),
+    ),
+    "models.stylegan_lite": ("StyleGANLite",),
+    "models.wgan_gp": ("WGANGP",),
+    "defenses.par_gan": ("PARGAN",),
+    "defenses.priv_gan": ("PrivGAN",),
+    "defenses.relax_loss": ("RelaxLossDCGAN",),
+}
+
 
 def lazy_names(
     package: str, names: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package.
+    """The `__getattr__` and `__dir__` of a package (PEP 562).
 
-    Args:
-        package: The package's `__name__`.
-        names: For each public name the module that defines it. Modules of the package
-            need no entry to be found, only to be listed.
+    `names` tells of each public name the module that defines it. Modules of the package
+    need no entry to be found, only to be listed.
     """
 
     def get(name: str) -> Any:
@@ -27,9 +51,36 @@ def lazy_names(
         else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         setattr(sys.modules[package], name, value)
+        announce_classes()  # to Keras, which that may have imported
         return value
 
     def names_of_package() -> list[str]:
         return sorted({*vars(sys.modules[package]), *names})
 
+    announce_classes()
     return get, names_of_package
+
+
+def announce_classes() -> None:
+    """Gives Keras, once it is imported, a stand-in for each class it does not know."""
+    keras = sys.modules.get("keras")
+    saving = getattr(keras, "saving", None)  # absent while Keras is being imported
+    if saving is None:
+        return
+    known = saving.get_custom_objects()
+    for module, names in CLASSES.items():
+        for name in names:
+            if f"{PACKAGE}>{name}" not in known:
+                known[f"{PACKAGE}>{name}"] = _stand_in(name, f"{PACKAGE}.{module}")
+
+
+def _stand_in(name: str, module: str) -> type:
+    """A class that builds another one, which it imports when it is asked to.
+
+    Importing the other registers it in the place of the stand-in.
+    """
+
+    def from_config(cls: type, config: dict[str, Any]) -> Any:
+        return getattr(importlib.import_module(module), name).from_config(config)
+
+    return type(name, (), {"from_config": classmethod(from_config)})

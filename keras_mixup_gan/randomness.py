@@ -65,24 +65,15 @@ class StepStream(IntEnum):
 
 
 def sequence(seed: int, stream: Stream, *parts: int) -> np.random.SeedSequence:
-    """The seed of a stream, or of one of its parts.
-
-    Args:
-        seed: The user's seed, at least 0.
-        stream: What the numbers are for.
-        *parts: Further integers, such as the number of an image.
-
-    Returns:
-        The seed sequence.
-    """
+    """The seed of a stream, or of a part of it, such as the number of an image."""
     return np.random.SeedSequence([seed, stream.number, *parts])
 
 
 def generator(seed: int, stream: Stream, *parts: int) -> np.random.Generator:
-    """The generator of a stream, or of one of its parts; arguments as of `sequence`."""
+    """The generator of a stream, or of a part of it."""
     return np.random.default_rng(sequence(seed, stream, *parts))
 
 
 def derived_seed(seed: int, stream: Stream, *parts: int) -> int:
-    """A seed below 2**31 for software that takes one; arguments as of `sequence`."""
+    """A seed below 2**31, for software that takes one."""
     return int(generator(seed, stream, *parts).integers(2**31))

@@ -33,11 +33,7 @@ class DamagedFileError(ValueError):
 
 
 def write_file(path: Path, content: bytes) -> Path:
-    """Writes a file whole or not at all, and makes the folders it needs.
-
-    Raises:
-        ValueError: If the file cannot be written.
-    """
+    """Writes a file whole or not at all, and makes the folders it needs."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +63,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder and those above it.
-
-    Raises:
-        ValueError: If it cannot be made.
-    """
+    """Makes a folder and those above it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -84,15 +76,9 @@ def make_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def reading(path: Path, what: str, remedy: str) -> Any:
-    """Turns whatever goes wrong while a file is read into one sentence.
+    """Turns whatever goes wrong in a block that reads a file into one sentence.
 
-    Args:
-        path: The file that is read inside the `with` block.
-        what: What it should hold, such as `"the state of a training"`.
-        remedy: What the user can do, as a sentence.
-
-    Raises:
-        DamagedFileError: If anything inside raises what a damaged file may raise.
+    `what` is it that the file should hold, and `remedy` a sentence for the user.
     """
     try:
         yield
@@ -107,11 +93,7 @@ def reading(path: Path, what: str, remedy: str) -> Any:
 
 
 def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
-    """Reads an object of a JSON file.
-
-    Raises:
-        DamagedFileError: If the file is missing or holds anything else.
-    """
+    """Reads a JSON file that holds an object; see `reading`."""
     with reading(path, what, remedy):
         content = json.loads(path.read_text("utf-8"))
         if not isinstance(content, dict):
@@ -120,18 +102,10 @@ def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
 
 
 def decode(kind: Any, content: Any) -> Any:
-    """Plain values as what a type says: the inverse of `dataclasses.asdict`.
+    """What JSON or TOML holds, as a dataclass, a plain type, or a tuple of such.
 
-    Args:
-        kind: A dataclass, `int`, `float`, `str`, `bool`, or a tuple, a mapping or a
-            union of such types.
-        content: What JSON or TOML made of a value of that type.
-
-    Returns:
-        The value.
-
-    Raises:
-        TypeError: If the content is of another type, or lacks or adds a field.
+    It is the inverse of `dataclasses.asdict`. Mappings and unions of such types are
+    read too; what is of another type, or lacks or adds a field, is a `TypeError`.
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
@@ -162,7 +136,7 @@ def _types_of(kind: Any) -> dict[str, Any]:
 
 
 def _decode_fields(kind: Any, content: dict[str, Any]) -> Any:
-    """A dataclass; a field that another class brings in cannot be ignored."""
+    """A dataclass with exactly the fields that it knows."""
     fields = {one.name: one for one in dataclasses.fields(kind)}
     needed = [
         name
@@ -186,11 +160,7 @@ def _decode_fields(kind: Any, content: dict[str, Any]) -> Any:
 
 
 def read_arrays(path: Path, what: str, remedy: str) -> dict[str, NDArray[Any]]:
-    """Reads all arrays of an `.npz` file; nothing is unpickled.
-
-    Raises:
-        DamagedFileError: If the file is missing or holds anything else.
-    """
+    """Reads all arrays of an `.npz` file, none unpickled; see `reading`."""
     with reading(path, what, remedy):
         content = io.BytesIO(path.read_bytes())
         with np.load(content, allow_pickle=False) as arrays:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.typing import FloatArray, IntArray
 
 
 def check_images(
@@ -14,21 +14,9 @@ def check_images(
     name: str = "images",
     image_shape: tuple[int, int, int] | None = None,
 ) -> FloatArray:
-    """Returns a batch of images as float32 after checking everything about it.
+    """Returns a batch of images in `[-1, 1]` as float32, copied only if need be.
 
-    Args:
-        images: Array `(num_images, height, width, channels)` with floating-point
-            values in `[-1, 1]`.
-        name: How the message calls the argument.
-        image_shape: Expected `(height, width, channels)`, if any.
-
-    Returns:
-        The same images as a float32 array (not copied where they already are).
-
-    Raises:
-        ValueError: If the images are not floating point, not a batch of
-            `(height, width, channels)` images, empty, not finite, outside
-            `[-1, 1]`, or not of `image_shape`.
+    Messages call it `name`; where `image_shape` is given, its images must have it.
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -67,23 +55,29 @@ def check_images(
     return images.astype("float32", copy=False)
 
 
+def check_labels(labels: Any, num_images: int) -> IntArray | None:
+    """Returns class labels, if any, as int64 `(num_images,)`."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    # Keras ships the labels of CIFAR as a column.
+    column = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    is_integer = np.issubdtype(labels.dtype, np.integer)
+    if column.shape != (num_images,) or not is_integer or column.min() < 0:
+        raise ValueError(
+            "`labels` must be one non-negative integer per image. Expected shape "
+            f"({num_images},). Received: dtype={labels.dtype}, shape={labels.shape}. "
+            "Convert one-hot rows with `labels.argmax(axis=1)`."
+        )
+    return column.astype("int64")
+
+
 def class_rows(
     labels: Any, num_classes: int | None, num_images: int
 ) -> FloatArray | None:
-    """Class labels as float32 rows, after checking that a model can take them.
+    """Class labels as float32 rows `(num_images, num_classes)`.
 
-    Args:
-        labels: Integers `(num_images,)` or (soft) one-hot rows, or `None`.
-        num_classes: Number of classes; `None` for an unconditional model, which takes
-            no labels.
-        num_images: How many labels there must be.
-
-    Returns:
-        Float32 array `(num_images, num_classes)`, or `None` without classes.
-
-    Raises:
-        ValueError: If labels are missing or not wanted, too many or too few, or out of
-            range.
+    They may be integers or (soft) one-hot rows; without classes there are none.
     """
     if num_classes is None:
         if labels is not None:
@@ -115,7 +109,7 @@ def class_rows(
 
 
 def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
-    """Raises a `ValueError` naming the nearest choices unless `value` is one."""
+    """Raises an error that names the nearest choices unless `value` is one."""
     choices = list(choices)
     if value in choices:
         return
@@ -154,9 +148,7 @@ def check_in_range(low: float, high: float, **named: float) -> None:
 def check_integer(minimum: int, **named: int) -> None:
     """Raises a `ValueError` unless every named value is an integer >= `minimum`."""
     for name, value in named.items():
-        is_integer = isinstance(value, (int, np.integer)) and not isinstance(
-            value, bool
-        )
+        is_integer = _is_number(value) and isinstance(value, (int, np.integer))
         if not (is_integer and value >= minimum):
             raise ValueError(
                 f"`{name}` must be an integer of at least {minimum}. "

@@ -24,12 +24,7 @@ def software_versions() -> dict[str, str]:
 
 @functools.cache
 def git_revision() -> str | None:
-    """The commit of the checkout that this is run from, for information only.
-
-    Returns:
-        The commit's digits, with `+` if files were changed since; `None` where the
-        package was installed without its repository.
-    """
+    """The commit of the checkout, if there is one, with `+` if files were changed."""
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None

@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, zoo
 from keras_mixup_gan.cli import training
-from keras_mixup_gan.zoo import presets
+from keras_mixup_gan.models import presets
 from tests.command_line import run
 from tests.models import tiny
 
@@ -119,7 +119,8 @@ def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys
     words_ = ["compare", "--quick", "--steps", 120, "--dry-run"]
     code, output = run(monkeypatch, capsys, *words_, "--out", tmp_path / "out")
     assert code == 0
-    assert json.loads(output.out)["checkpoints"] == [100, 120]
+    [block] = json.loads(output.out)["blocks"]
+    assert block["checkpoints"] == [100, 120]
     assert not (tmp_path / "out").exists()
 
 

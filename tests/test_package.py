@@ -14,8 +14,8 @@ import keras
 import pytest
 
 import keras_mixup_gan
-from keras_mixup_gan import registration, zoo
-from keras_mixup_gan.models.preset_files import PresetFiles
+from keras_mixup_gan import lazy, zoo
+from keras_mixup_gan.models.presets import PresetFiles
 from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,7 +192,7 @@ def test_every_registered_class_is_announced_where_it_is():
     """Keras finds classes by the table although their modules are not imported."""
     for module in pkgutil.walk_packages(keras_mixup_gan.__path__, "keras_mixup_gan."):
         importlib.import_module(module.name)
-    package = registration.PACKAGE
+    package = lazy.PACKAGE
     registered = {
         (found.__module__, name)
         for name, found in keras.saving.get_custom_objects().items()
@@ -200,7 +200,7 @@ def test_every_registered_class_is_announced_where_it_is():
     }
     assert registered == {
         (f"{package}.{module}", f"{package}>{name}")
-        for module, names in registration.CLASSES.items()
+        for module, names in lazy.CLASSES.items()
         for name in names
     }
 

@@ -28,10 +28,9 @@ app.add_typer(zoo.app, name="zoo")
 
 
 def main(*arguments: str) -> None:
-    """Runs a command; what goes wrong is one sentence and a non-zero exit.
+    """Runs a command, by these words and those of the command line.
 
-    Args:
-        *arguments: Words to put before those of the command line.
+    What goes wrong is one sentence and a non-zero exit.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:

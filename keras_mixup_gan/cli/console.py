@@ -62,11 +62,7 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_model(model: str, *, compile: bool = True) -> Any:
-    """A trained model: a `.keras` file, or a preset by its name or folder.
-
-    Raises:
-        ValueError: If there is none, or it is damaged.
-    """
+    """A trained model: a `.keras` file, or a preset by its name or folder."""
     from keras_mixup_gan import zoo
     from keras_mixup_gan.models.saving import load_gan
 

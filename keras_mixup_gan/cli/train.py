@@ -67,9 +67,8 @@ def train(
 
     check_choice(model, list_families(), "model")
     check_integer(1, batch_size=batch_size)
-    for name, value in (("epochs", epochs), ("steps", steps), ("size", image_size)):
-        if value is not None:
-            check_integer(1, **{name: value})
+    sizes = {"epochs": epochs, "steps": steps, "image_size": image_size}
+    check_integer(1, **{name: n for name, n in sizes.items() if n is not None})
     if epochs is not None and steps is not None:
         raise ValueError(
             "Training ends after so many epochs or so many steps. Expected one of the "
@@ -81,16 +80,17 @@ def train(
             f"`--dp-clip`. Received: dp_clip={dp_clip}, dp_noise=None. Add it, or "
             "leave `--dp-clip` out."
         )
-    clip = 1.0 if dp_clip is None else dp_clip
-    dp = None if dp_noise is None else (clip, dp_noise)
     from keras_mixup_gan.cli import training
+    from keras_mixup_gan.privacy import DPSGD
+
+    clip = 1.0 if dp_clip is None else dp_clip
 
     job = training.resolve(
         model,
         data=data,
         image_size=image_size,
         mixup=mixup,
-        dp=dp,
+        dp=None if dp_noise is None else DPSGD(clip, dp_noise),
         classes=classes,
         augment=augment,
         batch_size=batch_size,

@@ -14,7 +14,7 @@ import keras
 from keras_mixup_gan import zoo
 from keras_mixup_gan.callbacks import ImageGrid
 from keras_mixup_gan.data import Images, load_images
-from keras_mixup_gan.data.shapes import check_image_shape
+from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mixup
 from keras_mixup_gan.models.saving import load_gan
@@ -33,13 +33,7 @@ STATE = "train.json"
 
 @dataclass(frozen=True)
 class Job:
-    """A training: the data, the model that it begins with, and what it depends on.
-
-    Attributes:
-        model: The fresh model.
-        data: Images, and labels where the model is conditional.
-        settings: All that the outcome depends on, as JSON values.
-    """
+    """A fresh model, its data, and all that a training depends on, as JSON values."""
 
     model: Any
     data: Images
@@ -58,20 +52,13 @@ def resolve(
     data: str,
     image_size: int | None,
     mixup: str,
-    dp: tuple[float, float] | None,
+    dp: DPSGD | None,
     classes: bool,
     augment: str | None,
     batch_size: int,
     seed: int,
 ) -> Job:
-    """Reads the data and builds the model that a command line describes.
-
-    The arguments are the options of `keras-mixup-gan train`, with `dp` a clipping norm
-    and a noise multiplier.
-
-    Raises:
-        ValueError: If the data, or the settings, do not fit.
-    """
+    """Reads the data and builds the model that a command line describes."""
     recipe = load_recipe(model)
     transform = resolve_mixup(parse_mixup(mixup), recipe)
     shape = None if image_size is None else (image_size, image_size, 3)
@@ -87,7 +74,7 @@ def resolve(
     fresh = family_class(model).from_recipe(
         check_image_shape(images.shape[1:]),
         mixup=transform or False,
-        dp=None if dp is None else DPSGD(*dp),
+        dp=dp,
         num_classes=num_classes,
         augment=augment,
         seed=seed,
@@ -100,7 +87,7 @@ def resolve(
         "image_shape": list(images.shape[1:]),
         "num_classes": num_classes,
         "mixup": None if transform is None else transform.get_config(),
-        "dp": None if dp is None else DPSGD(*dp).get_config(),
+        "dp": None if dp is None else dp.get_config(),
         "augment": augment,
         "batch_size": batch_size,
         "seed": seed,
@@ -110,17 +97,7 @@ def resolve(
 
 
 def parse_mixup(text: str) -> bool | str | MixUp:
-    """The factories' `mixup` that a word of the command line stands for.
-
-    Args:
-        text: `"none"`, `"true"`, `"paper"`, or settings `"alpha=8,noise_stddev=1"`.
-
-    Returns:
-        `False`, `True`, `"paper"` or a `MixUp`.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
+    """The zoo's `mixup` that a word or settings of the command line stand for."""
     named: dict[str, bool | str] = {"none": False, "true": True, "paper": "paper"}
     if "=" not in text:
         check_choice(text, [*named, "alpha=...,noise_stddev=..."], "mixup")
@@ -138,7 +115,6 @@ def parse_mixup(text: str) -> bool | str | MixUp:
 
 
 def _as_kind(name: str, value: str, kind: type) -> Any:
-    """A setting of `MixUp` read from text."""
     try:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
@@ -152,17 +128,20 @@ def _as_kind(name: str, value: str, kind: type) -> Any:
 
 
 def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
-    """Trains until the model has done `total` steps, and writes what came of it.
-
-    Raises:
-        ValueError: If the folder is of another training, or damaged.
-    """
+    """Trains until the model has done `total` steps, and writes what came of it."""
     store = _Store(folder, job)
     model = store.model()
     if model.num_steps:
         say(f"continuing after step {model.num_steps} of {total}")
+
+    def keep(epoch: int, logs: dict[str, Any]) -> None:
+        losses = {name: float(value) for name, value in logs.items()}
+        store.keep(model, {"epoch": epoch + 1, "step": model.num_steps, **losses})
+        words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        say(f"epoch {epoch + 1}: step {model.num_steps} of {total}: {words}")
+
     length = job.steps_per_epoch
-    callbacks: list[Any] = [_Keeper(store, total, say)]
+    callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=keep)]
     if model.image_shape[-1] in (1, 3):
         callbacks.append(ImageGrid(folder / "grids", seed=job.settings["seed"]))
     while model.num_steps < total:
@@ -209,11 +188,12 @@ class _Store:
         if not self.state["history"]:
             return self.job.model
         path = self.folder / str(self.state["checkpoint"])
-        if digest_file(path) != self.state["sha256"]:
+        expected = str(self.state["sha256"])
+        if digest_file(path) != expected:
             raise ValueError(
                 f"The checkpoint {str(path)!r} is missing or damaged. Expected the "
-                f"file that was written, sha256 {str(self.state['sha256'])[:12]}. "
-                f"Delete {str(self.folder)!r} to train again."
+                f"file that was written, sha256 {expected[:12]}. Delete "
+                f"{str(self.folder)!r} to train again."
             )
         return load_gan(path)
 
@@ -243,14 +223,12 @@ class _Store:
         with reading(path, what, remedy):
             settings = dict(state["settings"])
             list(state["history"])
-        changed = sorted(
-            name
-            for name in {*settings, *self.job.settings}
-            if settings.get(name) != self.job.settings.get(name)
-        )
+        ours = self.job.settings
+        names = sorted({*settings, *ours})
+        changed = [name for name in names if settings.get(name) != ours.get(name)]
         if changed:
             before = {name: settings.get(name) for name in changed}
-            now = {name: self.job.settings.get(name) for name in changed}
+            now = {name: ours.get(name) for name in changed}
             raise ValueError(
                 f"The folder {str(self.folder)!r} holds a training with other "
                 f"settings. Expected {before}. Received: {now}. Choose another `--out`."
@@ -261,19 +239,3 @@ class _Store:
         # A training that diverged has losses that are NaN, which `write_json` refuses.
         text = json.dumps(self.state, indent=1) + "\n"
         write_file(self.folder / STATE, text.encode())
-
-
-class _Keeper(keras.callbacks.Callback):
-    """Keeps the model and the losses after each epoch."""
-
-    def __init__(self, store: _Store, total: int, say: Callable[[str], None]) -> None:
-        super().__init__()
-        self._store, self._total, self._say = store, total, say
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes a checkpoint and says how far the training is."""
-        losses = {name: float(value) for name, value in (logs or {}).items()}
-        row = {"epoch": epoch + 1, "step": self.model.num_steps, **losses}
-        self._store.keep(self.model, row)
-        words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self._say(f"epoch {epoch + 1}: step {row['step']} of {self._total}: {words}")

@@ -10,7 +10,7 @@ app = typer.Typer(help="Trained models of the library.", no_args_is_help=True)
 @app.command("list")
 def list_() -> None:
     """Lists the trained models with their quality, leakage and epsilon."""
-    from keras_mixup_gan.zoo.presets import read_manifest
+    from keras_mixup_gan.models.presets import read_manifest
 
     titles = ("preset", "FID", "strongest attack", "AUC [95 %]", "epsilon", "kB")
     rows = [titles]
@@ -29,7 +29,7 @@ def show(
     """Prints what is known of a trained model, as JSON."""
     import json
 
-    from keras_mixup_gan.zoo.presets import read_manifest, read_preset
+    from keras_mixup_gan.models.presets import read_manifest, read_preset
 
     content = read_preset(name).content
     published = read_manifest().get(name, {})  # nothing of a folder of one's own
@@ -40,7 +40,7 @@ def show(
 @app.command()
 def verify() -> None:
     """Compares the checksums of all trained models with the manifest."""
-    from keras_mixup_gan.zoo.presets import verify_presets
+    from keras_mixup_gan.models.presets import verify_presets
 
     for name in verify_presets():
         print(f"{name}: as published")

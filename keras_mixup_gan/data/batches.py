@@ -10,14 +10,9 @@ from keras_mixup_gan.typing import FloatArray, Tensor
 
 
 def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
-    """Counts training steps, from the value that `start` has when iteration begins.
+    """Counts training steps, from what `start` returns when iteration begins.
 
-    Args:
-        start: Returns the number of steps done so far.
-
-    Returns:
-        An endless data set of int64 scalars. A training that was interrupted and
-        goes on from a saved step therefore sees the batches it would have seen.
+    An interrupted training that continues sees the batches it would have seen.
     """
 
     def first(_: Tensor) -> tf.data.Dataset:
@@ -31,16 +26,9 @@ def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
 def shuffled_indices(
     num_examples: int, batch_size: int, start: Callable[[], int], seed: int
 ) -> tf.data.Dataset:
-    """Batches of indices: one permutation an epoch, its remainder left out.
+    """Batches of indices `(batch_size,)` without end.
 
-    Args:
-        num_examples: Size of the data set.
-        batch_size: Images in a batch, at most `num_examples`.
-        start: Returns the number of steps done when iteration begins.
-        seed: Integer seed; epoch `e` is permuted by `(seed, e)`.
-
-    Returns:
-        An endless data set of int64 tensors `(batch_size,)`.
+    Epoch `e` is permuted by `(seed, e)`; what fills no batch is left out.
     """
     per_epoch = num_examples // batch_size
 
@@ -64,20 +52,11 @@ def poisson_batches(
     start: Callable[[], int],
     seed: int | None,
 ) -> tf.data.Dataset:
-    """Poisson-sampled batches: each example enters each step by its own coin.
+    """Batches of rows without end: each example enters each step by its own coin.
 
     This is the sampling that the accountant assumes. Batches differ in size; one
-    that would be empty holds a zero example that `mask` leaves out.
-
-    Args:
-        arrays: Arrays of equal length, such as `images` and `labels`.
-        sampling_rate: Probability in `(0, 1]` that an example enters a step.
-        start: Returns the number of steps done when iteration begins.
-        seed: Seed of a reproducible benchmark, or `None` for operating-system
-            entropy, which a privacy guarantee needs.
-
-    Returns:
-        An endless data set of dicts of the arrays' rows and a boolean `mask`.
+    that would be empty holds a zero example that `mask` leaves out. A guarantee needs
+    the operating system's entropy, which `seed=None` takes.
     """
     num_examples = len(next(iter(arrays.values())))
 

@@ -4,7 +4,6 @@ Each place is one record in `SOURCES`: its name, what pages call it, how it is l
 and the features that suit it.
 """
 
-import hashlib
 import importlib.util
 import os
 import zlib
@@ -15,16 +14,18 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data import folders, patches, tfds
-from keras_mixup_gan.data.shapes import (
+from keras_mixup_gan.data import patches, tfds
+from keras_mixup_gan.data.images import (
+    Options,
     Shape,
     check_image_shape,
+    load_folder,
     stack_images,
     unit_range,
 )
-from keras_mixup_gan.storage import read_arrays
+from keras_mixup_gan.storage import digest_bytes, read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, did_you_mean
+from keras_mixup_gan.validation import check_images, check_labels, did_you_mean
 
 _DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 _Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
@@ -42,14 +43,6 @@ class Images(NamedTuple):
     labels: IntArray | None
 
 
-class Options(NamedTuple):
-    """How images are to be loaded; see `load_images`."""
-
-    image_shape: Shape | None = None
-    crop_to_aspect_ratio: bool = False
-    data_dir: Path | None = None
-
-
 @dataclass(frozen=True)
 class Source:
     """A place that images come from.
@@ -57,10 +50,10 @@ class Source:
     Attributes:
         name: What `load_images` takes for it, or the kind of place.
         expected: What may be passed for it, as a message lists it.
-        is_meant: Called with what the user passed: whether it is this source. By
-            default it is if it is the name.
         load: Called with what the user passed and the options; returns images and
             labels.
+        is_meant: Called with what the user passed: whether it is this source. By
+            default it is if it is the name.
         title: What pages call it; by default what the user passed.
         image_shape: Shape `(height, width, channels)` of its images, if all have one.
         extractor: The features that the quality of such images is measured in, a key
@@ -173,16 +166,13 @@ def extractor_name(source: Any, image_shape: Shape) -> str | None:
 
 
 def data_set(name: str, load: Callable[[], _Loaded], **known: Any) -> Source:
-    """A `Source` that is found by its name alone.
+    """A record for `SOURCES` that is found by its name alone.
 
     Args:
         name: The name.
         load: Returns images `(num_images, height, width, channels)` in `[-1, 1]`, and
             labels or `None`.
         **known: Further attributes of `Source`.
-
-    Returns:
-        The record, to be put into `SOURCES`.
     """
     return Source(
         name, repr(name), lambda _, options: _fitted(load(), options), **known
@@ -203,7 +193,7 @@ def _load_digits() -> _Loaded:
         )
     try:
         table = np.loadtxt(file, delimiter=",", dtype="uint8")
-        digest = hashlib.sha256(table.tobytes()).hexdigest()
+        digest = digest_bytes(table.tobytes())
     except (OSError, EOFError, ValueError, zlib.error):
         digest = "unreadable"
     if digest != _DIGITS_SHA256:
@@ -217,14 +207,9 @@ def _load_digits() -> _Loaded:
 
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
-    """The arrays `images` and `labels` of an .npz file."""
     path = Path(source).expanduser()
-    arrays = read_arrays(
-        path,
-        "an .npz archive of plain numeric arrays written by `np.savez(path, "
-        "images=..., labels=...)`",
-        "Write it again.",
-    )
+    written = "plain arrays written by `np.savez(path, images=..., labels=...)`"
+    arrays = read_arrays(path, written, "Write it again.")
     if "images" not in arrays:
         raise ValueError(
             f"The file {path} has no array called 'images'. Expected 'images' and, "
@@ -236,7 +221,6 @@ def _load_npz(source: Any, options: Options) -> _Loaded:
 
 
 def _from_array(source: Any) -> _Loaded:
-    """An array, or a pair of images and labels."""
     labels = None
     if isinstance(source, tuple) and len(source) == 2:
         source, labels = source
@@ -259,32 +243,13 @@ def _checked(images: FloatArray, name: str) -> FloatArray:
     return check_images(images, name)
 
 
-def check_labels(labels: Any, num_images: int) -> IntArray | None:
-    """Returns class labels as int64 `(num_images,)`, or raises a `ValueError`."""
-    if labels is None:
-        return None
-    labels = np.asarray(labels)
-    # Keras ships the labels of CIFAR as a column.
-    column = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    is_integer = np.issubdtype(labels.dtype, np.integer)
-    if column.shape != (num_images,) or not is_integer or column.min() < 0:
-        raise ValueError(
-            "`labels` must be one non-negative integer per image. Expected shape "
-            f"({num_images},). Received: dtype={labels.dtype}, shape={labels.shape}. "
-            "Convert one-hot rows with `labels.argmax(axis=1)`."
-        )
-    return column.astype("int64")
-
-
 def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
     """Images in the shape asked for, with their labels."""
     images, labels = loaded
-    shape = options.image_shape
-    if shape is None or images.shape[1:] == shape:
+    if options.image_shape in (None, images.shape[1:]):
         return loaded
     named_images = ((f"Image {i}", image) for i, image in enumerate(images))
-    crop = options.crop_to_aspect_ratio
-    return stack_images(named_images, len(images), shape, crop), labels
+    return stack_images(named_images, len(images), options), labels
 
 
 def _is_folder(source: Any) -> bool:
@@ -316,24 +281,16 @@ SOURCES: dict[str, Source] = {
         Source(
             "tfds",
             "'tfds:<name>'",
-            lambda source, options: tfds.load_tfds(source, *options),
+            tfds.load_tfds,
             lambda source: isinstance(source, str) and source.startswith("tfds:"),
         ),
-        Source(
-            "folder",
-            "a folder of images",
-            lambda source, options: folders.load_folder(
-                Path(source).expanduser(), *options[:2]
-            ),
-            _is_folder,
-        ),
+        Source("folder", "a folder of images", load_folder, _is_folder),
         Source("npz", "an .npz file", _load_npz, _is_npz),
     )
 }
 
 
 def _expected() -> str:
-    """All that may be passed, for messages."""
     return f"{', '.join(one.expected for one in SOURCES.values())}, or an array"
 
 
@@ -357,7 +314,6 @@ def _unknown(source: str | os.PathLike[str]) -> str:
 
 
 def _describe(source: Any) -> str:
-    """A short form of a source for messages."""
     if isinstance(source, (str, os.PathLike)):
         return repr(str(source))
     return f"a {type(source).__name__}"

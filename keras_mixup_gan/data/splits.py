@@ -2,28 +2,32 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from keras_mixup_gan.data.sources import Images, check_labels
+from keras_mixup_gan.data.sources import Images
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_choice, check_images, check_integer
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_images,
+    check_integer,
+    check_labels,
+)
 
 _ROLES = ("members", "non_members", "reference")
 
 
 class SplitPart(NamedTuple):
-    """One part of a split.
+    """One part of a split: `Images`, and the place of each in the pool.
 
     Attributes:
         images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
         labels: int64 array `(num_images,)`, or `None`.
-        indices: int64 array `(num_images,)`, the place of each image in the pool.
+        indices: int64 array `(num_images,)`.
     """
 
     images: FloatArray
@@ -105,7 +109,7 @@ class MembershipSplit:
             labels: Class labels `(num_images,)`, or `None`.
             num_members: Number of members, at least 1.
             num_non_members: Number of non-members, at least 1.
-            num_reference: Number of reference images, 0 for none.
+            num_reference: Number of reference images, at least 0.
             seed: Seed of the permutation.
             drop_duplicates: Draw only from the first copy of each image. By default a
                 draw that puts copies of an image into different parts is refused.
@@ -116,9 +120,6 @@ class MembershipSplit:
                 number one member more means another one less. Train with
                 `DPSGD(num_examples=...)` then, so that the sampling rate does not
                 depend on the coins.
-
-        Returns:
-            The split.
 
         Raises:
             ValueError: If there are fewer images than asked for, if copies of an image
@@ -131,9 +132,7 @@ class MembershipSplit:
             images, labels = images.images, images.labels if labels is None else labels
         images = check_images(images)
         labels = check_labels(labels, len(images))
-        pool: IntArray = np.arange(len(images))
-        if drop_duplicates:
-            pool = _first_copies(images)
+        pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
         num_drawn = num_members + num_non_members + num_reference
         if num_drawn > len(pool):
             raise ValueError(
@@ -165,19 +164,9 @@ class MembershipSplit:
 
     @classmethod
     def from_parts(cls, members: Any, non_members: Any, reference: Any = None) -> Self:
-        """Makes a split of parts that are given, and checks them.
+        """Makes a split of parts that are given, each images or `(images, labels)`.
 
-        Args:
-            members: Images `(num_images, height, width, channels)` in `[-1, 1]`, or a
-                pair `(images, labels)`.
-            non_members: The same.
-            reference: The same, or `None`.
-
-        Returns:
-            The split. Its indices number the images through all parts in this order.
-
-        Raises:
-            ValueError: As for the class.
+        Its indices number the images through all parts in this order.
         """
         parts: dict[str, SplitPart] = {}
         start = 0
@@ -230,12 +219,11 @@ class MembershipSplit:
     def _digests(self) -> dict[str, list[bytes]]:
         """One hash per image, by role."""
         parts = self.parts().items()
-        return {role: list(_image_digests(part.images)) for role, part in parts}
+        return {role: _image_digests(part.images) for role, part in parts}
 
     def _refuse_shared_indices(self) -> None:
-        counts: Counter[int] = Counter()
-        for part in self.parts().values():
-            counts.update(set(part.indices.tolist()))
+        parts = self.parts().values()
+        counts = Counter(i for part in parts for i in set(part.indices.tolist()))
         shared = sorted(index for index, count in counts.items() if count > 1)
         if shared:
             raise ValueError(
@@ -245,16 +233,15 @@ class MembershipSplit:
             )
 
     def _refuse_shared_images(self) -> None:
-        owners: dict[bytes, dict[str, list[int]]] = {}
-        for role, part in self.parts().items():
-            pairs = zip(self._digests[role], part.indices.tolist(), strict=True)
-            for digest, index in pairs:
-                owners.setdefault(digest, {}).setdefault(role, []).append(index)
-        shared = [roles for roles in owners.values() if len(roles) > 1]
+        counts = Counter(d for part in self._digests.values() for d in set(part))
+        shared = {digest for digest, count in counts.items() if count > 1}
         if not shared:
             return
         indices = sorted(
-            i for roles in shared for group in roles.values() for i in group
+            index
+            for role, part in self.parts().items()
+            for index, digest in zip(part.indices, self._digests[role], strict=True)
+            if digest in shared
         )
         raise ValueError(
             f"{len(shared)} images occur in more than one part of the split. Expected "
@@ -267,7 +254,7 @@ class MembershipSplit:
 def _checked_part(
     part: SplitPart, role: str, image_shape: tuple[int, int, int] | None
 ) -> SplitPart:
-    """A read-only copy of a part with everything about it checked."""
+    """A read-only copy of a part."""
     images = _read_only(check_images(part.images, role, image_shape))
     labels = check_labels(part.labels, len(images))
     indices = np.asarray(part.indices)
@@ -306,19 +293,17 @@ def _read_only(array: Any) -> Any:
     return copy
 
 
-def _image_digests(images: FloatArray) -> Iterator[bytes]:
+def _image_digests(images: FloatArray) -> list[bytes]:
     """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
-    for image in images:
-        values = np.ascontiguousarray(image + np.float32(0), "<f4")
-        yield hashlib.sha256(values.data).digest()
+    rows = (np.ascontiguousarray(image + np.float32(0), "<f4") for image in images)
+    return [hashlib.sha256(row.data).digest() for row in rows]
 
 
 def _first_copies(images: FloatArray) -> IntArray:
     """Indices of the images that repeat no earlier one."""
-    first: dict[bytes, int] = {}
-    for i, digest in enumerate(_image_digests(images)):
-        first.setdefault(digest, i)
-    return np.array(list(first.values()))
+    digests = _image_digests(images)
+    first = dict(zip(reversed(digests), reversed(range(len(digests))), strict=True))
+    return np.array(sorted(first.values()))
 
 
 def _first_few(indices: list[int]) -> str:

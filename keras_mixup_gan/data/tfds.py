@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.data.shapes import Shape, stack_images, unit_range
+from keras_mixup_gan.data.images import Options, stack_images, unit_range
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import did_you_mean
 
@@ -19,25 +19,10 @@ _SOURCE = re.compile(
 _METADATA = ("features.json", "dataset_info.json")
 
 
-def load_tfds(
-    source: str,
-    image_shape: Shape | None,
-    crop_to_aspect_ratio: bool,
-    data_dir: Path | None,
-) -> tuple[FloatArray, IntArray | None]:
+def load_tfds(source: str, options: Options) -> tuple[FloatArray, IntArray | None]:
     """The images and, where the data set has them, the labels of a split.
 
-    Args:
-        source: `"tfds:name[/config][:version][:split]"`; the split may be a slice
-            such as `train[:10%]` or a sum such as `train+test`, and is `train` unless
-            given.
-        image_shape: The shape to bring the images to, or `None`.
-        crop_to_aspect_ratio: Whether to crop before resizing.
-        data_dir: Where data sets are kept, if not in the default place.
-
-    Raises:
-        ImportError: Without tensorflow-datasets.
-        ValueError: If the data set, its split or its images are not available.
+    The split of a source may be a slice, `train[:10%]`, or a sum, `train+test`.
     """
     parsed = _SOURCE.fullmatch(source)
     if parsed is None:
@@ -54,15 +39,14 @@ def load_tfds(
             '`pip install "keras-mixup-gan[tfds]"`.'
         ) from error
     default = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    root = Path(data_dir or default).expanduser()
+    root = Path(options.data_dir or default).expanduser()
     prepared = _find_prepared(root, parsed["name"], parsed["config"], parsed["version"])
     if prepared is not None:
         builder = tfds.builder_from_directory(str(prepared))
     else:
         builder = _download(tfds, parsed, root)
-    return _read(
-        tfds, builder, parsed["split"] or "train", image_shape, crop_to_aspect_ratio
-    )
+    split = parsed["split"] or "train"
+    return _read(tfds, builder, split, options)
 
 
 def _find_prepared(
@@ -107,9 +91,8 @@ def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
             f"that TensorFlow Datasets can download.{did_you_mean(name, known)} "
             "Pass `data_dir=` if it is kept elsewhere."
         )
-    full_name = (
-        name + (f"/{config}" if config else "") + (f":{version}" if version else "")
-    )
+    full_name = name if config is None else f"{name}/{config}"
+    full_name = full_name if version is None else f"{full_name}:{version}"
     # tfds reports network, disk and checksum failures with many exception types.
     try:
         builder = tfds.builder(full_name, data_dir=str(root))
@@ -125,11 +108,7 @@ def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
 
 
 def _read(
-    tfds: Any,
-    builder: Any,
-    split: str,
-    image_shape: Shape | None,
-    crop_to_aspect_ratio: bool,
+    tfds: Any, builder: Any, split: str, options: Options
 ) -> tuple[FloatArray, IntArray | None]:
     """Decodes a split of a prepared data set in its stored order."""
     import tensorflow as tf
@@ -161,7 +140,7 @@ def _read(
             yield f"Image {i} of {builder.name!r}", unit_range(example["image"])
 
     try:
-        images = stack_images(named_images(), count, image_shape, crop_to_aspect_ratio)
+        images = stack_images(named_images(), count, options)
     except tf.errors.OpError as error:
         raise ValueError(
             f"The files of {builder.name!r} in {builder.data_dir} could not be read "

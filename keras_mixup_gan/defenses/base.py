@@ -1,6 +1,5 @@
 """Defenses by name: what all have in common, and how each is found."""
 
-import abc
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,7 +12,7 @@ from keras_mixup_gan.validation import check_choice
 DEFENSES: dict[str, type["Defense"]] = {}
 
 
-class Defense(abc.ABC):
+class Defense:
     """How a model is kept from leaking its members; subclasses are frozen dataclasses.
 
     The fields of a subclass are its settings, and by default arguments of the model.
@@ -21,6 +20,7 @@ class Defense(abc.ABC):
     Attributes:
         name: What a suite's TOML file calls it.
         title: What pages call it.
+        description: What `describe` fills the settings into.
         note: Where it is from or what is particular to it, in a sentence; may be empty.
         told_by: The attribute of a model by which attackers are told of the defense,
             such as `"mixup"`; `None` where they attack it as they do an undefended one.
@@ -31,6 +31,7 @@ class Defense(abc.ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    description: ClassVar[str]
     note: ClassVar[str] = ""
     told_by: ClassVar[str | None] = None
     families: ClassVar[tuple[str, ...] | None] = None
@@ -54,16 +55,11 @@ class Defense(abc.ABC):
         Args:
             family: Name of a family of the zoo, such as `"dcgan"`.
             image_shape: `(height, width, channels)`.
-            **settings: Further arguments of `GAN.from_recipe`: `num_classes`, `width`,
-                `seed`.
-
-        Returns:
-            The model.
+            **settings: Further arguments of `GAN.from_recipe`, such as `seed`.
 
         Raises:
             ValueError: If there is no such family, or the defense is not defined for
                 it.
-            ImportError: If an extra is missing.
         """
         if self.families is not None and family not in self.families:
             raise ValueError(
@@ -77,9 +73,9 @@ class Defense(abc.ABC):
         """Arguments of the model that make up the defense."""
         return self.get_config()
 
-    @abc.abstractmethod
     def describe(self, family: str) -> str:
         """The defense in words, with every setting that matters."""
+        return self.description.format(**self.get_config())
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -95,10 +91,7 @@ class Undefended(Defense):
 
     name = "undefended"
     title = "Undefended"
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return "none"
+    description = "none"
 
 
 def make(name: str, **settings: Any) -> Defense:
@@ -108,9 +101,6 @@ def make(name: str, **settings: Any) -> Defense:
         name: A key of `DEFENSES`.
         **settings: Its arguments; for `"mixup"` a `rule` such as `"paper"`, or
             arguments of `MixUp`; for `"dp-sgd"` arguments of `DPSGD`.
-
-    Returns:
-        The defense.
 
     Raises:
         ValueError: If there is no such defense, or it takes no such settings.

@@ -17,13 +17,10 @@ class DiffAugment(Defense):
     name = "diffaugment"
     title = "DiffAugment"
     note = "Zhao et al., NeurIPS 2020: meant against overfitting, not for privacy."
+    description = "DiffAugment ({policy})"
     told_by = "augment"
     policy: str = "color,translation,cutout"
 
     def arguments(self) -> dict[str, Any]:
         """The model's `augment`."""
         return {"augment": self.policy}
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return f"DiffAugment ({self.policy})"

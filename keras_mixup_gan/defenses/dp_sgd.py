@@ -9,11 +9,7 @@ from keras_mixup_gan.privacy import DPSGD
 
 @dataclass(frozen=True)
 class DifferentialPrivacy(Defense):
-    """`DPSGD` updates of the discriminator.
-
-    Args:
-        dp: Its settings.
-    """
+    """`DPSGD` updates of the discriminator."""
 
     name = "dp-sgd"
     title = "DP-SGD"
@@ -31,7 +27,7 @@ class DifferentialPrivacy(Defense):
         return cls(DPSGD(**settings))
 
     def describe(self, family: str) -> str:
-        """In words."""
+        """In words, with the epsilon that the noise is for, if one was asked for."""
         noise = f"noise {self.dp.noise_multiplier or 0:g}"
         if self.dp.target_epsilon is not None:
             noise = f"noise for epsilon {self.dp.target_epsilon:g}"

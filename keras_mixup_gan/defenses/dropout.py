@@ -21,13 +21,10 @@ class Dropout(Defense):
     name = "dropout"
     title = "Dropout"
     note = "Hayes et al., PETS 2019: in the discriminator alone."
+    description = "dropout (rate {rate:g}, discriminator)"
     families = ("dcgan",)
     rate: float = 0.5
 
     def arguments(self) -> dict[str, Any]:
         """The model's `dropout`."""
         return {"dropout": self.rate}
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return f"dropout (rate {self.rate:g}, discriminator)"

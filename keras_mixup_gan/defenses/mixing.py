@@ -16,9 +16,6 @@ class Mixing(Defense):
     Args:
         mixup: `True` for the recipe's choice, `"paper"` for the published rule of Ji et
             al., or a `MixUp`.
-
-    Raises:
-        ValueError: If it is none of these.
     """
 
     name = "mixup"
@@ -44,15 +41,15 @@ class Mixing(Defense):
         return cls(MixUp(**settings) if settings else True)
 
     def describe(self, family: str) -> str:
-        """In words."""
+        """The law of the weights, and what else matters."""
         mixup = resolve_mixup(self.mixup, load_recipe(family))
         sides = "two-sided" if mixup.mix_fakes else "reals only"
         noise = f"noise {mixup.noise_stddev:g}"
         if mixup.num_samples == 1:
             return f"noise alone ({sides}, {noise})"
-        law = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
-        kind = "Beta" if mixup.num_samples == 2 else "Dirichlet"
-        words = [f"{kind}({law}) per {mixup.per}", sides]
+        concentrations = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
+        law = "Beta" if mixup.num_samples == 2 else "Dirichlet"
+        words = [f"{law}({concentrations}) per {mixup.per}", sides]
         if mixup.noise_stddev:
             words.append(noise)
         if mixup.max_weight < 1:
@@ -84,5 +81,5 @@ class Noise(Defense):
         return {"mixup": MixUp(num_samples=1, noise_stddev=self.noise_stddev)}
 
     def describe(self, family: str) -> str:
-        """In words."""
+        """As `Mixing` tells it."""
         return Mixing(self.arguments()["mixup"]).describe(family)

@@ -39,7 +39,7 @@ class PARGAN(DCGAN):
     and the others, which never saw the image, tell how it looks to those that did not.
 
     Args:
-        image_shape: `(height, width, channels)`.
+        *args: Arguments of `DCGAN`.
         num_parts: Number of parts and of discriminators, at least 2.
         **kwargs: Further arguments of `DCGAN`, without `mixup`, `dp`, `augment` and
             `norm="batch"`, by which a discriminator would see the others' images.
@@ -53,26 +53,11 @@ class PARGAN(DCGAN):
         https://doi.org/10.1145/3447548.3467445
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 64,
-        width: int = 32,
-        norm: str | None = "layer",
-        *,
-        num_parts: int = 4,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, num_parts: int = 4, **kwargs: Any) -> None:
         check_integer(2, num_parts=num_parts)
         refuse_together(type(self).__name__, kwargs)
-        if norm == "batch":
-            raise ValueError(
-                "Batch normalization would show a discriminator the images of all "
-                "parts. Expected a discriminator without it. Received: norm='batch'. "
-                "Use norm='layer'."
-            )
         self.num_parts = num_parts  # which building the networks reads
-        super().__init__(image_shape, latent_dim, width, norm, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def make_discriminator(
         self,
@@ -84,18 +69,19 @@ class PARGAN(DCGAN):
         dropout: float,
     ) -> keras.Model:
         """All discriminators as one network with a score of each."""
+        if norm == "batch":
+            raise ValueError(
+                "Batch normalization would show a discriminator the images of all "
+                "parts. Expected a discriminator without it. Received: norm='batch'. "
+                "Use norm='layer'."
+            )
         inputs: Any = keras.Input(image_shape, name="images")
         if num_classes is not None:
             inputs = [inputs, keras.Input((num_classes,), name="labels")]
+        settings = (image_shape, width, norm, num_classes)
         scores = [
             build_discriminator(
-                image_shape,
-                width,
-                norm,
-                num_classes,
-                seed + part,
-                dropout=dropout,
-                name=f"part_{part}",
+                *settings, seed + part, dropout=dropout, name=f"part_{part}"
             )(inputs)
             for part in range(self.num_parts)
         ]
@@ -165,20 +151,13 @@ class PARGAN(DCGAN):
 
 @dataclass(frozen=True)
 class PARGANDefense(Defense):
-    """`PARGAN` in the place of the DCGAN.
-
-    Args:
-        num_parts: Number of discriminators, at least 2.
-    """
+    """`PARGAN` in the place of the DCGAN, with its settings."""
 
     name = "par-gan"
     title = "PAR-GAN"
     note = "Chen et al., KDD 2021: each discriminator sees a part of the members."
+    description = "PAR-GAN ({num_parts} parts)"
     told_by = "part_of"
     families = ("dcgan",)
     variant = PARGAN
     num_parts: int = 4
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return f"PAR-GAN ({self.num_parts} parts)"

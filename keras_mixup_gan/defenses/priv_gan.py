@@ -43,7 +43,7 @@ class PrivGAN(PARGAN):
       generators, without the privacy terms.
 
     Args:
-        image_shape: `(height, width, channels)`.
+        *args: Arguments of `DCGAN`.
         num_parts: Number of pairs, at least 2.
         privacy_ratio: Weight of the privacy term (the paper's lambda), at least 0.
         **kwargs: Further arguments of `DCGAN`, as for `PARGAN`.
@@ -59,42 +59,27 @@ class PrivGAN(PARGAN):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 64,
-        width: int = 32,
-        norm: str | None = "layer",
-        *,
+        *args: Any,
         num_parts: int = 2,
         privacy_ratio: float = 1.0,
-        num_classes: int | None = None,
         **kwargs: Any,
     ) -> None:
         check_in_range(0, float("inf"), privacy_ratio=privacy_ratio)
-        super().__init__(
-            image_shape,
-            latent_dim,
-            width,
-            norm,
-            num_parts=num_parts,
-            num_classes=num_classes,
-            **kwargs,
-        )
+        super().__init__(*args, num_parts=num_parts, **kwargs)
         self.privacy_ratio = privacy_ratio
-        shape = self.image_shape
+        shape, width, num_classes = self.image_shape, self.width, self.num_classes
         # The discriminators took the seeds from `seed + 1` on.
         first = self.seed + 1 + num_parts
         with policy_scope(kwargs.get("dtype")):
             self.privacy_discriminator = build_discriminator(
-                shape,
-                width,
-                norm,
-                num_classes,
-                first,
+                *(shape, width, self.norm, num_classes, first),
                 outputs=num_parts,
                 name="privacy_discriminator",
             )
             self.unreleased = [
-                build_generator(shape, latent_dim, width, num_classes, first + part)
+                build_generator(
+                    shape, self.latent_dim, width, num_classes, first + part
+                )
                 for part in range(1, num_parts)
             ]
 
@@ -132,10 +117,7 @@ class PrivGAN(PARGAN):
     def update_discriminator(
         self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """One step of the pairs' discriminators, whose mean loss is returned.
-
-        The one for privacy learns in the same step.
-        """
+        """One step of all discriminators; returns the mean loss of the pairs'."""
         images = batch.images
         with tf.GradientTape() as tape:
             losses = self.real_losses(self.logits(images, labels), images)
@@ -185,10 +167,9 @@ class PrivGAN(PARGAN):
     def log_probabilities(
         self, fakes: list[Tensor], labels: Any
     ) -> tuple[Tensor, Tensor]:
-        """What the privacy discriminator makes of the images of each generator.
+        """How likely the privacy discriminator takes an image for its own generator's.
 
-        Two tensors `(batch, num_parts)`: the log-probabilities that an image is its own
-        generator's, and that it is another's.
+        Two tensors `(batch, num_parts)`: the log-probabilities of that and of another.
         """
         own, other = [], []
         for part, images in enumerate(fakes):
@@ -203,22 +184,14 @@ class PrivGAN(PARGAN):
 
 @dataclass(frozen=True)
 class PrivGANDefense(Defense):
-    """`PrivGAN` in the place of the DCGAN.
-
-    Args:
-        num_parts: Number of pairs, at least 2.
-        privacy_ratio: Weight of the privacy term (the paper's lambda), at least 0.
-    """
+    """`PrivGAN` in the place of the DCGAN, with its settings."""
 
     name = "privgan"
     title = "privGAN"
     note = "Mukherjee et al., PETS 2021: pairs on disjoint parts of the members."
+    description = "privGAN ({num_parts} pairs, privacy ratio {privacy_ratio:g})"
     told_by = "part_of"
     families = ("dcgan",)
     variant = PrivGAN
     num_parts: int = 2
     privacy_ratio: float = 1.0
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return f"privGAN ({self.num_parts} pairs, privacy ratio {self.privacy_ratio:g})"

@@ -35,7 +35,7 @@ class RelaxLossDCGAN(DCGAN):
     has epochs, as an epoch of a small training set is but a few steps.
 
     Args:
-        image_shape: `(height, width, channels)`.
+        *args: Arguments of `DCGAN`.
         alpha: Level of the loss on reals, above 0. At chance it is `log 2 = 0.693`.
         **kwargs: Further arguments of `DCGAN`, without `mixup`, `dp` and `augment`.
 
@@ -47,16 +47,10 @@ class RelaxLossDCGAN(DCGAN):
         Utility", https://arxiv.org/abs/2207.05801, Algorithm 1
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        *args: Any,
-        alpha: float = 0.5,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, alpha: float = 0.5, **kwargs: Any) -> None:
         check_in_range(0, float("inf"), alpha=alpha)
         refuse_together("RelaxLoss", kwargs)
-        super().__init__(image_shape, *args, **kwargs)
+        super().__init__(*args, **kwargs)
         self.alpha = alpha
 
     def get_config(self) -> dict[str, Any]:
@@ -74,19 +68,12 @@ class RelaxLossDCGAN(DCGAN):
 
 @dataclass(frozen=True)
 class RelaxLoss(Defense):
-    """`RelaxLossDCGAN` in the place of the DCGAN; see there how it adapts the paper.
-
-    Args:
-        alpha: Level of the mean loss on reals, above 0.
-    """
+    """`RelaxLossDCGAN` in the place of the DCGAN, with its settings."""
 
     name = "relaxloss"
     title = "RelaxLoss"
     note = "Chen, Yu, Fritz, ICLR 2022, for classifiers; here on the reals of a GAN."
+    description = "RelaxLoss (alpha {alpha:g}, on reals)"
     families = ("dcgan",)
     variant = RelaxLossDCGAN
     alpha: float = 0.5
-
-    def describe(self, family: str) -> str:
-        """In words."""
-        return f"RelaxLoss (alpha {self.alpha:g}, on reals)"

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data.shapes import check_image_shape, unit_range
+from keras_mixup_gan.data.images import check_image_shape, unit_range
 from keras_mixup_gan.storage import digest_file, read_arrays
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import check_choice, check_images

@@ -1,9 +1,8 @@
 """The GANs: a base class, one file for each family, and how they are saved."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_mixup_gan.lazy import lazy_names
-from keras_mixup_gan.registration import announce_classes
 
 if TYPE_CHECKING:
     from keras_mixup_gan.models.dcgan import DCGAN as DCGAN
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite as StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP as WGANGP
 else:
-    _get, __dir__ = lazy_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "DCGAN": f"{__name__}.dcgan",
@@ -22,11 +21,3 @@ else:
             "load_gan": f"{__name__}.saving",
         },
     )
-
-    def __getattr__(name: str) -> Any:
-        value = _get(name)
-        announce_classes()  # to Keras, which that may have imported
-        return value
-
-
-announce_classes()

@@ -241,9 +241,9 @@ class GAN(AdversarialModel):
         Returns:
             The folder.
         """
-        from keras_mixup_gan.models.saving import save_preset
+        from keras_mixup_gan.models.saving import save_to_preset
 
-        return save_preset(self, folder).folder
+        return save_to_preset(self, folder)
 
     @property
     def noise_multiplier(self) -> float | None:

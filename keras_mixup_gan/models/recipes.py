@@ -34,11 +34,7 @@ def list_families() -> list[str]:
 
 
 def family_class(family: str) -> type["GAN"]:
-    """The class of a family, imported if need be.
-
-    Raises:
-        ValueError: If there is no such family; the message names the nearest ones.
-    """
+    """The class of a family, imported if need be."""
     if family not in FAMILIES:
         check_choice(family, list_families(), "family")
         importlib.import_module(f"keras_mixup_gan.models.{family}")
@@ -62,17 +58,11 @@ def load_recipe(family: str) -> dict[str, Any]:
 
 
 def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) -> Any:
-    """What the argument `mixup` of the zoo's functions stands for.
+    """The transform, if any, that the argument `mixup` of the zoo's functions means.
 
     Args:
-        mixup: The argument.
+        mixup: `None` or `False`, `True`, `"paper"` or a `MixUp`.
         recipe: The model's recipe, which says what `True` means.
-
-    Returns:
-        The transform, or `None`.
-
-    Raises:
-        ValueError: If the argument is none of the accepted values.
     """
     from keras_mixup_gan.mixup import MixUp
 

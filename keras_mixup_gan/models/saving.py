@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from keras_mixup_gan.lazy import PACKAGE, announce_classes
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models.preset_files import PresetFiles
-from keras_mixup_gan.models.recipes import family_classes
+from keras_mixup_gan.models.presets import PresetFiles, read_preset
+from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.registration import PACKAGE, announce_classes
 from keras_mixup_gan.validation import check_choice
 from keras_mixup_gan.versions import __version__
 
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
-_NETWORKS = {"self", "generator", "discriminator", "ema_generator", "networks"} | {
-    "is_private",
-    "kwargs",
-}
+_NETWORKS = {"generator", "discriminator", "ema_generator", "networks", "is_private"}
+_NO_NAMES = {"self", "args", "kwargs"}
 _COUNTERS = ("steps", "num_examples", "expected_batch_size")
 # Stands in the settings of a preset, if at all.
 _CALIBRATED = ("calibrated_noise", "planned_updates")
@@ -44,11 +42,28 @@ _MAX_CONFIG_BYTES = 2**24
 # === Presets ===
 
 
-def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
-    """Writes a model's averaged generator, discriminator and settings.
+def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
+    """Writes a model's weights and settings to a folder.
 
-    Optimizers and the generator as it is in training stay out, and so does the seed
-    of DP-SGD's noise, which a guarantee depends on.
+    It then holds `preset.json` and `weights.npz`: the averaged generator and the
+    discriminator. Optimizers and the generator as it is in training stay out, and so
+    does the seed of DP-SGD's noise, which a guarantee depends on.
+
+    Args:
+        model: A model of this library.
+        folder: Where to; missing folders are made.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the model is of another class, or the files cannot be written.
+
+    Example:
+    ```python
+    keras_mixup_gan.zoo.save_to_preset(model, "my_gan")
+    same = keras_mixup_gan.zoo.from_preset("my_gan")
+    ```
     """
     name, known = type(model).__name__, family_classes()
     if type(model) is not known.get(name):
@@ -70,15 +85,35 @@ def save_preset(model: "GAN", folder: str | os.PathLike[str]) -> PresetFiles:
         content["counters"]["steps"] = -(-updates // model.discriminator_steps)
         content["noise_was_seeded"] = model.privacy.seeded
     named = {key: _value(variable) for key, variable in variables(model).items()}
-    return PresetFiles.write(folder, content, named)
+    return PresetFiles.write(folder, content, named).folder
 
 
-def load_preset(files: PresetFiles) -> "GAN":
-    """Builds the model of a preset, not compiled, and gives it its weights.
+def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN":
+    """A trained model, by its name or from a folder.
 
-    Its generator begins as the average. What the preset names, and the sizes that it
-    asks for, are checked before anything is built.
+    Nothing in the files is executed, and their checksums, and the sizes that they ask
+    for, are checked before anything is built.
+
+    Args:
+        preset: One of `list_presets()`; or a folder that `model.save_to_preset` wrote,
+            or a file in it.
+        compile: Whether to compile with the recipe's optimizers, to train further.
+
+    Returns:
+        The model. Its generator is the average that was saved.
+
+    Raises:
+        ValueError: If there is no such preset, or its files were tampered with, are
+            truncated or do not fit together.
+        ImportError: If the model needs an extra that is not installed.
+
+    Example:
+    ```python
+    model = keras_mixup_gan.zoo.from_preset("dcgan_digits_mixup")
+    images = model.generate(64)
+    ```
     """
+    files = read_preset(preset)
     model = _built(files)
     named = variables(model)
     shapes = {key: tuple(variable.shape) for key, variable in named.items()}
@@ -91,6 +126,8 @@ def load_preset(files: PresetFiles) -> "GAN":
     if model.privacy is not None:
         seeded = files.content.get("noise_was_seeded", False)
         model.privacy.noise_was_seeded = bool(seeded)
+    if compile:
+        compile_from(load_recipe(model.family), model)
     return model
 
 
@@ -127,7 +164,7 @@ def variables(model: "GAN") -> dict[str, Any]:
 
 
 def _built(files: PresetFiles) -> "GAN":
-    """A fresh model of the class and with the arguments that a preset names."""
+    """A fresh model of the class, and with the arguments, that a preset names."""
     name = files.content["class"]
     known = family_classes()
     check_choice(name, known, "class")
@@ -145,15 +182,12 @@ def _built(files: PresetFiles) -> "GAN":
 
 
 def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
-    """Arguments of a constructor, after checking names, types and sizes."""
+    """A constructor's arguments, after checking names, types and sizes."""
     own = kind.__mro__[: kind.__mro__.index(keras.Model)]
     constructors = [vars(base)["__init__"] for base in own if "__init__" in vars(base)]
-    allowed = {
-        name
-        for constructor in constructors
-        for name in inspect.signature(constructor).parameters
-    }
-    allowed = (allowed | {"dtype"}) - _NETWORKS
+    signatures = map(inspect.signature, constructors)
+    allowed = {"dtype"}.union(*(signature.parameters for signature in signatures))
+    allowed -= _NETWORKS | _NO_NAMES
     checked = dict(arguments)
     for name, value in arguments.items():
         check_choice(name, sorted(allowed), "arguments")
@@ -170,10 +204,9 @@ def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
 
 
 def _fields(value: Any, kind: Any) -> dict[str, Any]:
-    """Arguments of a frozen data class."""
-    names = [field.name for field in dataclasses.fields(kind)]
     if not isinstance(value, dict):
         raise ValueError(f"settings of {kind.__name__} must be an object")
+    names = [field.name for field in dataclasses.fields(kind)]
     for name in value:
         check_choice(name, names, kind.__name__)
     return value
@@ -216,9 +249,6 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
     name no classes but those of Keras and those registered by this library; Lambda
     layers and other code are refused. Then Keras loads it in its safe mode.
 
-    Args:
-        path: The `.keras` file.
-
     Returns:
         The model, with its optimizers and its random state.
 
@@ -256,7 +286,6 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """The configuration inside a file, as plain JSON."""
     if not path.is_file():
         raise ValueError(
             f"There is no file {path}. Expected a model saved by `model.save("

@@ -12,31 +12,31 @@ from keras_mixup_gan.models.recipes import family_class, list_families
 
 if TYPE_CHECKING:
     from keras_mixup_gan.models.dcgan import DCGAN
+    from keras_mixup_gan.models.presets import list_presets as list_presets
+    from keras_mixup_gan.models.presets import preset_info as preset_info
+    from keras_mixup_gan.models.presets import verify_presets as verify_presets
     from keras_mixup_gan.models.recipes import load_recipe as load_recipe
     from keras_mixup_gan.models.recipes import resolve_mixup as resolve_mixup
+    from keras_mixup_gan.models.saving import from_preset as from_preset
+    from keras_mixup_gan.models.saving import save_to_preset as save_to_preset
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP
-    from keras_mixup_gan.zoo.presets import from_preset as from_preset
-    from keras_mixup_gan.zoo.presets import list_presets as list_presets
-    from keras_mixup_gan.zoo.presets import preset_info as preset_info
-    from keras_mixup_gan.zoo.presets import save_to_preset as save_to_preset
-    from keras_mixup_gan.zoo.presets import verify_presets as verify_presets
 
     dcgan = DCGAN.from_recipe
     wgan_gp = WGANGP.from_recipe
     stylegan_lite = StyleGANLite.from_recipe
 else:
-    _RECIPES, _PRESETS = "keras_mixup_gan.models.recipes", f"{__name__}.presets"
+    _modules = {
+        "presets": ("list_presets", "preset_info", "verify_presets"),
+        "recipes": ("load_recipe", "resolve_mixup"),
+        "saving": ("from_preset", "save_to_preset"),
+    }
     _get, _names = lazy_names(
         __name__,
         {
-            "load_recipe": _RECIPES,
-            "resolve_mixup": _RECIPES,
-            "from_preset": _PRESETS,
-            "list_presets": _PRESETS,
-            "preset_info": _PRESETS,
-            "save_to_preset": _PRESETS,
-            "verify_presets": _PRESETS,
+            name: f"keras_mixup_gan.models.{module}"
+            for module, names in _modules.items()
+            for name in names
         },
     )
 

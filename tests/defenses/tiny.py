@@ -11,7 +11,7 @@ def build(defense, seed=0, **settings):
     return defense.build("dcgan", (8, 8, 1), **settings)
 
 
-def train(model, epochs, initial_epoch=0):
+def train(model, epochs, initial_epoch=0, callbacks=()):
     """Three steps an epoch."""
     labels = None if model.num_classes is None else random_labels(14)
     model.fit(
@@ -20,25 +20,30 @@ def train(model, epochs, initial_epoch=0):
         batch_size=4,
         epochs=epochs,
         initial_epoch=initial_epoch,
+        callbacks=list(callbacks),
         verbose=0,
     )
     return model
 
 
 def assert_resumes(defense, path, **settings):
-    """Trains, saves and goes on, beside one training without a pause.
+    """Trains without a pause, and again from what was saved after the first epoch.
 
     Returns:
-        The model that went on.
+        The model that continued.
     """
-    halfway = train(build(defense, **settings), 1)
-    halfway.save(path)
+    whole = build(defense, **settings)
+    save = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: epoch or whole.save(path)
+    )
+    train(whole, 2, callbacks=[save])
     keras.utils.set_random_seed(99)
     loaded = keras.saving.load_model(path)
-    assert type(loaded) is type(halfway)
-    assert loaded.get_config() == halfway.get_config()
+    assert type(loaded) is type(whole)
+    assert loaded.get_config() == whole.get_config()
+    assert loaded.num_steps == 3
     train(loaded, 2, initial_epoch=1)
-    assert_same_state(loaded, train(build(defense, **settings), 2))
+    assert_same_state(loaded, whole)
     assert loaded.generate(3).shape == (3, 8, 8, 1)
     labels = None if loaded.num_classes is None else random_labels(5)
     assert loaded.score(random_images(5), labels).shape == (5,)

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan import zoo
-from keras_mixup_gan.models import preset_files
-from keras_mixup_gan.models.preset_files import CONFIG, WEIGHTS, PresetFiles
+from keras_mixup_gan.models import presets
+from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from keras_mixup_gan.models.recipes import family_classes, list_families
-from keras_mixup_gan.models.saving import load_preset, variables
+from keras_mixup_gan.models.saving import variables
 from keras_mixup_gan.storage import digest_bytes
-from keras_mixup_gan.zoo import presets
 from tests.models import tiny
 
 KINDS = {
@@ -229,6 +228,7 @@ def test_a_missing_file_is_one_sentence(copied, name):
         ('{"format": 1, "class": 3, "arguments": [], "weights": {}}', "not complete"),
         (" " * 2**21, "too large"),
     ],
+    ids="cut deep list empty newer incomplete types large".split(),
 )
 def test_other_settings_files_are_refused(copied, text, message):
     (copied / CONFIG).write_text(text)
@@ -237,7 +237,7 @@ def test_other_settings_files_are_refused(copied, text, message):
 
 
 def test_too_large_a_file_is_not_read(copied, monkeypatch):
-    monkeypatch.setattr(preset_files, "_MAX_WEIGHTS_BYTES", 100)
+    monkeypatch.setattr(presets, "_MAX_WEIGHTS_BYTES", 100)
     with pytest.raises(ValueError, match="too large"):
         PresetFiles.read(copied)
 
@@ -346,7 +346,7 @@ def test_what_is_larger_than_it_must_be_is_not_unpacked(copied, monkeypatch):
 def test_settings_that_are_no_model_of_ours_are_refused(copied, changes, message):
     rewrite(copied, **changes)
     with pytest.raises(ValueError, match=message):
-        load_preset(PresetFiles.read(copied))
+        zoo.from_preset(copied)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_settings_that_are_no_model_of_ours_are_refused(copied, changes, message
 def test_counters_that_are_no_numbers_are_refused(copied, counters):
     rewrite(copied, counters=counters)
     with pytest.raises(ValueError, match="does not say how it was trained"):
-        load_preset(PresetFiles.read(copied))
+        zoo.from_preset(copied)
 
 
 def test_only_models_of_the_library_are_saved(tmp_path):

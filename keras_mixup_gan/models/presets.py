@@ -1,8 +1,9 @@
-"""The files of a preset: settings as JSON, weights as plain arrays, and checksums.
+"""Presets: trained models as plain files with checksums, and those that we ship.
 
 A preset is a folder with `preset.json` and `weights.npz`. The JSON file holds the size
-and the SHA-256 of the other, which are compared before anything in it is parsed.
-Nothing in either file is executed. This module needs NumPy alone.
+and the SHA-256 of the other, which are compared before anything in it is parsed; for
+presets of the library they stand in the zoo's manifest. Nothing in the files is
+executed. This module needs NumPy alone.
 """
 
 import io
@@ -17,16 +18,19 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.models.recipes import zoo_folder
 from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_bytes,
+    read_json,
     reading,
     write_file,
 )
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import did_you_mean
 
 _npy: Any = np.lib.format
-CONFIG, WEIGHTS = "preset.json", "weights.npz"
+CONFIG, WEIGHTS, MANIFEST = "preset.json", "weights.npz", "manifest.json"
 FORMAT = 1
 _MAX_CONFIG_BYTES = 2**20
 _MAX_WEIGHTS_BYTES = 2**28
@@ -54,14 +58,9 @@ class PresetFiles:
     def read(
         cls, folder: str | os.PathLike[str], config_sha256: str | None = None
     ) -> "PresetFiles":
-        """Reads both files and compares size and checksum of the weights.
+        """Reads both files and compares checksums, that of the settings if it is known.
 
-        Where the SHA-256 of `preset.json` is known, it is compared before the file is
-        parsed.
-
-        Raises:
-            ValueError: If a file is missing, too large, no preset, written by a newer
-                version, or not the one that was written.
+        A file that is missing, too large, or not the one that was written is refused.
         """
         folder = Path(folder)
         text = _read_bytes(folder / CONFIG, _MAX_CONFIG_BYTES)
@@ -104,12 +103,7 @@ class PresetFiles:
         return cls(folder, whole, digest_bytes(text), weights)
 
     def arrays(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, FloatArray]:
-        """Parses the weights, given the name and shape of every array.
-
-        Raises:
-            DamagedFileError: If arrays are missing, of another shape or type, or too
-                many.
-        """
+        """Parses the weights, which must have these names and shapes."""
         path = self.folder / WEIGHTS
         archived = io.BytesIO(self.weights)
         written = "plain arrays written by `model.save_to_preset(folder)`"
@@ -117,26 +111,24 @@ class PresetFiles:
             reading(path, written, "Copy the whole folder again."),
             zipfile.ZipFile(archived) as archive,
         ):
-            entries = {
-                info.filename.removesuffix(".npy"): info for info in archive.infolist()
-            }
-            if set(entries) != set(shapes) or len(archive.infolist()) != len(shapes):
-                missing = sorted(set(shapes) - set(entries))
-                surplus = sorted(set(entries) - set(shapes))
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if sorted(names) != sorted(shapes):
+                missing = sorted(set(shapes) - set(names))
+                surplus = sorted(set(names) - set(shapes))
                 raise DamagedFileError(
                     f"The file {path} holds the weights of another model. Expected "
                     f"{len(shapes)} arrays, among them {missing[:3]}. Received: "
-                    f"{len(archive.infolist())}, among them {surplus[:3]}."
+                    f"{len(names)}, among them {surplus[:3]}."
                 )
             return {
-                name: self._array(archive, entries[name], shape)
+                name: self._array(archive, archive.getinfo(f"{name}.npy"), shape)
                 for name, shape in shapes.items()
             }
 
     def _array(
         self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]
     ) -> FloatArray:
-        """One array, unpacked only if it is as large as it must be."""
+        """One array, which is unpacked only if it is as large as it must be."""
         size = 4 * math.prod(shape)
         found: Any = f"{info.file_size} bytes"
         if size < info.file_size <= size + _MAX_HEADER_BYTES:
@@ -152,6 +144,87 @@ class PresetFiles:
             f"The file {self.folder / WEIGHTS} holds the weights of another model. "
             f"Expected {info.filename} as float32 of shape {shape}. Received: {found}."
         )
+
+
+# === The zoo's ===
+
+
+def list_presets() -> list[str]:
+    """Names of the trained models that come with the library, for `from_preset`.
+
+    Example:
+        >>> keras_mixup_gan.zoo.list_presets()
+        ['dcgan_digits', ...]
+    """
+    return sorted(read_manifest())
+
+
+def preset_info(name: str) -> dict[str, Any]:
+    """What the manifest says of one of `list_presets()`.
+
+    Returns:
+        Its `path` in the zoo, `sha256` and `bytes` of the weights, `config_sha256`,
+        `keras` version, `scores` (image quality, the strongest attack, epsilon) and
+        the `command` that trains it again.
+
+    Raises:
+        ValueError: If there is no such preset; the message names the nearest ones.
+    """
+    manifest = read_manifest()
+    if name not in manifest:
+        raise ValueError(_unknown(name))
+    return dict(manifest[name])
+
+
+def read_preset(preset: str | os.PathLike[str]) -> PresetFiles:
+    """The files of a preset by its name, its folder or a file in it."""
+    manifest = read_manifest()
+    if isinstance(preset, str) and preset in manifest:
+        return _read_shipped(preset, manifest[preset])
+    path = Path(preset).expanduser()
+    if path.name in (CONFIG, WEIGHTS):
+        path = path.parent
+    if not path.is_dir():
+        raise ValueError(_unknown(os.fspath(preset)))
+    return PresetFiles.read(path)
+
+
+def verify_presets() -> list[str]:
+    """Compares all presets of the library with the manifest, and returns their names.
+
+    Raises:
+        ValueError: If a file is missing or is not the one of the manifest.
+    """
+    manifest = read_manifest()
+    for name, entry in manifest.items():
+        _read_shipped(name, entry)
+    return sorted(manifest)
+
+
+def read_manifest() -> dict[str, Any]:
+    """The manifest's entries by name."""
+    path = zoo_folder() / MANIFEST
+    if not path.is_file():
+        return {}
+    what, remedy = "JSON with an object 'presets'", "Install keras-mixup-gan again."
+    content = read_json(path, what, remedy)
+    with reading(path, what, remedy):
+        return dict(content["presets"])
+
+
+# === Reading ===
+
+
+def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:
+    files = PresetFiles.read(zoo_folder() / entry["path"], entry["config_sha256"])
+    received = files.content["weights"]["sha256"]
+    if received != entry["sha256"]:
+        raise ValueError(
+            f"The preset {name!r} is not the one of the manifest. Expected sha256 "
+            f"{entry['sha256'][:12]} of {WEIGHTS}. Received: {received[:12]}. Install "
+            "keras-mixup-gan again."
+        )
+    return files
 
 
 def _parsed(text: bytes, folder: Path) -> dict[str, Any]:
@@ -187,7 +260,6 @@ def _parsed(text: bytes, folder: Path) -> dict[str, Any]:
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:
-    """The bytes of a file, if it is there and of a reasonable size."""
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
@@ -207,3 +279,13 @@ def _read_bytes(path: Path, limit: int) -> bytes:
 
 def _digest_words(described: Mapping[str, Any]) -> str:
     return f"{described['bytes']} bytes with sha256 {str(described['sha256'])[:12]}"
+
+
+def _unknown(preset: str) -> str:
+    names = list_presets()
+    known = ", ".join(map(repr, names)) or "none, as the zoo is empty"
+    return (
+        f"There is no preset {preset!r}. Expected one of {known}, or a folder with "
+        f"{CONFIG}. Received: preset={preset!r}, looked up from {Path.cwd()}."
+        f"{did_you_mean(preset, names, cutoff=0.4)}"
+    )
