@@ -10,8 +10,8 @@ from keras_mixup_gan.attacks.target import (
     AttackTarget,
     Labels,
     ReferenceData,
-    check_labels,
-    check_scores,
+    check_classes,
+    check_image_scores,
 )
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
@@ -118,8 +118,8 @@ class Attack(abc.ABC):
         """
         images = check_images(images, "images", self._fitted().image_shape)
         if labels is not None:
-            labels = check_labels(labels, len(images), "images")
-        return check_scores(self._score(images, labels), len(images), self.title)
+            labels = check_classes(labels, len(images), "images")
+        return check_image_scores(self._score(images, labels), len(images), self.title)
 
     def _fitted(self) -> AttackTarget:
         if self._target is None:

@@ -33,7 +33,7 @@ class ReferenceData:
         images = check_images(self.images, "reference")
         object.__setattr__(self, "images", images)
         if self.labels is not None:
-            labels = check_labels(self.labels, len(images), "reference")
+            labels = check_classes(self.labels, len(images), "reference")
             object.__setattr__(self, "labels", labels)
 
 
@@ -160,7 +160,7 @@ class AttackTarget:
                 f"The target {self.name!r} grants no access to: discriminator."
             )
         scores = self.discriminator(images, rows)
-        return check_scores(scores, len(images), "The discriminator")
+        return check_image_scores(scores, len(images), "The discriminator")
 
     def decode(self, latents: FloatArray, rows: FloatArray | None) -> FloatArray:
         """Images of chosen latents by `queries`, checked but for their range."""
@@ -352,7 +352,7 @@ def split_labels(data: Any) -> tuple[Any, Any]:
     return data, None
 
 
-def check_scores(scores: Any, num_images: int, what: str) -> FloatArray:
+def check_image_scores(scores: Any, num_images: int, what: str) -> FloatArray:
     """Returns scores as a float64 vector after checking number and values."""
     scores = np.asarray(scores, dtype="float64")
     if scores.size != num_images:
@@ -369,8 +369,8 @@ def check_scores(scores: Any, num_images: int, what: str) -> FloatArray:
     return scores.reshape(num_images)
 
 
-def check_labels(labels: Any, num_images: int, name: str) -> FloatArray | IntArray:
-    """Returns class labels, integers or rows, after checking number and range."""
+def check_classes(labels: Any, num_images: int, name: str) -> FloatArray | IntArray:
+    """Returns class labels, integers or rows, after checking type and number."""
     labels = np.asarray(labels)
     integers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
     if not (integers or labels.ndim == 2) or len(labels) != num_images:

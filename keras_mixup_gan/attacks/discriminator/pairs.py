@@ -10,7 +10,7 @@ from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     Labels,
-    check_labels,
+    check_classes,
     split_labels,
 )
 from keras_mixup_gan.randomness import Stream, generator
@@ -97,7 +97,7 @@ class MixedPairs(Attack):
         ):
             images = check_images(images, name, target.image_shape)
             if labels is not None:
-                labels = check_labels(labels, len(images), name)
+                labels = check_classes(labels, len(images), name)
             sides.append((images, self._class_rows(target, labels, name)))
         if len(sides[0][0]) != len(sides[1][0]):
             raise ValueError(

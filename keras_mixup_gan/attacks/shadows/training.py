@@ -17,7 +17,7 @@ from keras_mixup_gan.attacks.shadows.store import SIGNALS, Shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_target,
-    check_labels,
+    check_classes,
     defense_of,
 )
 from keras_mixup_gan.data.splits import MembershipSplit
@@ -216,7 +216,7 @@ class _Pool:
         self.images = check_images(images, "images")
         self.labels = None
         if labels is not None:
-            self.labels = check_labels(labels, len(self.images), "images")
+            self.labels = check_classes(labels, len(self.images), "images")
         every = self.images
         if queries is not None:
             if self.labels is not None:
