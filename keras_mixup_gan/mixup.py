@@ -182,7 +182,9 @@ class MixUp:
         batches = dataset.map(as_batch)
         passes = [batches]
         if self.pairing == "passes":
-            size = _batch_size(batches)
+            size = batches.element_spec["images"].shape[0]
+            if size is None:
+                size = len(next(iter(batches.take(1)))["images"])
             passes += [
                 _reshuffled(batches, size, steps, seed + 1 + n)
                 for n in range(self.num_samples - 1)
@@ -374,14 +376,6 @@ def _restore(batch: dict[str, Tensor], spec: Any) -> Any:
     if isinstance(spec, (tuple, list)):
         return tuple(batch[key] for key in ("images", "labels")[: len(spec)])
     return batch["images"]
-
-
-def _batch_size(batches: tf.data.Dataset) -> int:
-    """The size of the batches, looked up in the first where it is not static."""
-    size = batches.element_spec["images"].shape[0]
-    if size is None:
-        size = len(next(iter(batches.take(1)))["images"])
-    return int(size)
 
 
 def _reshuffled(

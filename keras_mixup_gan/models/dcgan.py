@@ -66,7 +66,7 @@ class DCGAN(GAN):
                 image_shape, latent_dim, width, num_classes, seed
             ),
             lambda seed: self.make_discriminator(
-                image_shape, width, norm, num_classes, seed, dropout
+                image_shape, width, norm, num_classes, seed, dropout=dropout
             ),
             image_shape=image_shape,
             latent_dim=latent_dim,
@@ -77,19 +77,9 @@ class DCGAN(GAN):
         self.norm = norm
         self.dropout = dropout
 
-    def make_discriminator(
-        self,
-        image_shape: tuple[int, int, int],
-        width: int,
-        norm: str | None,
-        num_classes: int | None,
-        seed: int,
-        dropout: float,
-    ) -> keras.Model:
+    def make_discriminator(self, *args: Any, **kwargs: Any) -> keras.Model:
         """The discriminator, before anything else of the model is there."""
-        return build_discriminator(
-            image_shape, width, norm, num_classes, seed, dropout=dropout
-        )
+        return build_discriminator(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""

@@ -127,7 +127,7 @@ def noise_multiplier_for(
     try:
         return float(
             library.calibrate_dp_mechanism(
-                type(_accountant("rdp")),
+                library.rdp.RdpAccountant,
                 lambda noise: _training(sampling_rate, noise, steps),
                 target_epsilon,
                 delta,
@@ -275,10 +275,12 @@ def _ledger(
     sampling_rate: float, noise_multiplier: float, steps: int, accountant: str
 ) -> Any:
     """dp-accounting's accountant after these steps."""
-    if accountant == "pld":
-        accountant = tightest(noise_multiplier)
-    event = _training(sampling_rate, noise_multiplier, steps)
-    return _accountant(accountant).compose(event)
+    library = _dp_accounting()
+    if accountant == "rdp" or tightest(noise_multiplier) == "rdp":
+        ledger = library.rdp.RdpAccountant()
+    else:
+        ledger = library.pld.PLDAccountant()
+    return ledger.compose(_training(sampling_rate, noise_multiplier, steps))
 
 
 def _training(sampling_rate: float, noise_multiplier: float, steps: int) -> Any:
@@ -288,15 +290,9 @@ def _training(sampling_rate: float, noise_multiplier: float, steps: int) -> Any:
     return library.SelfComposedDpEvent(step, int(steps))
 
 
-def _accountant(name: str) -> Any:
-    _dp_accounting()
-    from dp_accounting import pld, rdp
-
-    return rdp.RdpAccountant() if name == "rdp" else pld.PLDAccountant()
-
-
 def _dp_accounting() -> Any:
     tfp.load("dp_query.dp_query")  # one clear sentence where the extra is missing
-    import dp_accounting
+    import dp_accounting.pld
+    import dp_accounting.rdp
 
     return dp_accounting
