@@ -23,7 +23,7 @@ import tensorflow as tf
 from benchmarks.speed import BASELINE, rows_of
 from keras_mixup_gan import DPSGD, data, zoo
 from keras_mixup_gan.experiments import timing
-from keras_mixup_gan.models.optimizing import real_loss
+from keras_mixup_gan.models.dcgan import real_loss
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.dpsgd import PrivateGradients
 from keras_mixup_gan.privacy.ghost import GhostClipping

@@ -24,6 +24,10 @@ from keras_mixup_gan.validation import (
 # Images that a data set's second pass holds in memory to permute them.
 _SHUFFLE_WINDOW = 10_000
 _IMAGE_KEYS, _LABEL_KEYS = ("images", "image"), ("labels", "label")
+_UNEQUAL_BATCHES = (
+    "Mixing passes over the data needs batches of one size. Use "
+    "batch(..., drop_remainder=True) before any repeat()."
+)
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -156,20 +160,17 @@ class MixUp:
         )
         mixed = self.mixed_batches(dataset, steps, seed)
         spec = dataset.element_spec
-        return _mark(mixed.map(lambda batch: _restore(batch, spec)))
+        mixed = mixed.map(lambda batch: _restore(batch, spec))
+        mixed._keras_mixup_gan_mixed = True
+        return mixed
 
     def mixed_batches(
         self, dataset: tf.data.Dataset, steps: tf.data.Dataset, seed: int
     ) -> tf.data.Dataset:
-        """Mixes batch `n` of a data set with the randomness of the `n`-th step.
+        """Mixes batch `n` of a data set with the randomness of the `n`-th of the steps.
 
-        Args:
-            dataset: A batched data set, as `__call__` takes it.
-            steps: Data set of int64 counters, one for each batch.
-            seed: Integer seed of the whole stream.
-
-        Returns:
-            A data set of the dicts that `mix_batch` returns.
+        `steps` yields an int64 counter for each batch, and the result what `mix_batch`
+        returns.
         """
         if is_mixed(dataset):
             raise ValueError(
@@ -181,7 +182,9 @@ class MixUp:
         batches = dataset.map(as_batch)
         passes = [batches]
         if self.pairing == "passes":
-            size = _batch_size(batches)
+            size = batches.element_spec["images"].shape[0]
+            if size is None:
+                size = len(next(iter(batches.take(1)))["images"])
             passes += [
                 _reshuffled(batches, size, steps, seed + 1 + n)
                 for n in range(self.num_samples - 1)
@@ -197,18 +200,11 @@ class MixUp:
     def mix_batch(
         self, passes: tuple[dict[str, Tensor], ...], seed: tuple[Tensor, Tensor]
     ) -> dict[str, Tensor]:
-        """Draws the weights of a batch and mixes it.
+        """Mixes a batch as `as_batch` returns it, as a pure function of two integers.
 
-        Args:
-            passes: One batch as `as_batch` returns it, or, where
-                `pairing="passes"`, `num_samples` of them.
-            seed: Two integers; the draw is a pure function of them.
-
-        Returns:
-            Dict with `images` (mixed, noise added), `weights` `(batch, num_sources)`,
-            by which generated counterparts are to be mixed, and where labels are known
-            `labels` (mixed) and `source_labels` (of the images before mixing). There
-            are `batch` sources, or `num_samples * batch` where `pairing="passes"`.
+        Where `pairing="passes"` it takes `num_samples` batches. Besides mixed `images`
+        and `labels` it returns `weights` `(batch, num_sources)`, by which generated
+        counterparts are to be mixed, and `source_labels`, from before mixing.
         """
         first = passes[0]
         batch_size = tf.shape(first["images"])[0]
@@ -216,7 +212,8 @@ class MixUp:
         weight_key, partner_key, noise_key = tf.unstack(tf.random.split(key, 3))
         if self.pairing == "passes":
             for batch in passes[1:]:
-                _require_equal(tf.shape(batch["images"])[0], batch_size)
+                is_equal = tf.equal(tf.shape(batch["images"])[0], batch_size)
+                tf.debugging.Assert(is_equal, [_UNEQUAL_BATCHES])
             sources = {
                 name: tf.concat([batch[name] for batch in passes], 0) for name in first
             }
@@ -226,39 +223,28 @@ class MixUp:
             sources = first
             partners = self.draw_partners(batch_size, partner_key, first.get("labels"))
         shares = self.draw_shares(batch_size, weight_key)
-        weights = _scatter(shares, partners, tf.shape(sources["images"])[0])
-        images, labels = self.mix(sources["images"], sources.get("labels"), weights)
-        mixed = {
-            "images": images + self.draw_noise(images, noise_key),
-            "weights": weights,
-        }
-        if labels is not None:
-            mixed |= {"labels": labels, "source_labels": sources["labels"]}
+        num_sources = tf.shape(sources["images"])[0]
+        places = tf.one_hot(partners, num_sources, dtype=shares.dtype)
+        weights = tf.einsum("mk,mkn->mn", shares, places)
+        images = self.mix(sources["images"], weights)
+        if self.noise_stddev:
+            noise = tf.random.stateless_normal(
+                tf.shape(images), noise_key, dtype=images.dtype
+            )
+            images += self.noise_stddev * noise
+        mixed = {"images": images, "weights": weights}
+        if "labels" in sources:
+            mixed["labels"] = self.mix(sources["labels"], weights)
+            mixed["source_labels"] = sources["labels"]
         return mixed
 
     @staticmethod
-    def mix(
-        images: Tensor, labels: Tensor | None, weights: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Blends images, and labels alike, by given weights.
-
-        Args:
-            images: Float tensor `(num_images, height, width, channels)`.
-            labels: Float tensor `(num_images, num_classes)`, or `None`.
-            weights: Float tensor `(num_mixtures, num_images)` whose rows sum to 1.
-
-        Returns:
-            Mixed images `(num_mixtures, height, width, channels)` and mixed labels
-            `(num_mixtures, num_classes)` or `None`.
-        """
-        return _blend(weights, images), _blend(weights, labels)
-
-    def draw_noise(self, images: Tensor, seed: Tensor) -> Tensor:
-        """The Gaussian noise that blended images like these get; 0 without noise."""
-        if not self.noise_stddev:
-            return tf.zeros((), images.dtype)
-        noise = tf.random.stateless_normal(tf.shape(images), seed, dtype=images.dtype)
-        return self.noise_stddev * noise
+    def mix(rows: Tensor, weights: Tensor) -> Tensor:
+        """Blends images, or labels, by weights `(num_mixtures, num_rows)`."""
+        shape = tf.concat([tf.shape(weights)[:1], tf.shape(rows)[1:]], axis=0)
+        flat = tf.reshape(rows, (tf.shape(rows)[0], -1))
+        blended = tf.matmul(tf.cast(weights, rows.dtype), flat)
+        return tf.ensure_shape(tf.reshape(blended, shape), (None, *rows.shape[1:]))
 
     def draw_shares(self, batch_size: Tensor, seed: Tensor) -> Tensor:
         """Dirichlet weights `(batch, num_samples)`, none above `max_weight`."""
@@ -308,25 +294,34 @@ class MixUp:
 
 
 def as_batch(*element: Any) -> dict[str, Tensor]:
-    """One element of a data set as a dict with `images` and, if any, `labels`."""
-    images, labels = _split(element[0] if len(element) == 1 else element)
-    return (
-        {"images": images} if labels is None else {"images": images, "labels": labels}
-    )
+    """An element of a data set, or its spec, by `images` and, if any, `labels`."""
+    parts = element[0] if len(element) == 1 else element
+    if isinstance(parts, dict):
+        image_keys = [key for key in _IMAGE_KEYS if key in parts]
+        label_keys = [key for key in _LABEL_KEYS if key in parts]
+        if len(image_keys) != 1 or len(parts) != 1 + len(label_keys):
+            raise ValueError(
+                "Elements that are dicts must hold 'images' and at most 'labels'. "
+                f"Received: keys {sorted(parts)}. Drop the others with `dataset.map`."
+            )
+        parts = [parts[key] for key in (*image_keys, *label_keys)]
+    elif not isinstance(parts, (tuple, list)):
+        parts = [parts]
+    elif not 1 <= len(parts) <= 2:
+        raise ValueError(
+            "The data set must yield images or (images, labels). Received: "
+            f"tuples of {len(parts)}. Drop the others with `dataset.map`."
+        )
+    return dict(zip(("images", "labels"), parts, strict=False))
 
 
 def check_batches(spec: Any, mixup: MixUp | None = None) -> None:
-    """Checks the structure that a data set yields, before anything is run.
+    """Raises a `ValueError` unless a data set's `element_spec` is of batches of images.
 
-    Args:
-        spec: The data set's `element_spec`.
-        mixup: The transform that the elements are for, if any.
-
-    Raises:
-        ValueError: If the elements are not batches of floating-point images, or
-            cannot be mixed as asked.
+    With a transform, they must also be such that it can mix.
     """
-    images, labels = _split(spec)
+    batch = as_batch(spec)
+    images, labels = batch["images"], batch.get("labels")
     if images.shape.rank != 4:
         raise ValueError(
             "The data set must yield batches of images of shape (batch, height, width, "
@@ -372,27 +367,6 @@ def keep_cardinality(
     return dataset.apply(tf.data.experimental.assert_cardinality(length))
 
 
-def _split(element: Any) -> tuple[Any, Any]:
-    """The images and the labels (or `None`) of an element or an element spec."""
-    if isinstance(element, dict):
-        image_keys = [key for key in _IMAGE_KEYS if key in element]
-        label_keys = [key for key in _LABEL_KEYS if key in element]
-        if len(image_keys) != 1 or len(element) != 1 + len(label_keys):
-            raise ValueError(
-                "Elements that are dicts must hold 'images' and at most 'labels'. "
-                f"Received: keys {sorted(element)}. Drop the others with `dataset.map`."
-            )
-        return element[image_keys[0]], element[label_keys[0]] if label_keys else None
-    if isinstance(element, (tuple, list)):
-        if not 1 <= len(element) <= 2:
-            raise ValueError(
-                "The data set must yield images or (images, labels). Received: "
-                f"tuples of {len(element)}. Drop the others with `dataset.map`."
-            )
-        return element[0], element[1] if len(element) == 2 else None
-    return element, None
-
-
 def _restore(batch: dict[str, Tensor], spec: Any) -> Any:
     """A mixed batch in the structure that its data set came in."""
     if isinstance(spec, dict):
@@ -402,34 +376,6 @@ def _restore(batch: dict[str, Tensor], spec: Any) -> Any:
     if isinstance(spec, (tuple, list)):
         return tuple(batch[key] for key in ("images", "labels")[: len(spec)])
     return batch["images"]
-
-
-def _blend(weights: Tensor, rows: Tensor | None) -> Tensor | None:
-    if rows is None:
-        return None
-    shape = tf.concat([tf.shape(weights)[:1], tf.shape(rows)[1:]], axis=0)
-    flat = tf.reshape(rows, (tf.shape(rows)[0], -1))
-    blended = tf.matmul(tf.cast(weights, rows.dtype), flat)
-    return tf.ensure_shape(tf.reshape(blended, shape), (None, *rows.shape[1:]))
-
-
-def _scatter(shares: Tensor, columns: Tensor, num_columns: Tensor) -> Tensor:
-    """A matrix with `shares[i, j]` at `(i, columns[i, j])` and zeros elsewhere."""
-    places = tf.one_hot(columns, num_columns, dtype=shares.dtype)
-    return tf.einsum("mk,mkn->mn", shares, places)
-
-
-def _mark(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    dataset._keras_mixup_gan_mixed = True
-    return dataset
-
-
-def _batch_size(batches: tf.data.Dataset) -> int:
-    """The size of the batches, looked up in the first where it is not static."""
-    size = batches.element_spec["images"].shape[0]
-    if size is None:
-        size = len(next(iter(batches.take(1)))["images"])
-    return int(size)
 
 
 def _reshuffled(
@@ -456,16 +402,6 @@ def _reshuffled(
         return windows.flat_map(permuted).batch(size)
 
     return steps.take(1).flat_map(one_pass)
-
-
-def _require_equal(size: Tensor, first: Tensor) -> None:
-    tf.debugging.Assert(
-        tf.equal(size, first),
-        [
-            "Mixing passes over the data needs batches of one size. Use "
-            "batch(..., drop_remainder=True) before any repeat()."
-        ],
-    )
 
 
 def _require(condition: Tensor, where: str, num_samples: int) -> None:

@@ -8,10 +8,15 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.defenses.base import Defense
-from keras_mixup_gan.models.dcgan import DCGAN, build_discriminator, refuse_together
+from keras_mixup_gan.models.dcgan import (
+    DCGAN,
+    build_discriminator,
+    fake_loss,
+    real_loss,
+    refuse_together,
+)
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import hashed_choices
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_integer

@@ -8,10 +8,14 @@ import tensorflow as tf
 
 from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.defenses.par_gan import PARGAN
-from keras_mixup_gan.models.dcgan import build_discriminator, build_generator
+from keras_mixup_gan.models.dcgan import (
+    build_discriminator,
+    build_generator,
+    fake_loss,
+    real_loss,
+)
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range
 

@@ -7,8 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.defenses.base import Defense
-from keras_mixup_gan.models.dcgan import DCGAN, refuse_together
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss
+from keras_mixup_gan.models.dcgan import DCGAN, fake_loss, real_loss, refuse_together
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range
 

@@ -22,19 +22,9 @@ CUT_SIDE = 1 / 2
 
 
 def check_policy(policy: str) -> tuple[str, ...]:
-    """Returns the transforms that a policy names.
-
-    Args:
-        policy: Some of `"color"`, `"translation"` and `"cutout"`, each at most once,
-            with commas between them.
-
-    Returns:
-        Their names, in the order given.
-
-    Raises:
-        ValueError: If the policy is not such a string.
-    """
-    names = [name.strip() for name in policy.split(",")] if _is_text(policy) else []
+    """The names in a policy: some of `TRANSFORMS`, each once, with commas between."""
+    is_text = isinstance(policy, str) and policy.strip()
+    names = [name.strip() for name in policy.split(",")] if is_text else []
     unknown = [name for name in names if name not in TRANSFORMS]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if names and not unknown and not repeated:
@@ -51,16 +41,12 @@ def check_policy(policy: str) -> tuple[str, ...]:
 
 
 def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> Tensor:
-    """Transforms every image by random parameters of its own, or all by the same.
-
-    The parameters are a pure function of the key. The result is differentiable in the
-    images, and an image's does not depend on the others of the batch. It is the same
-    with and without XLA as far as the two draw the same numbers from a key.
+    """Applies a policy's transforms in its order, with parameters drawn from a key.
 
     Args:
         images: Float tensor `(batch, height, width, channels)` in `[-1, 1]`; all but
             the batch must be static.
-        policy: As `check_policy` accepts it; transforms are applied in its order.
+        policy: Some of `TRANSFORMS`, each once, with commas between them.
         key: Seed of stateless operations, int64 tensor `(2,)`.
         shared: Whether one draw of the parameters serves all images.
 
@@ -85,46 +71,30 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
             uniform = tf.broadcast_to(uniform, (num_images, 3))
             images = recolor(images, *tf.unstack(uniform, axis=1))
             continue
+        offsets = []
         keys = tf.unstack(tf.random.split(own_key, 2))
-        if name == "translation":
-            low = -max_shift(height), -max_shift(breadth)
-            high = max_shift(height) + 1, max_shift(breadth) + 1
-        else:
-            low = 0, 0
-            high = (
-                height + 1 - cut_side(height) % 2,
-                breadth + 1 - cut_side(breadth) % 2,
+        for key_of_side, side in zip(keys, (height, breadth), strict=True):
+            if name == "translation":
+                low, high = -max_shift(side), max_shift(side) + 1
+            else:
+                low, high = 0, side + 1 - cut_side(side) % 2
+            drawn = tf.random.stateless_uniform(
+                (num_draws,), key_of_side, low, high, dtype=tf.int32
             )
-        rows, columns = (
-            tf.broadcast_to(
-                tf.random.stateless_uniform((num_draws,), *bounds, dtype=tf.int32),
-                (num_images,),
-            )
-            for bounds in zip(keys, low, high, strict=True)
-        )
+            offsets.append(tf.broadcast_to(drawn, (num_images,)))
         transform = translate if name == "translation" else cut_out
-        images = transform(images, rows, columns)
+        images = transform(images, *offsets)
     return images
 
 
 def recolor(
     images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor
 ) -> Tensor:
-    """Changes brightness, then saturation, then contrast.
+    """Changes brightness, saturation and contrast, by numbers `(batch,)` in `[0, 1]`.
 
-    Gray images, of one channel, have no saturation to change.
-
-    Args:
-        images: Float tensor `(batch, height, width, channels)`.
-        brightness: Numbers `(batch,)` in `[0, 1]`, standing for -0.5 to 0.5, which is
-            added to the pixels.
-        saturation: The same, standing for factors from 0 to 2 of a pixel's distance
-            from the mean of its channels.
-        contrast: The same, standing for factors from 0.5 to 1.5 of a pixel's distance
-            from the mean of its image.
-
-    Returns:
-        Tensor like `images`.
+    They stand for -0.5 to 0.5 added to the pixels, factors from 0 to 2 of a pixel's
+    distance from the mean of its channels (gray images have no saturation to change),
+    and factors from 0.5 to 1.5 of its distance from the mean of its image.
     """
     # Half precision could not hold the sums that the means are taken of.
     pixels = tf.cast(images, tf.float32) + _per_image(brightness - 0.5)
@@ -136,16 +106,7 @@ def recolor(
 
 
 def translate(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Shifts images by whole pixels and fills with zeros.
-
-    Args:
-        images: Float tensor `(batch, height, width, channels)`.
-        down: Int32 tensor `(batch,)`; up, where below zero.
-        right: Int32 tensor `(batch,)`; left, where below zero.
-
-    Returns:
-        Tensor like `images`.
-    """
+    """Shifts images by whole pixels `(batch,)`, and fills with zeros."""
     height, breadth = images.shape[1:3]
     padded = tf.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     # Position 0 and the last one of a padded side are the zeros around the image.
@@ -160,13 +121,7 @@ def translate(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
 def cut_out(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """Sets a rectangle of half the sides to zero; what is outside the image is lost.
 
-    Args:
-        images: Float tensor `(batch, height, width, channels)`.
-        row: Int32 tensor `(batch,)`, from 0 to the height: the middle of the rectangle.
-        column: The same, along the width.
-
-    Returns:
-        Tensor like `images`.
+    `row` and `column`, int32 `(batch,)`, are its middle, from 0 to the height or width.
     """
     height, breadth = images.shape[1:3]
     cut_rows = _is_near(tf.range(height), row, cut_side(height))
@@ -193,7 +148,3 @@ def _is_near(positions: Tensor, middle: Tensor, length: int) -> Tensor:
 
 def _per_image(values: Tensor) -> Tensor:
     return values[:, None, None, None]
-
-
-def _is_text(policy: object) -> bool:
-    return isinstance(policy, str) and bool(policy.strip())

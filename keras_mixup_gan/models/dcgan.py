@@ -1,6 +1,6 @@
 """DCGAN (Radford, Metz, Chintala, ICLR 2016): networks and training step."""
 
-import secrets
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,9 +14,7 @@ from keras_mixup_gan.models.layers import (
     batch_normalization,
     normal_initializers,
     normalization,
-    policy_scope,
 )
-from keras_mixup_gan.models.optimizing import fake_loss, real_loss, row_losses
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
@@ -30,7 +28,6 @@ class DCGAN(GAN):
     Args:
         image_shape: `(height, width, channels)`; both sides at least 8 and divisible
             by 4.
-        latent_dim: Number of latent dimensions.
         width: Channels of the discriminator's first block; doubled at each halving.
         norm: Normalization of the discriminator, `"layer"`, `"group"`, `"batch"` or
             `None`. The generator uses batch normalization, as in the paper.
@@ -38,13 +35,8 @@ class DCGAN(GAN):
             after each LeakyReLU, in `[0, 1)`; not with `dp`.
         num_classes: Number of classes, for a conditional model; labels enter the
             generator beside the latents and the discriminator as constant channels.
-        mixup: A `MixUp`, or `None`.
-        dp: A `DPSGD`, or `None`.
-        ema_momentum: Momentum of the generator's moving average, in `[0, 1)`.
-        seed: Integer seed of weights, batches and latents; `None` draws one.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        **kwargs: `mixup`, `dp`, `augment`, `discriminator_steps`, `ema_momentum`,
+            `seed`: see `GAN`.
 
     Reference:
         Radford et al., https://arxiv.org/abs/1511.06434
@@ -63,47 +55,31 @@ class DCGAN(GAN):
         *,
         dropout: float = 0.0,
         num_classes: int | None = None,
-        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         check_choice(norm, ("layer", "group", "batch", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width)
         check_dropout(dropout, kwargs.get("dp"))
         image_shape = check_image_shape(image_shape)
-        seed = secrets.randbits(31) if seed is None else seed
-        with policy_scope(kwargs.get("dtype")):
-            networks = (
-                build_generator(image_shape, latent_dim, width, num_classes, seed),
-                self.make_discriminator(
-                    image_shape, width, norm, num_classes, seed + 1, dropout
-                ),
-                build_generator(image_shape, latent_dim, width, num_classes, seed),
-            )
         super().__init__(
-            *networks,
+            lambda seed: build_generator(
+                image_shape, latent_dim, width, num_classes, seed
+            ),
+            lambda seed: self.make_discriminator(
+                image_shape, width, norm, num_classes, seed, dropout=dropout
+            ),
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
-            seed=seed,
             **kwargs,
         )
         self.width = width
         self.norm = norm
         self.dropout = dropout
 
-    def make_discriminator(
-        self,
-        image_shape: tuple[int, int, int],
-        width: int,
-        norm: str | None,
-        num_classes: int | None,
-        seed: int,
-        dropout: float,
-    ) -> keras.Model:
+    def make_discriminator(self, *args: Any, **kwargs: Any) -> keras.Model:
         """The discriminator, before anything else of the model is there."""
-        return build_discriminator(
-            image_shape, width, norm, num_classes, seed, dropout=dropout
-        )
+        return build_discriminator(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model."""
@@ -119,13 +95,13 @@ class DCGAN(GAN):
         return tf.reduce_mean(real_loss(fake))
 
     def discriminator_objective(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What a discriminator update descends, for raw scores: its loss."""
+        """What a discriminator update descends."""
         return self.discriminator_loss(real, fake)
 
     def update_discriminator(
         self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """One step on reals and fakes, scored in one pass; see `GAN`."""
+        """One step on reals and fakes, scored in one pass."""
         reals = self.augmented(batch.images, 2 * draw)
         fakes = self.augmented(fakes, 2 * draw + 1)
         with tf.GradientTape() as tape:
@@ -140,8 +116,24 @@ class DCGAN(GAN):
         return d_loss
 
     def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
-        """The same losses, of rows that are real or generated; see `GAN`."""
+        """The same losses, of each row by itself."""
         return row_losses(rows, discriminate)
+
+
+def real_loss(logits: Tensor) -> Tensor:
+    """`-log sigmoid(logit)`: small where the discriminator says "real"."""
+    return tf.nn.softplus(-logits)
+
+
+def fake_loss(logits: Tensor) -> Tensor:
+    """`-log(1 - sigmoid(logit))`: small where the discriminator says "generated"."""
+    return tf.nn.softplus(logits)
+
+
+def row_losses(rows: dict[str, Tensor], discriminate: Callable[..., Tensor]) -> Tensor:
+    """The discriminator's loss of each row, by whether its image is real."""
+    scores = discriminate(rows["images"], rows.get("labels"))
+    return tf.where(rows["is_real"], real_loss(scores), fake_loss(scores))
 
 
 def build_generator(
@@ -160,6 +152,12 @@ def build_generator(
         labels = keras.Input((num_classes,), name="labels")
         inputs, latents = [latents, labels], L.Concatenate()([latents, labels])
 
+    def doubled(filters: int, **kwargs: Any) -> keras.layers.Layer:
+        kernel = initializer()
+        return L.Conv2DTranspose(
+            filters, 4, 2, "same", kernel_initializer=kernel, **kwargs
+        )
+
     base = (height >> halvings, breadth >> halvings, width << (halvings - 1))
     x = L.Dense(
         base[0] * base[1] * base[2], use_bias=False, kernel_initializer=initializer()
@@ -167,25 +165,9 @@ def build_generator(
     x = L.Reshape(base)(x)
     x = L.ReLU()(batch_normalization()(x))
     for level in reversed(range(halvings - 1)):
-        x = L.Conv2DTranspose(
-            width << level,
-            4,
-            2,
-            "same",
-            use_bias=False,
-            kernel_initializer=initializer(),
-        )(x)
+        x = doubled(width << level, use_bias=False)(x)
         x = L.ReLU()(batch_normalization()(x))
-    images = L.Conv2DTranspose(
-        channels,
-        4,
-        2,
-        "same",
-        activation="tanh",
-        kernel_initializer=initializer(),
-        dtype="float32",
-        name="images",
-    )(x)
+    images = doubled(channels, activation="tanh", dtype="float32", name="images")(x)
     return keras.Model(inputs, images, name="generator")
 
 

@@ -11,8 +11,8 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.inputs import plain_data_errors
 from keras_mixup_gan.models.steps import AdversarialModel
+from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.privacy.report import PrivacyReport
 from keras_mixup_gan.validation import check_images
 
 
@@ -31,8 +31,8 @@ class GAN(AdversarialModel):
     scale their losses.
 
     Args:
-        *networks: Generator, discriminator and a network like the generator for its
-            moving average; see `NetworkPair`.
+        *networks: Functions that make the generator and the discriminator; see
+            `NetworkPair`.
         mixup: The `MixUp` that training images go through, or `None`.
         dp: `DPSGD` settings, or `None`.
         augment: Policy of differentiable augmentation for what the discriminator
@@ -40,18 +40,16 @@ class GAN(AdversarialModel):
             `models.augment`. It comes after mixing, on reals and fakes alike.
         discriminator_steps: Discriminator updates in a training step, each on a batch
             of its own, for one generator update.
-        ema_momentum: Momentum of the moving average, in `[0, 1)`.
-        seed: Integer seed.
-        **kwargs: `image_shape`, `latent_dim`, `num_classes`, see `NetworkPair`, and
-            arguments of `keras.Model`.
+        ema_momentum: Momentum of the generator's moving average, in `[0, 1]`.
+        **kwargs: `image_shape`, `latent_dim`, `num_classes`, `seed`, see
+            `NetworkPair`, and arguments of `keras.Model`.
 
     Raises:
         ValueError: If an argument is out of range, `mixup` meets `dp`, or the
             discriminator has layers that DP-SGD cannot treat.
     """
 
-    # Of a class that has a recipe of its own: the recipe's name, and what pages call
-    # the family. Variants inherit both.
+    # The recipe's name, and what pages call the family. Variants inherit both.
     family: ClassVar[str]
     title: ClassVar[str]
 
@@ -88,14 +86,11 @@ class GAN(AdversarialModel):
                 rule of Ji et al.; or a `MixUp`.
             dp: `DPSGD` settings for a differentially private discriminator.
             num_classes: Number of classes of a conditional model.
-            latent_dim: Latent dimensions; the recipe's by default.
+            latent_dim: The recipe's by default.
             width: Channels at full resolution; the recipe's by default.
             seed: Integer seed; `None` draws one.
             compile: Whether to compile with the recipe's optimizers.
             **kwargs: Further arguments of the class.
-
-        Returns:
-            The model.
 
         Raises:
             ValueError: If an argument is out of range or `mixup` meets `dp`.
@@ -121,7 +116,7 @@ class GAN(AdversarialModel):
     # === Keras ===
 
     def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the model, networks left to the subclass."""
+        """Arguments that rebuild the model, without its networks."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -204,28 +199,15 @@ class GAN(AdversarialModel):
         self, x: Any, y: Any = None, batch_size: int | None = None
     ) -> tuple[tf.data.Dataset, int | None]:
         """What `fit` trains on: prepared batches, and how many steps make an epoch."""
-        found = self.pipeline.training_batches(x, y, batch_size)
-        if self.privacy is not None and found.sampling is not None:
-            self.privacy.begin(*found.sampling)
-        return found.dataset, found.length
+        dataset, length, sampling = self.pipeline.training_batches(x, y, batch_size)
+        if self.privacy is not None and sampling is not None:
+            self.privacy.begin(*sampling)
+        return dataset, length
 
     def evaluate(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> Any:
-        """Losses on raw images, which are taken and checked as `fit` does.
-
-        Args:
-            x: Images in `[-1, 1]`, an array or a batched data set.
-            y: Class labels of an array `x`.
-            batch_size: Images in a batch of an array.
-            **kwargs: Further arguments of `keras.Model.evaluate`.
-
-        Returns:
-            What `keras.Model.evaluate` returns.
-
-        Raises:
-            ValueError: If the images do not fit the model.
-        """
+        """Losses on raw images, which are taken and checked as `fit` does."""
         if x is not None and not isinstance(x, tf.data.Dataset):
             x = check_images(x, "x", self.image_shape)
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
@@ -233,13 +215,9 @@ class GAN(AdversarialModel):
     # === What ran ===
 
     def save_to_preset(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes weights and settings, without pickle or code, to be shared.
+        """Writes weights and settings to a folder, without pickle or code.
 
-        Args:
-            folder: Where to; `keras_mixup_gan.zoo.from_preset(folder)` reads it.
-
-        Returns:
-            The folder.
+        `keras_mixup_gan.zoo.from_preset(folder)` reads it.
         """
         from keras_mixup_gan.models.saving import save_to_preset
 
@@ -258,12 +236,11 @@ class GAN(AdversarialModel):
     def epsilon(self, delta: float, accountant: str = "pld") -> float:
         """Epsilon of one training image spent so far: infinite without `dp`.
 
+        It follows from the updates and the sampling rate of the training that ran.
+
         Args:
             delta: Target delta, e.g. below one over the number of training images.
             accountant: `"pld"` (tight) or `"rdp"`.
-
-        Returns:
-            Epsilon, from the updates and the sampling rate of the training that ran.
         """
         if self.privacy is None:
             return float("inf")
@@ -281,9 +258,6 @@ class GAN(AdversarialModel):
         Args:
             delta: Target delta; by default 1e-5 or a tenth of one over the number of
                 training images, whichever is less.
-
-        Returns:
-            The report; `print` it, or read its attributes.
 
         Raises:
             ValueError: If the model has no `dp`, or was not trained yet.

@@ -31,6 +31,10 @@ from keras_mixup_gan.validation import check_images, check_integer, class_rows
 
 # What the assertions that run inside a data set begin with.
 _DATA_ERRORS = ("Images of the data set ", "Labels of the data set ", "Mixing ")
+_EMPTY = (
+    f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty data set. "
+    "Check the filter or `drop_remainder=True` that it came from."
+)
 
 
 class Batch(NamedTuple):
@@ -53,33 +57,17 @@ class Batch(NamedTuple):
     mask: Tensor | None = None
 
 
-class TrainingBatches(NamedTuple):
-    """What `fit` trains on.
-
-    Attributes:
-        dataset: Yields tuples of as many batches as a step has discriminator updates.
-        length: Steps in an epoch; `None` for all that there are.
-        sampling: The number of examples that Poisson sampling chooses from, and how
-            many it is expected to choose; `None` without DP-SGD.
-    """
-
-    dataset: tf.data.Dataset
-    length: int | None
-    sampling: tuple[int, int] | None
+# A data set of the tuples of batches that a step takes; the length of an epoch, if
+# known; and with DP-SGD of how many examples how many are expected in a batch.
+_Prepared = tuple[tf.data.Dataset, int | None, tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
 class InputPipeline:
     """How a model takes images: their shape and classes, and what is done to them.
 
-    Args:
-        image_shape: `(height, width, channels)`.
-        num_classes: Number of classes of a conditional model, or `None`.
-        mixup: The transform of training images, or `None`.
-        dp: Settings of DP-SGD, which samples the training set, or `None`.
-        seed: Integer seed.
-        batches_per_step: Batches of a training step, one a discriminator update.
-        next_batch: Tells how many batches training has used.
+    `batches_per_step` is the number of discriminator updates in a training step, and
+    `next_batch` tells how many batches training has used.
     """
 
     image_shape: tuple[int, int, int]
@@ -99,14 +87,8 @@ class InputPipeline:
                 "mix in the pipeline, `dataset.apply(MixUp(same_class=True))`."
             )
 
-    def training_batches(
-        self, x: Any, y: Any, batch_size: int | None
-    ) -> TrainingBatches:
-        """Prepared batches of an array or a data set; see `GAN.fit`.
-
-        Raises:
-            ValueError: If the data do not fit the model.
-        """
+    def training_batches(self, x: Any, y: Any, batch_size: int | None) -> _Prepared:
+        """Prepared batches of an array or a data set; see `GAN.fit`."""
         if isinstance(x, tf.data.Dataset):
             if y is not None or batch_size is not None:
                 raise ValueError(
@@ -115,47 +97,29 @@ class InputPipeline:
                 )
             self._check_dataset(x)
             if self.dp is None:
-                return TrainingBatches(self._of_dataset(x), None, None)
+                return self._of_dataset(x), None, None
             x, y, batch_size = _collected(x)
             y = None if self.num_classes is None else y
         return self._of_arrays(x, y, 64 if batch_size is None else batch_size)
 
     def prepared(self, data: Any) -> list[Batch]:
-        """The batches that a training step was given, if it may see them.
-
-        Args:
-            data: What `training_batches` yields; or raw images, from `train_on_batch`,
-                which then serve all updates of the step.
-
-        Returns:
-            One batch for each discriminator update.
-
-        Raises:
-            ValueError: If raw images would reach a model that must not see them.
-        """
+        """The batches of a training step; a raw one serves all its updates."""
         if isinstance(data, tuple) and all(isinstance(one, dict) for one in data):
             batches = [Batch(**one) for one in data]
         else:
             batches = [self.raw_batch(data)] * self.batches_per_step
-        if self.mixup is not None and batches[0].weights is None:
+        is_unmixed = self.mixup is not None and batches[0].weights is None
+        is_unsampled = self.dp is not None and batches[0].mask is None
+        if is_unmixed or is_unsampled:
             raise ValueError(
-                "A model with `mixup` must not see raw images. Expected training "
-                "through `fit`, which mixes them. Received: a raw batch. Call "
+                "A model with `mixup` or `dp` mixes or samples the training set itself."
+                " Expected training through `fit`. Received: a raw batch. Call "
                 "`model.fit(x)`."
-            )
-        if self.dp is not None and batches[0].mask is None:
-            raise ValueError(
-                "DP-SGD samples the training set itself. Expected training through "
-                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
             )
         return batches
 
     def raw_batch(self, data: Any) -> Batch:
-        """An unmixed batch as users and Keras pass it: images, with labels or without.
-
-        Raises:
-            ValueError: If the model is conditional and there are no labels.
-        """
+        """An unmixed batch as Keras passes it: images, with labels or without."""
         if isinstance(data, tuple):
             data = tuple(part for part in data if part is not None)
         return Batch(**self._normalized(as_batch(data)))
@@ -174,7 +138,7 @@ class InputPipeline:
 
     # === Arrays ===
 
-    def _of_arrays(self, x: Any, y: Any, batch_size: int) -> TrainingBatches:
+    def _of_arrays(self, x: Any, y: Any, batch_size: int) -> _Prepared:
         images = check_images(x, "x", self.image_shape)
         check_integer(1, batch_size=batch_size)
         num_examples = len(images)
@@ -200,11 +164,10 @@ class InputPipeline:
         length = max(1, num_examples // (batch_size * self.batches_per_step))
         if self.dp is None:
             batches = self._shuffled(arrays, batch_size)
-            return TrainingBatches(self._grouped(batches), length, None)
+            return self._grouped(batches), length, None
         rate, noise_seed = batch_size / num_examples, self.dp.noise_seed
         batches = poisson_batches(arrays, rate, self.next_batch, noise_seed)
-        sampling = (num_examples, batch_size)
-        return TrainingBatches(self._grouped(batches), length, sampling)
+        return self._grouped(batches), length, (num_examples, batch_size)
 
     def _shuffled(
         self, arrays: dict[str, FloatArray], batch_size: int
@@ -212,7 +175,9 @@ class InputPipeline:
         """Batches of arrays, shuffled anew each epoch and mixed."""
         tensors = {name: tf.constant(array) for name, array in arrays.items()}
         mixup = self.mixup
-        in_passes = mixup is not None and mixup.pairing == "passes"
+        num_passes = 1
+        if mixup is not None and mixup.pairing == "passes":
+            num_passes = mixup.num_samples
         passes = [
             shuffled_indices(
                 len(arrays["images"]),
@@ -220,25 +185,23 @@ class InputPipeline:
                 self.next_batch,
                 self.seed + StepStream.SHUFFLE + n,
             )
-            for n in range(mixup.num_samples if mixup and in_passes else 1)
+            for n in range(num_passes)
         ]
-        seed = self._mixing_seed()
 
         def prepare(step: Tensor, *indices: Tensor) -> dict[str, Tensor]:
             batches = tuple(
                 {name: tf.gather(tensor, rows) for name, tensor in tensors.items()}
                 for rows in indices
             )
-            return (
-                batches[0] if mixup is None else mixup.mix_batch(batches, (seed, step))
-            )
+            if mixup is None:
+                return batches[0]
+            return mixup.mix_batch(batches, (self._mixing_seed(mixup), step))
 
         indexed = tf.data.Dataset.zip(step_counter(self.next_batch), *passes)
         return indexed.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _mixing_seed(self) -> int:
-        own = None if self.mixup is None else self.mixup.seed
-        return int(self.seed if own is None else own)
+    def _mixing_seed(self, mixup: MixUp) -> int:
+        return self.seed if mixup.seed is None else mixup.seed
 
     # === Data sets ===
 
@@ -261,7 +224,8 @@ class InputPipeline:
         batches = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
         if self.mixup is not None:
             steps = step_counter(self.next_batch)
-            batches = self.mixup.mixed_batches(batches, steps, self._mixing_seed())
+            seed = self._mixing_seed(self.mixup)
+            batches = self.mixup.mixed_batches(batches, steps, seed)
         return self._grouped(keep_cardinality(batches, dataset))
 
     def _check_values(self, batch: dict[str, Tensor]) -> None:
@@ -281,10 +245,7 @@ class InputPipeline:
         spec = dataset.element_spec
         check_batches(spec)
         if dataset.cardinality() == 0:
-            raise ValueError(
-                f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty "
-                "data set. Check the filter or `drop_remainder=True` that it came from."
-            )
+            raise ValueError(_EMPTY)
         if self.dp is not None and is_mixed(dataset):
             raise ValueError(
                 "DP-SGD must count images, not mixtures of them. Expected raw images. "
@@ -305,10 +266,9 @@ class InputPipeline:
         if labels is None:
             class_rows(None, self.num_classes, 0)  # raises
             return
-        is_classes = labels.shape.rank == 1 and labels.dtype.is_integer
-        is_rows = labels.shape.rank == 2 and labels.dtype.is_floating
-        if is_rows:
-            is_rows = labels.shape[1:].is_compatible_with((self.num_classes,))
+        is_classes = labels.dtype.is_integer and labels.shape.rank == 1
+        rows = tf.TensorShape((None, self.num_classes))
+        is_rows = labels.dtype.is_floating and labels.shape.is_compatible_with(rows)
         if not (is_classes or is_rows):
             raise ValueError(
                 f"{_DATA_ERRORS[1]}must be integers of shape (batch,) or floating-point"
@@ -366,10 +326,7 @@ def _collected(dataset: tf.data.Dataset) -> tuple[FloatArray, Any, int]:
         )
     batches = [as_batch(element) for element in dataset.as_numpy_iterator()]
     if not batches:
-        raise ValueError(
-            f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty "
-            "data set. Check the filter that it came from."
-        )
+        raise ValueError(_EMPTY)
     parts = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     num_distinct = len({image.tobytes() for image in parts["images"]})
     if num_distinct < len(parts["images"]):

@@ -1,4 +1,4 @@
-"""Layers, initializers and hashes that several models of the zoo use."""
+"""Layers, initializers, slopes and hashes that several models of the zoo use."""
 
 import contextlib
 import itertools
@@ -26,15 +26,7 @@ def normal_initializers(seed: int, stddev: float = 0.02) -> Callable[[], Any]:
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class LabelMaps(keras.layers.Layer):
-    """Appends class labels to images as constant channels.
-
-    Call arguments:
-        inputs: `[images, labels]` of shapes `(batch, height, width, channels)` and
-            `(batch, num_classes)`.
-
-    Returns:
-        Tensor `(batch, height, width, channels + num_classes)`.
-    """
+    """Appends class labels `(batch, num_classes)` to images as constant channels."""
 
     is_row_wise = True  # for `privacy.ghost`
 
@@ -47,11 +39,6 @@ class LabelMaps(keras.layers.Layer):
         maps = keras.ops.cast(maps, images.dtype)
         return keras.ops.concatenate([images, maps], axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The images' shape with the classes added to the channels."""
-        images, labels = input_shape
-        return (*images[:-1], images[-1] + labels[-1])
-
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class StatelessDropout(keras.layers.Layer):
@@ -60,11 +47,7 @@ class StatelessDropout(keras.layers.Layer):
     The count is a weight, so that it is saved: Keras' own dropout keeps a generator
     that a file leaves out, and a training resumed from it would take other masks.
     Every training pass draws anew, whether its gradient goes to this network or to
-    the one before it.
-
-    Args:
-        rate: Part that is dropped, in `(0, 1)`; the rest is scaled up to make up.
-        seed: Integer seed.
+    the one before it. What is kept is scaled up to make up for what is dropped.
 
     Source: Srivastava et al., "Dropout", JMLR 15, 2014, in the inverted form.
     """
@@ -102,10 +85,6 @@ class StatelessDropout(keras.layers.Layer):
         """The shape of the inputs."""
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
-
 
 def normalization(kind: str, channels: int) -> keras.layers.Layer:
     """A `"layer"`, `"group"` or `"batch"` normalization for so many channels."""
@@ -122,6 +101,15 @@ def batch_normalization() -> keras.layers.Layer:
     return keras.layers.BatchNormalization(momentum=0.9, synchronized=replicas > 1)
 
 
+def squared_slopes(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Squared norm `(batch,)` of the gradient of each image's score by its pixels."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        scores = score(images)
+    slopes = tf.cast(tape.gradient(scores, images), tf.float32)
+    return tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3))
+
+
 @contextlib.contextmanager
 def policy_scope(policy: Any) -> Iterator[None]:
     """Layers made inside have this dtype policy; `None` keeps the current one."""
@@ -134,18 +122,11 @@ def policy_scope(policy: Any) -> Iterator[None]:
 
 
 def hashed_choices(images: Tensor, weights: Tensor, num_choices: Tensor) -> Tensor:
-    """A number for each image that is a function of its pixels and the weights alone.
+    """An integer below `num_choices` for each image, by its pixels and weights alone.
 
-    The bits of an image are summed with random weights in 64 bits, of which the upper
-    half is used (multilinear hashing): equal images choose alike, others independently.
-
-    Args:
-        images: Float32 tensor `(batch, height, width, channels)`.
-        weights: Random int64 numbers of all 64 bits, one for each value of an image.
-        num_choices: How many numbers there are to choose from.
-
-    Returns:
-        Int64 tensor `(batch,)` of numbers from 0 to `num_choices - 1`.
+    The bits of an image are summed with random weights in 64 bits, one for each value,
+    of which the upper half is used (multilinear hashing): equal images choose alike,
+    others independently.
     """
     images = tf.convert_to_tensor(images, tf.float32)
     bits = tf.reshape(tf.bitcast(images, tf.int32), (-1, tf.size(weights)))

@@ -1,13 +1,15 @@
 """Two networks and their optimizers: images from latents, and scores of images."""
 
 import os
+import secrets
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup_gan.models import optimizing, sampling
+from keras_mixup_gan.models.layers import policy_scope
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     check_choice,
@@ -17,6 +19,10 @@ from keras_mixup_gan.validation import (
     class_rows,
 )
 
+# DP-SGD clips each row's true gradient: a fixed scale, undone before clipping.
+_FIXED_LOSS_SCALE = 1024.0
+_LATENT_BLOCK = 256
+
 
 class NetworkPair(keras.Model):
     """A generator with its moving average, a discriminator, and an optimizer of each.
@@ -25,13 +31,14 @@ class NetworkPair(keras.Model):
     up to subclasses.
 
     Args:
-        generator: Maps latents `(batch, latent_dim)`, or `[latents, labels]`, to images
-            in `[-1, 1]`.
-        discriminator: Maps images, or `[images, labels]`, to raw scores `(batch, 1)`.
-        ema_generator: A network like `generator` for the moving average.
+        make_generator: Called with a seed; a network of latents `(batch, latent_dim)`,
+            or `[latents, labels]`, to images in `[-1, 1]`.
+        make_discriminator: Called with another; a network of images, or `[images,
+            labels]`, to raw scores `(batch, 1)`.
         image_shape: `(height, width, channels)`.
         latent_dim: Number of latent dimensions.
         num_classes: Number of classes of a conditional model, or `None`.
+        seed: Integer below 2**31, or `None` to draw one.
         is_private: Whether the discriminator's gradients arrive clipped and noised:
             without loss scaling, on one replica, from batches of changing size.
         **kwargs: Further arguments of `keras.Model`.
@@ -39,27 +46,32 @@ class NetworkPair(keras.Model):
 
     def __init__(
         self,
-        generator: keras.Model,
-        discriminator: keras.Model,
-        ema_generator: keras.Model,
+        make_generator: Callable[[int], keras.Model],
+        make_discriminator: Callable[[int], keras.Model],
         *,
         image_shape: tuple[int, int, int],
         latent_dim: int,
         num_classes: int | None,
+        seed: int | None = None,
         is_private: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
+        seed = secrets.randbits(31) if seed is None else seed
+        check_integer(0, seed=seed)
+        check_in_range(0, 2**31 - 1, seed=seed)
         self.image_shape = image_shape
         self.latent_dim = latent_dim
         self.num_classes = num_classes
+        self.seed = seed
         self.is_private = is_private
-        self.generator = generator
-        self.discriminator = discriminator
-        self.ema_generator = ema_generator
-        self.ema_generator.set_weights(generator.get_weights())
+        with policy_scope(kwargs.get("dtype")):
+            self.generator = make_generator(seed)
+            self.discriminator = make_discriminator(seed + 1)
+            self.ema_generator = make_generator(seed)
+        self.ema_generator.set_weights(self.generator.get_weights())
         self.ema_generator.trainable = False
 
     # === Optimizers ===
@@ -79,20 +91,18 @@ class NetworkPair(keras.Model):
     ) -> None:
         """Sets the two optimizers and builds their state.
 
-        Args:
-            g_optimizer: Optimizer of the generator: a name or an instance.
-            d_optimizer: Optimizer of the discriminator.
-            **kwargs: Further arguments of `keras.Model.compile`, such as
-                `jit_compile` (off by default on CPU, where it is slower, and with
-                `dp`, where every batch has another size) and `steps_per_execution`.
+        Each is a name or an instance. Further arguments are those of
+        `keras.Model.compile`, such as `steps_per_execution` and `jit_compile`: off by
+        default on CPU, where it is slower, and with `dp`, where every batch has another
+        size.
         """
         if self.is_private or not tf.config.list_physical_devices("GPU"):
             kwargs.setdefault("jit_compile", False)
-        optimizing.check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
+        _check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
         super().compile(optimizer=None, **kwargs)
-        self.g_optimizer = optimizing.prepared(g_optimizer, *self.trained_generators)
-        self.d_optimizer = optimizing.prepared(
-            d_optimizer, *self.trained_discriminators, scales_loss=not self.is_private
+        self.g_optimizer = _prepared(g_optimizer, self.trained_generators)
+        self.d_optimizer = _prepared(
+            d_optimizer, self.trained_discriminators, scales_loss=not self.is_private
         )
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -121,9 +131,8 @@ class NetworkPair(keras.Model):
         optimizer: keras.optimizers.Optimizer,
     ) -> None:
         """One update of a network, or of several, by a loss that a tape has seen."""
-        variables = optimizing.trainable_variables(*tf.nest.flatten(networks))
-        gradients = optimizing.gradients(tape, loss, variables, optimizer)
-        optimizer.apply(gradients, variables)
+        variables = _trainable_variables(tf.nest.flatten(networks))
+        optimizer.apply(gradients(tape, loss, variables, optimizer), variables)
 
     # === Images and scores ===
 
@@ -140,18 +149,10 @@ class NetworkPair(keras.Model):
         draw: Any = None,
         truncation: Any = 1.0,
     ) -> Tensor:
-        """Images of a generator network.
+        """Images of `generator` or `ema_generator`; `truncation` is that of `generate`.
 
-        Args:
-            network: `generator` or `ema_generator`.
-            latents: Float tensor `(num_images, latent_dim)`.
-            labels: Float tensor `(num_images, num_classes)` of a conditional model.
-            draw: In training, which of the step's draws this is; otherwise `None`, and
-                an image depends on its latents and label alone.
-            truncation: Scalar in `[0, 1]`; see `generate`.
-
-        Returns:
-            Tensor `(num_images, height, width, channels)`.
+        `draw` is which of a training step's draws this is; where it is `None`, an image
+        depends on its latents and label alone.
         """
         latents = truncation * latents
         inputs = latents if labels is None else [latents, labels]
@@ -224,7 +225,7 @@ class NetworkPair(keras.Model):
         check_integer(1, batch_size=batch_size)
         check_in_range(0, 1, truncation=truncation)
         check_choice(dtype, ("uint8", "float32"), "dtype")
-        latents, classes = sampling.latents_and_classes(
+        latents, classes = latents_and_classes(
             num_images, seed, start, self.latent_dim, self.num_classes
         )
         if labels is None and self.num_classes is not None:
@@ -264,7 +265,7 @@ class NetworkPair(keras.Model):
                 f"Received: shape={latents.shape}."
             )
         scale = tf.constant(truncation, tf.float32)
-        images = sampling.in_portions(
+        images = _in_portions(
             lambda parts: self._generate_batch(parts, scale),
             self._with_labels(latents, labels),
             batch_size,
@@ -284,7 +285,7 @@ class NetworkPair(keras.Model):
         Args:
             images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
             labels: Classes of a conditional model, integers or (soft) one-hot rows.
-            batch_size: Images computed at once; the scores do not depend on it.
+            batch_size: Images computed at once.
             check_range: `False` lets noisy mixtures leave `[-1, 1]`.
 
         Returns:
@@ -296,7 +297,7 @@ class NetworkPair(keras.Model):
         if check_range:
             images = check_images(images, image_shape=self.image_shape)
         inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
-        scores = sampling.in_portions(self._score_batch, inputs, batch_size)
+        scores = _in_portions(self._score_batch, inputs, batch_size)
         return scores.astype("float64")
 
     def inference_scores(self, images: Tensor, labels: Tensor | None) -> Tensor:
@@ -309,9 +310,6 @@ class NetworkPair(keras.Model):
         Its endpoint `serve` maps latents `(num_images, latent_dim)`, and labels
         `(num_images, num_classes)` of a conditional model, to float32 images in
         `[-1, 1]`. The file holds neither the discriminator nor the optimizers.
-
-        Args:
-            path: Folder to write.
 
         Example:
         ```python
@@ -346,3 +344,103 @@ class NetworkPair(keras.Model):
     def _score_batch(self, inputs: list[Tensor]) -> Tensor:
         images, labels = (*inputs, None)[:2]
         return self.inference_scores(images, labels)
+
+
+# === Gradients and optimizers ===
+
+
+def gradients(
+    tape: tf.GradientTape,
+    loss: Tensor,
+    variables: list[Any],
+    optimizer: keras.optimizers.Optimizer,
+) -> list[Tensor]:
+    """Gradients of a replica's mean loss as the optimizer's `apply` expects them.
+
+    They are scaled up where the optimizer scales its loss, and down by the number of
+    replicas, whose gradients it will sum.
+    """
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    scale = tf.ones_like(loss) / replicas
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        scale = optimizer.scale_loss(scale)
+    return tape.gradient(loss, variables, output_gradients=scale)
+
+
+def fixed_loss_scale(network: keras.Model) -> float:
+    """The constant by which to scale losses of one row before differentiation."""
+    return _FIXED_LOSS_SCALE if _computes_in_float16(network) else 1.0
+
+
+def _prepared(
+    optimizer: Any, networks: list[keras.Model], scales_loss: bool = True
+) -> keras.optimizers.Optimizer:
+    """An optimizer with its state, scaling the loss of a float16 network."""
+    optimizer = keras.optimizers.get(optimizer)
+    if not scales_loss:
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if scales_loss and not scaled and any(map(_computes_in_float16, networks)):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(_trainable_variables(networks))
+    return optimizer
+
+
+def _trainable_variables(networks: list[keras.Model]) -> list[Any]:
+    return [variable for one in networks for variable in one.trainable_variables]
+
+
+def _computes_in_float16(network: keras.Model) -> bool:
+    return any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
+
+
+def _check_compile(
+    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], is_private: bool
+) -> None:
+    if "optimizer" in kwargs:
+        raise ValueError(
+            "A GAN has two optimizers. Expected `g_optimizer` and `d_optimizer`. "
+            "Received: `optimizer`. Pass one for each network."
+        )
+    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
+        raise ValueError(
+            "The two networks cannot share an optimizer, which keeps state for each "
+            f"weight. Received: {g_optimizer} twice. Create two."
+        )
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if is_private and replicas > 1:
+        raise ValueError(
+            "DP-SGD draws its noise once for a whole batch. Expected one replica. "
+            f"Received: {replicas}. Build and compile the model outside the strategy."
+        )
+
+
+# === Latents and outputs in portions ===
+
+
+def latents_and_classes(
+    num_images: int, seed: int, start: int, latent_dim: int, num_classes: int | None
+) -> tuple[FloatArray, IntArray]:
+    """Latents and classes, drawn in fixed blocks so that portions fit together."""
+    first, last = start // _LATENT_BLOCK, (start + num_images) // _LATENT_BLOCK
+    blocks, classes = [], []
+    for block in range(first, last + 1):
+        random = np.random.default_rng([seed, block])
+        blocks.append(random.standard_normal((_LATENT_BLOCK, latent_dim)))
+        classes.append(random.integers(num_classes or 1, size=_LATENT_BLOCK))
+    window = slice(start - first * _LATENT_BLOCK, None)
+    latents = np.concatenate(blocks)[window][:num_images].astype("float32")
+    return latents, np.concatenate(classes)[window][:num_images]
+
+
+def _in_portions(
+    function: Callable[[list[FloatArray]], Tensor],
+    inputs: list[FloatArray],
+    batch_size: int,
+) -> FloatArray:
+    """A function's outputs for arrays of equal length, computed so many at once."""
+    outputs = [
+        function([part[at : at + batch_size] for part in inputs]).numpy()
+        for at in range(0, len(inputs[0]), batch_size)
+    ]
+    return np.concatenate(outputs) if outputs else np.zeros(0, "float32")

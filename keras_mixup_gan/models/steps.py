@@ -6,11 +6,10 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models import optimizing, sampling
 from keras_mixup_gan.models.augment import augment as diff_augment
 from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.inputs import Batch, InputPipeline
-from keras_mixup_gan.models.networks import NetworkPair
+from keras_mixup_gan.models.networks import NetworkPair, fixed_loss_scale
 from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_combinations
 from keras_mixup_gan.privacy.updates import PrivateUpdates
 from keras_mixup_gan.randomness import StepStream
@@ -36,19 +35,16 @@ class AdversarialModel(NetworkPair):
 
     def __init__(
         self,
-        *networks: keras.Model,
+        *networks: Any,
         mixup: MixUp | None = None,
         dp: DPSGD | None = None,
         augment: str | None = None,
         discriminator_steps: int = 1,
-        seed: int,
         ema_momentum: float = 0.999,
         **kwargs: Any,
     ) -> None:
         super().__init__(*networks, is_private=dp is not None, **kwargs)
         check_in_range(0, 1, ema_momentum=ema_momentum)
-        check_integer(0, seed=seed)
-        check_in_range(0, 2**31 - 1, seed=seed)
         check_integer(1, discriminator_steps=discriminator_steps)
         if augment is not None:
             check_policy(augment)
@@ -59,13 +55,12 @@ class AdversarialModel(NetworkPair):
         self.augment = augment
         self.discriminator_steps = discriminator_steps
         self.ema_momentum = ema_momentum
-        self.seed = seed
 
         # Weights of a file are told apart by their order.
         self.steps = self._counter("steps")
         self.num_examples = self._counter("num_examples")
         self.expected_batch_size = self._counter("expected_batch_size")
-        self.random = sampling.StepRandom(seed, self.steps)
+        self.random = StepRandom(self.seed, self.steps)
         self.privacy: PrivateUpdates | None = None
         if dp is not None:
             self.privacy = PrivateUpdates(
@@ -77,14 +72,14 @@ class AdversarialModel(NetworkPair):
                 count_updates=self._count_updates,
                 rows_per_image=self.rows_per_image,
                 scores_suffice=self.scores_suffice,
-                loss_scale=optimizing.fixed_loss_scale(self.discriminator),
+                loss_scale=fixed_loss_scale(self.discriminator),
             )
         self.pipeline = InputPipeline(
             self.image_shape,
             self.num_classes,
             mixup,
             dp,
-            seed,
+            self.seed,
             discriminator_steps,
             next_batch=lambda: self.num_steps * discriminator_steps,
         )
@@ -121,15 +116,7 @@ class AdversarialModel(NetworkPair):
     # === The training step ===
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """Discriminator updates, one on each batch, then one generator update.
-
-        Args:
-            data: What `training_batches` yields; images are mixtures where the model
-                mixes.
-
-        Returns:
-            Running means of the losses.
-        """
+        """Discriminator updates, one on each batch, then one generator update."""
         is_private = self.privacy is not None
         update = self.privately_update if is_private else self.update_discriminator
         for draw, batch in enumerate(self.pipeline.prepared(data)):
@@ -150,16 +137,9 @@ class AdversarialModel(NetworkPair):
     def update_discriminator(
         self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """One update of the discriminator.
+        """One update, the step's `draw`-th; returns the loss to report.
 
-        Args:
-            batch: The real images.
-            fakes: Their generated counterparts, not augmented.
-            labels: Labels of the counterparts, or `None`.
-            draw: Which of the step's updates this is.
-
-        Returns:
-            The loss to report.
+        The fakes are the counterparts of the batch, not augmented.
         """
         raise NotImplementedError
 
@@ -171,10 +151,10 @@ class AdversarialModel(NetworkPair):
         labels: Tensor | None,
         draw: int,
     ) -> Tensor:
-        """One update of the generator against the discriminator as it now is.
+        """One update against the discriminator as it now is; the loss to report.
 
-        Arguments after `tape`, which has seen how the fakes came about, are those of
-        the last discriminator update. Returns the loss to report.
+        The tape has seen how the fakes came about; what follows it are the arguments of
+        the last discriminator update.
         """
         with tape:
             seen = self.augmented(fakes, 2 * (draw + 1))
@@ -206,7 +186,14 @@ class AdversarialModel(NetworkPair):
 
         Each depends on at most one real image, and on no other's being there.
         """
-        return optimizing.real_and_generated(batch, fakes, labels)
+        is_fake = tf.ones(tf.shape(fakes)[0], bool)
+        rows = {
+            "images": tf.concat([batch.images, fakes], 0),
+            "is_real": tf.concat([tf.ones_like(batch.mask), ~is_fake], 0),
+        }
+        if labels is not None:
+            rows["labels"] = tf.concat([batch.labels, labels], 0)
+        return rows, tf.concat([batch.mask, is_fake], 0)
 
     def row_losses(self, rows: dict[str, Any], discriminate: Any) -> Tensor:
         """The discriminator's loss of each private row, by a given scoring function."""
@@ -215,48 +202,37 @@ class AdversarialModel(NetworkPair):
     def counterparts(
         self, batch: Batch, draw: int, noise_draw: int | None = None
     ) -> tuple[Any, Tensor | None]:
-        """Generated counterparts of a batch, mixed as its images are.
+        """Generated counterparts of a batch, mixed as its images are, and their labels.
 
         With DP-SGD they say nothing of the batch: as many as a batch is expected to
-        hold, of uniformly drawn classes.
-
-        Args:
-            batch: The real images.
-            draw: Which of the step's draws of latents to use.
-            noise_draw: Which draw of the noise of mixtures; by default `draw`.
-
-        Returns:
-            Images and their labels, or `None`.
+        hold, of uniformly drawn classes. `noise_draw` is the draw of the noise of
+        mixtures, by default that of the latents.
         """
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        mixup = self.mixup if self.mixup and self.mixup.mix_fakes else None
+        num_images, labels = tf.shape(batch.images)[0], batch.labels
         if self.dp is not None:
             num_images = tf.cast(self.expected_batch_size.value, tf.int32)
             labels = self.random_labels(num_images, draw)
-            return self.clean_fakes(num_images, labels, draw), labels
-        if self.mixup is None or not self.mixup.mix_fakes:
-            num_images = tf.shape(batch.images)[0]
-            return self.clean_fakes(num_images, batch.labels, draw), batch.labels
-        context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync
-        num_sources = tf.shape(batch.weights)[1] // replicas
-        images = self.clean_fakes(num_sources, batch.source_labels, draw)
+        elif mixup is not None:
+            num_images = tf.shape(batch.weights)[1] // replicas
+            labels = batch.source_labels
+        latents = self.latents(num_images, draw)
+        images = self.synthesize(self.generator, latents, labels, draw)
+        if mixup is None:
+            return images, labels
         if replicas > 1:  # a mixture's sources may be anywhere in the whole batch
             images = context.all_gather(images, axis=0)
-        images, _ = self.mixup.mix(images, None, batch.weights)
-        if self.mixup.noise_stddev:
-            shape, noise_draw = (
-                tf.shape(images),
-                draw if noise_draw is None else noise_draw,
+        images = mixup.mix(images, batch.weights)
+        if mixup.noise_stddev:
+            if noise_draw is None:
+                noise_draw = draw
+            noise = self.random.normal(
+                tf.shape(images), StepStream.FAKE_NOISE, noise_draw
             )
-            noise = self.random.normal(shape, StepStream.FAKE_NOISE, noise_draw)
-            images += self.mixup.noise_stddev * noise
+            images += mixup.noise_stddev * noise
         return images, batch.labels
-
-    def clean_fakes(
-        self, num_images: Tensor, labels: Tensor | None, draw: int
-    ) -> Tensor:
-        """Images of the generator in training mode, not mixed."""
-        latents = self.latents(num_images, draw)
-        return self.synthesize(self.generator, latents, labels, draw)
 
     def latents(self, num_images: Tensor, draw: Any = 0) -> Tensor:
         """Standard normal latents `(num_images, latent_dim)` of this step."""
@@ -281,8 +257,13 @@ class AdversarialModel(NetworkPair):
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
         """Averages the generator, counts the step and returns the running losses."""
-        momentum = optimizing.warmed_up(self.ema_momentum, self.steps.value)
-        optimizing.follow(self.ema_generator, self.generator, momentum)
+        momentum = warmed_up(self.ema_momentum, self.steps.value)
+        networks = self.ema_generator.weights, self.generator.weights
+        for mean, weight in zip(*networks, strict=True):
+            if weight.trainable:
+                mean.assign(momentum * mean + (1 - momentum) * weight)
+            else:  # statistics of layers
+                mean.assign(weight)
         # The first pull of an epoch reads the counter: count only once that is done.
         # Of a generator that was updated together with the discriminator, only the
         # latter's loss has seen the batch.
@@ -313,3 +294,49 @@ class AdversarialModel(NetworkPair):
         optimizer = getattr(self, "d_optimizer", None)
         counted = 0 if optimizer is None else int(optimizer.iterations)
         return max(self.num_steps * self.discriminator_steps, counted)
+
+
+class StepRandom:
+    """Numbers that are a function of the seed, the step and what they are for."""
+
+    def __init__(self, seed: int, steps: Any) -> None:
+        self._seed = seed
+        self._steps = steps
+
+    def normal(self, shape: Any, stream: StepStream, draw: Any) -> Tensor:
+        """Standard normal numbers; the first axis counts this replica's examples."""
+        return self._share(tf.random.stateless_normal, shape, stream, draw)
+
+    def uniform(self, shape: Any, stream: StepStream, draw: Any) -> Tensor:
+        """Uniform numbers in `[0, 1)`; the first axis as in `normal`."""
+        return self._share(tf.random.stateless_uniform, shape, stream, draw)
+
+    def key(
+        self, stream: StepStream, draw: Any, *, per_replica: bool = False
+    ) -> Tensor:
+        """A seed `(2,)` for stateless operations, unique to step, stream and draw."""
+        replica = 0
+        if per_replica:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = tf.stack([tf.constant(self._seed, tf.int64), self._steps.value])
+        for part in (replica, int(stream), draw):
+            key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
+        return key
+
+    def _share(self, sample: Any, shape: Any, stream: StepStream, draw: Any) -> Tensor:
+        """This replica's rows of what one device would draw for the whole batch."""
+        key = self.key(stream, draw)
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        if replicas == 1:
+            return sample(shape, key)
+        rows, *rest = tf.unstack(tf.convert_to_tensor(shape))
+        whole = sample(tf.stack([rows * replicas, *rest]), key)
+        start = rows * tf.cast(context.replica_id_in_sync_group, rows.dtype)
+        return whole[start : start + rows]
+
+
+def warmed_up(momentum: float, steps: Tensor) -> Tensor:
+    """The momentum of an average that forgets its beginning faster than its end."""
+    done = tf.cast(steps, tf.float32)
+    return tf.minimum(momentum, (1 + done) / (10 + done))

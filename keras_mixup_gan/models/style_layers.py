@@ -20,15 +20,7 @@ _EPSILON = 1e-8
 
 
 class _Equalized(keras.layers.Layer):
-    """A layer with a unit-variance kernel and a bias.
-
-    Args:
-        activate: Whether a leaky rectifier follows, and its gain with it.
-        learning_rate_multiplier: Step size relative to that of other layers.
-        bias: Initial value of the bias.
-        seed: Integer seed of the kernel, or `None`.
-        **kwargs: Further arguments of `keras.layers.Layer`.
-    """
+    """A unit-variance kernel and a bias, with or without a leaky rectifier's gain."""
 
     def __init__(
         self,
@@ -44,16 +36,6 @@ class _Equalized(keras.layers.Layer):
         self.learning_rate_multiplier = learning_rate_multiplier
         self.initial_bias = bias
         self.seed = seed
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activate": self.activate,
-            "learning_rate_multiplier": self.learning_rate_multiplier,
-            "bias": self.initial_bias,
-            "seed": self.seed,
-        }
 
     def _add_weights(self, kernel_shape: tuple[int, ...], units: int) -> None:
         multiplier = self.learning_rate_multiplier
@@ -75,19 +57,7 @@ class _Equalized(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class EqualizedDense(_Equalized):
-    """`x W / sqrt(fan_in) + b`, for `W` of unit variance.
-
-    Args:
-        units: Number of outputs.
-        **kwargs: `activate`, `learning_rate_multiplier`, `bias`, `seed`, and what
-            `keras.layers.Layer` takes.
-
-    Call arguments:
-        inputs: Float tensor `(batch, num_inputs)`.
-
-    Returns:
-        Float tensor `(batch, units)`.
-    """
+    """`x W / sqrt(fan_in) + b`, for `W` of unit variance: rows to `(batch, units)`."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -101,28 +71,10 @@ class EqualizedDense(_Equalized):
         """Applies the layer."""
         return self._finished(ops.matmul(inputs, self.kernel * self._scale))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "units": self.units}
-
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class EqualizedConv(_Equalized):
-    """Convolution by `W / sqrt(fan_in)`, for `W` of unit variance.
-
-    Args:
-        filters: Number of output channels.
-        kernel_size: Side of the kernel.
-        strides: Step between outputs.
-        **kwargs: `activate`, `learning_rate_multiplier`, `bias`, `seed`, and what
-            `keras.layers.Layer` takes.
-
-    Call arguments:
-        maps: Float tensor `(batch, height, width, channels)`.
-
-    Returns:
-        Float tensor `(batch, height / strides, width / strides, filters)`.
-    """
+    """Padded convolution by `W / sqrt(fan_in)`, for `W` of unit variance."""
 
     def __init__(
         self, filters: int, kernel_size: int, strides: int = 1, **kwargs: Any
@@ -144,15 +96,6 @@ class EqualizedConv(_Equalized):
             ops.conv(maps, kernel, self.strides, "same", "channels_last")
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-        }
-
 
 def modulated_conv(
     maps: Tensor,
@@ -165,19 +108,10 @@ def modulated_conv(
 
     The kernel is `s_i w_ij / sqrt(sum_i (s_i w_ij)^2)` for input channel `i` and
     output channel `j`, the sum running over pixels too: inputs of unit variance give
-    outputs of unit variance. Scaling the inputs by `s` and the outputs by the root is
-    the same, and one ordinary convolution serves the whole batch.
-
-    Args:
-        maps: Float tensor `(batch, height, width, in_channels)`.
-        kernel: Float tensor `(side, side, in_channels, out_channels)`.
-        scales: The styles `s`, float tensor `(batch, in_channels)`.
-        upsample: Whether to double the sides, by a transposed convolution, in which
-            each output pixel meets a quarter of the kernel's.
-        gain: Factor of the outputs.
-
-    Returns:
-        Float tensor `(batch, height, width, out_channels)`, or of twice the sides.
+    outputs of unit variance. Scaling the inputs by the styles `s`, `(batch,
+    in_channels)`, and the outputs by the root is the same, and one ordinary
+    convolution serves the whole batch. `upsample` doubles the sides by a transposed
+    convolution, in which each output pixel meets a quarter of the kernel's.
     """
     energy = ops.sum(ops.square(ops.cast(kernel, "float32")), axis=(0, 1))
     energy = ops.matmul(ops.square(ops.cast(scales, "float32")), energy)
@@ -195,17 +129,7 @@ def modulated_conv(
 class StyledConv(_Equalized):
     """One layer of the synthesis network: modulated convolution, noise, rectifier.
 
-    Args:
-        filters: Number of output channels.
-        upsample: Whether to double the sides.
-        **kwargs: `seed`, and what `keras.layers.Layer` takes.
-
-    Call arguments:
-        inputs: `[maps, styles, noise]` of shapes `(batch, height, width, channels)`,
-            `(batch, style_dim)` and `(batch, num_output_pixels)`.
-
-    Returns:
-        Float tensor `(batch, height, width, filters)`, or of twice the sides.
+    It is called on `[maps, styles, noise]`, the noise `(batch, num_output_pixels)`.
     """
 
     def __init__(self, filters: int, upsample: bool = False, **kwargs: Any) -> None:
@@ -232,30 +156,10 @@ class StyledConv(_Equalized):
         noise = ops.reshape(noise, (-1, *self._grid))
         return self._finished(maps + noise * (self.strength * self._gain))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "upsample": self.upsample,
-        }
-
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class ToImage(_Equalized):
-    """A modulated 1 x 1 convolution to the image's channels, not demodulated.
-
-    Args:
-        channels: Channels of the image.
-        **kwargs: `seed`, and what `keras.layers.Layer` takes.
-
-    Call arguments:
-        inputs: `[maps, styles]` of shapes `(batch, height, width, channels)` and
-            `(batch, style_dim)`.
-
-    Returns:
-        Float tensor `(batch, height, width, channels of the image)`.
-    """
+    """A modulated 1 x 1 convolution of `[maps, styles]`, not demodulated."""
 
     def __init__(self, channels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -273,21 +177,10 @@ class ToImage(_Equalized):
         kernels = self.affine(styles)[:, :, None] * (self.kernel * self._scale)
         return self._finished(ops.einsum("bhwi,bij->bhwj", maps, kernels))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "channels": self.channels}
-
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class PixelNorm(keras.layers.Layer):
-    """Scales each row to a mean square of 1.
-
-    Call arguments:
-        inputs: Float tensor `(batch, num_values)`.
-
-    Returns:
-        Float tensor of the same shape.
-    """
+    """Scales each row to a mean square of 1."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """Applies the layer."""
@@ -298,20 +191,10 @@ class PixelNorm(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class ConstantRows(keras.layers.Layer):
-    """The same values for every row of a batch, whatever the row.
+    """The same standard normal values of a shape for every row of a batch.
 
-    Args:
-        shape: Shape of one row's values.
-        trainable: `True` for the learned input of the synthesis network, `False` for
-            the noise of a trained generator.
-        seed: Integer seed of the standard normal values, or `None`.
-        **kwargs: Further arguments of `keras.layers.Layer`.
-
-    Call arguments:
-        inputs: A tensor whose first axis is the batch.
-
-    Returns:
-        Float tensor `(batch, *shape)`.
+    They are trainable as the learned input of the synthesis network, and not as the
+    noise of a trained generator.
     """
 
     def __init__(
@@ -332,10 +215,6 @@ class ConstantRows(keras.layers.Layer):
         """Repeats the values."""
         return ops.repeat(self.values[None], ops.shape(inputs)[0], axis=0)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "shape": self.shape, "seed": self.seed}
-
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class MinibatchStddev(keras.layers.Layer):
@@ -346,17 +225,6 @@ class MinibatchStddev(keras.layers.Layer):
     the following rows of the batch. In inference no image may meddle with another's
     score: there the last `group_size - 1` rows, which the caller appends, complete the
     group of every row.
-
-    Args:
-        group_size: Images in a group, at least 2.
-        **kwargs: Further arguments of `keras.layers.Layer`.
-
-    Call arguments:
-        maps: Float tensor `(batch, height, width, channels)`.
-        training: Whether to form groups within the batch.
-
-    Returns:
-        Float tensor `(batch, height, width, channels + 1)`.
     """
 
     def __init__(self, group_size: int, **kwargs: Any) -> None:
@@ -377,14 +245,6 @@ class MinibatchStddev(keras.layers.Layer):
         channel = ops.cast(ops.ones_like(maps[..., :1]), "float32") * stddev
         return ops.concatenate([maps, ops.cast(channel, maps.dtype)], axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """One channel more than the input has."""
-        return (*input_shape[:-1], input_shape[-1] + 1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "group_size": self.group_size}
-
 
 def layer_seeds(seed: int) -> Iterator[int]:
     """Seeds of layers, each of which uses its own and the one after."""
@@ -394,16 +254,10 @@ def layer_seeds(seed: int) -> Iterator[int]:
 def mix_styles(
     styles: Tensor, others: Tensor, uniform: Tensor, probability: float
 ) -> Tensor:
-    """Replaces the later layers' styles `(batch, num_styles, dim)` by another latent's.
+    """Replaces later layers' styles `(batch, num_styles, dim)` by `(batch, 1, dim)`.
 
-    Args:
-        styles: What the first layers keep.
-        others: `(batch, 1, dim)`, from some layer on.
-        uniform: Numbers in `[0, 1)`, `(batch,)`: whether and from where on.
-        probability: Share of images that are mixed at all, above 0.
-
-    Returns:
-        Tensor like `styles`.
+    Uniform numbers `(batch,)` tell whether, with some probability above 0, and from
+    which layer on.
     """
     num_styles = styles.shape[1]
     # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.

@@ -9,17 +9,17 @@ out.
 import functools
 import itertools
 import math
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.models import optimizing
+from keras_mixup_gan.models.dcgan import fake_loss, real_loss, row_losses
 from keras_mixup_gan.models.gan import GAN
-from keras_mixup_gan.models.layers import policy_scope
-from keras_mixup_gan.models.optimizing import fake_loss, r1_penalty, real_loss
+from keras_mixup_gan.models.layers import squared_slopes
+from keras_mixup_gan.models.networks import gradients
+from keras_mixup_gan.models.steps import warmed_up
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -69,12 +69,8 @@ class StyleGANLite(GAN):
         group_size: Images in a group of the minibatch standard deviation, or 1.
         num_classes: Number of classes of a conditional model; an embedding of the
             label enters the mapping network, a projection the discriminator.
-        seed: Integer seed of weights, batches and latents; `None` draws one.
-        **kwargs: `mixup`, `dp`, `augment`, `discriminator_steps`, `ema_momentum`: see
-            `GAN`.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        **kwargs: `mixup`, `dp`, `augment`, `discriminator_steps`, `ema_momentum`,
+            `seed`: see `GAN`.
 
     Reference:
         Karras et al., https://arxiv.org/abs/1812.04948 (StyleGAN) and
@@ -98,7 +94,6 @@ class StyleGANLite(GAN):
         r1_interval: int = 16,
         group_size: int = 4,
         num_classes: int | None = None,
-        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         check_integer(1, latent_dim=latent_dim, width=width, max_width=max_width)
@@ -107,22 +102,18 @@ class StyleGANLite(GAN):
         check_in_range(0, 1, style_mixing=style_mixing)
         check_in_range(0, math.inf, r1_gamma=r1_gamma)
         image_shape = check_image_shape(image_shape)
-        seed = secrets.randbits(31) if seed is None else seed
         widths = [min(width * 4**n, max_width) for n in range(num_levels(image_shape))]
         groups = 1 if kwargs.get("dp") is not None else group_size
-        with policy_scope(kwargs.get("dtype")):
-            sizes = (image_shape, latent_dim, widths, mapping_layers, num_classes)
-            networks = (
-                build_generator(*sizes, seed),
-                build_discriminator(image_shape, widths, groups, num_classes, seed + 1),
-                build_generator(*sizes, seed),
-            )
         super().__init__(
-            *networks,
+            lambda seed: build_generator(
+                image_shape, latent_dim, widths, mapping_layers, num_classes, seed
+            ),
+            lambda seed: build_discriminator(
+                image_shape, widths, groups, num_classes, seed
+            ),
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
-            seed=seed,
             **kwargs,
         )
         self.width = width
@@ -156,10 +147,9 @@ class StyleGANLite(GAN):
         draw: Any = None,
         truncation: Any = 1.0,
     ) -> Tensor:
-        """Images of a generator network; see `GAN`.
+        """With mixed styles and fresh noise in training, and fixed noise otherwise.
 
-        In training styles are mixed and noise is drawn; otherwise noise is fixed, and
-        styles are drawn toward their mean, `w' = mean + truncation * (w - mean)`.
+        Truncation draws styles to their mean: `w' = mean + truncation * (w - mean)`.
         """
         mapping, synthesis = map(network.get_layer, ("mapping", "synthesis"))
         (_, num_styles, _), (_, num_noise) = synthesis.input_shape
@@ -183,7 +173,7 @@ class StyleGANLite(GAN):
         return synthesis([styles, noise], training=True)
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
-        """Ends a step as in `GAN`, and follows the mean styles."""
+        """Follows the mean styles too."""
         num_classes = self.num_classes or 1
         # The same on every replica, so that they agree on the mean.
         latents = tf.random.stateless_normal(
@@ -194,7 +184,7 @@ class StyleGANLite(GAN):
         mapping = self.ema_generator.get_layer("mapping")
         styles = mapping(_joined(latents, labels if self.num_classes else None))
         styles = tf.reshape(styles, (num_classes, _MEAN_BATCH, -1))
-        momentum = optimizing.warmed_up(_MEAN_MOMENTUM, self.steps.value)
+        momentum = warmed_up(_MEAN_MOMENTUM, self.steps.value)
         means = tf.reduce_mean(styles, axis=1)
         self.mean_styles.assign(momentum * self.mean_styles + (1 - momentum) * means)
         return super().finish_step(d_loss, g_loss)
@@ -208,7 +198,7 @@ class StyleGANLite(GAN):
         training: bool = True,
         network: Any = None,
     ) -> Tensor:
-        """Raw scores `(batch,)` in float32, in inference one by one."""
+        """In inference one by one."""
         if training or self.num_references == 0:
             return super().discriminate(images, labels, training, network)
         references = self.references(labels)
@@ -254,15 +244,13 @@ class StyleGANLite(GAN):
                 fake = self.discriminate(self.augmented(fakes, 2 * n + 1), labels)
                 d_loss = self.discriminator_loss(real, fake)
                 g_loss = self.generator_loss(fake)
-            gradients = optimizing.gradients(tape, d_loss, d_weights, self.d_optimizer)
+            slopes = gradients(tape, d_loss, d_weights, self.d_optimizer)
             penalties = self.lazy_penalty_gradients(reals, labels)
-            gradients = [a + b for a, b in zip(gradients, penalties, strict=True)]
+            slopes = [a + b for a, b in zip(slopes, penalties, strict=True)]
             if n + 1 == len(batches):  # before the update that moves what it needs
-                g_gradients = optimizing.gradients(
-                    tape, g_loss, g_weights, self.g_optimizer
-                )
+                g_gradients = gradients(tape, g_loss, g_weights, self.g_optimizer)
             with tf.control_dependencies(g_gradients):
-                self.d_optimizer.apply(gradients, d_weights)
+                self.d_optimizer.apply(slopes, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)
         return self.finish_step(d_loss, g_loss)
 
@@ -280,20 +268,25 @@ class StyleGANLite(GAN):
             with tf.GradientTape() as tape:
                 penalty = r1_penalty(lambda x: self.discriminate(x, labels), images)
                 loss = self.r1_interval * self.r1_gamma * tf.reduce_mean(penalty)
-            gradients = optimizing.gradients(tape, loss, weights, self.d_optimizer)
-            pairs = zip(gradients, zeros, strict=True)
+            slopes = gradients(tape, loss, weights, self.d_optimizer)
+            pairs = zip(slopes, zeros, strict=True)
             return [zero if part is None else part for part, zero in pairs]
 
         return tf.cond(self.steps.value % self.r1_interval == 0, due, lambda: zeros)
 
     def row_losses(self, rows: dict[str, Tensor], discriminate: Any) -> Tensor:
         """The discriminator's losses, with the penalty where the image is real."""
-        losses = optimizing.row_losses(rows, discriminate)
+        losses = row_losses(rows, discriminate)
         if self.r1_gamma == 0:
             return losses
         labels = rows.get("labels")
         penalties = r1_penalty(lambda x: discriminate(x, labels), rows["images"])
         return losses + self.r1_gamma * tf.where(rows["is_real"], penalties, 0.0)
+
+
+def r1_penalty(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Half the squared norm of each image's score gradient (Mescheder et al.)."""
+    return squared_slopes(score, images) / 2
 
 
 def build_generator(

@@ -3,7 +3,6 @@
 The networks are those of the DCGAN, so that only the game differs between the two.
 """
 
-import secrets
 from typing import Any
 
 import keras
@@ -16,8 +15,7 @@ from keras_mixup_gan.models.dcgan import (
 )
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.layers import hashed_choices, policy_scope
-from keras_mixup_gan.models.optimizing import squared_slopes
+from keras_mixup_gan.models.layers import hashed_choices, squared_slopes
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
@@ -37,7 +35,6 @@ class WGANGP(GAN):
     Args:
         image_shape: `(height, width, channels)`; both sides at least 8 and divisible
             by 4.
-        latent_dim: Number of latent dimensions.
         width: Channels of the critic's first block; doubled at each halving.
         norm: Normalization of the critic, `"layer"`, `"group"` or `None`; batch
             normalization would give images a common slope. The generator uses it.
@@ -45,24 +42,16 @@ class WGANGP(GAN):
         gradient_penalty: Weight of the penalty, at least 0.
         num_classes: Number of classes, for a conditional model; labels enter the
             generator beside the latents and the critic as constant channels.
-        mixup: A `MixUp`, or `None`. Labels are mixed as the images are, and both
-            networks take the mixed ones.
-        dp: A `DPSGD`, or `None`.
-        augment: Policy of differentiable augmentation, or `None`; not with `dp`.
-        ema_momentum: Momentum of the generator's moving average, in `[0, 1)`.
-        seed: Integer seed of weights, batches and latents; `None` draws one.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        **kwargs: `mixup`, `dp`, `augment`, `ema_momentum`, `seed`: see `GAN`. Labels
+            are mixed as the images are, and both networks take the mixed ones.
 
     Reference:
         Gulrajani et al., https://arxiv.org/abs/1704.00028, Algorithm 1
     """
 
-    # Of a DP-SGD update: a real image, a generated one and the penalty between them.
     family = "wgan_gp"
     title = "WGAN-GP"
-    rows_per_image = 1
+    rows_per_image = 1  # a real image, a generated one and the penalty between them
 
     def __init__(
         self,
@@ -74,7 +63,6 @@ class WGANGP(GAN):
         critic_steps: int = 5,
         gradient_penalty: float = 10.0,
         num_classes: int | None = None,
-        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         if norm == "batch":
@@ -83,20 +71,17 @@ class WGANGP(GAN):
         check_integer(1, latent_dim=latent_dim, width=width, critic_steps=critic_steps)
         check_in_range(0, float("inf"), gradient_penalty=gradient_penalty)
         image_shape = check_image_shape(image_shape)
-        seed = secrets.randbits(31) if seed is None else seed
-        with policy_scope(kwargs.get("dtype")):
-            networks = (
-                build_generator(image_shape, latent_dim, width, num_classes, seed),
-                build_discriminator(image_shape, width, norm, num_classes, seed + 1),
-                build_generator(image_shape, latent_dim, width, num_classes, seed),
-            )
         super().__init__(
-            *networks,
+            lambda seed: build_generator(
+                image_shape, latent_dim, width, num_classes, seed
+            ),
+            lambda seed: build_discriminator(
+                image_shape, width, norm, num_classes, seed
+            ),
             image_shape=image_shape,
             latent_dim=latent_dim,
             num_classes=num_classes,
             discriminator_steps=critic_steps,
-            seed=seed,
             **kwargs,
         )
         self.width = width
@@ -128,11 +113,7 @@ class WGANGP(GAN):
     def compile(
         self, g_optimizer: Any = "adam", d_optimizer: Any = "adam", **kwargs: Any
     ) -> None:
-        """Sets the two optimizers; see `NetworkPair.compile`.
-
-        Raises:
-            ValueError: If a layer of the critic does not go with the penalty.
-        """
+        """Checks that the critic goes with the penalty, and compiles."""
         check_critic(self.critic)
         super().compile(g_optimizer, d_optimizer, **kwargs)
 
@@ -147,7 +128,7 @@ class WGANGP(GAN):
     def update_discriminator(
         self, batch: Batch, fakes: Any, labels: Tensor | None, draw: int
     ) -> Tensor:
-        """Lines 3 to 9 of Algorithm 1: one update of the critic; see `GAN`."""
+        """Lines 3 to 9 of Algorithm 1: one update of the critic."""
         reals = self.augmented(batch.images, 2 * draw)
         fakes = self.augmented(fakes, 2 * draw + 1)
         between = interpolate(fakes, reals, self.positions(reals, draw))
@@ -166,21 +147,13 @@ class WGANGP(GAN):
         labels: Tensor | None,
         draw: int,
     ) -> Tensor:
-        """Lines 11 and 12, on latents that the critic has not met; see `GAN`."""
+        """Lines 11 and 12, on latents that the critic has not met."""
         with tf.GradientTape() as tape:
             fakes, labels = self.counterparts(batch, draw + 1, noise_draw=draw)
         return super().update_generator(tape, batch, fakes, labels, draw)
 
     def penalties(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """`gradient_penalty * (|grad_x D(x)| - 1)^2` of each image, in float32.
-
-        Args:
-            images: Float32 tensor `(batch, height, width, channels)`.
-            labels: Their labels `(batch, num_classes)`, or `None`.
-
-        Returns:
-            Tensor `(batch,)`, differentiable by the critic's weights.
-        """
+        """`gradient_penalty * (|grad_x D(x)| - 1)^2` of each image, in float32."""
         squares = squared_slopes(lambda x: self.discriminate(x, labels), images)
         # The root has no derivative at 0, where a critic may start.
         return self.gradient_penalty * tf.square(tf.sqrt(squares + 1e-12) - 1)
@@ -239,15 +212,7 @@ def interpolate(start: Tensor, end: Tensor, positions: Tensor) -> Tensor:
 
 
 def check_critic(network: keras.Model) -> None:
-    """Checks that the gradient penalty means what it should for every layer.
-
-    Args:
-        network: A critic.
-
-    Raises:
-        ValueError: If a layer couples the images of a batch, or has no second
-            derivative.
-    """
+    """Raises a `ValueError` if a layer of a critic does not go with the penalty."""
     for layer in network._flatten_layers():
         if isinstance(layer, L.BatchNormalization):
             raise ValueError(_no_batch_norm(f"layer {layer.name!r}"))

@@ -60,9 +60,6 @@ class DPSGD:
             asked for, by Renyi accounting, and kept with the model. More updates than
             that are then refused.
         delta: The delta of `target_epsilon`, which needs one.
-
-    Raises:
-        ValueError: If an argument is out of range.
     """
 
     l2_norm_clip: float = 1.0
@@ -121,13 +118,10 @@ class PrivateGradients:
     """Clips, sums and noises per-example gradients through tensorflow-privacy's query.
 
     A plain object on purpose: the noise generator's state would reproduce all past
-    noise, so nothing that Keras or a checkpoint tracks may hold it.
-
-    Args:
-        settings: Clipping norm and noise, which must be known.
-        expected_rows: Expected number of rows in a batch, the constant denominator.
-        loss_scale: Each row's loss is multiplied by it before differentiation and its
-            gradient divided by it before clipping, for networks in float16.
+    noise, so nothing that Keras or a checkpoint tracks may hold it. The sum is divided
+    by the expected number of rows. Each row's loss is multiplied by `loss_scale` before
+    differentiation and its gradient divided by it before clipping, for networks in
+    float16.
     """
 
     def __init__(
@@ -143,9 +137,10 @@ class PrivateGradients:
         self._noise = _NoiseSource(settings.noise_seed)
         clip = settings.l2_norm_clip
         stddev = clip * self.noise_multiplier
-        self._query = tfp.normalized_query(
-            tfp.gaussian_query(clip, stddev, self._noise.add), expected_rows
-        )
+        query = tfp.gaussian_query(clip, stddev, self._noise.add)
+        # Divides by a constant, never by the realized number of rows.
+        normalized = tfp.load("dp_query.normalized_query").NormalizedQuery
+        self._query = normalized(query, expected_rows)
 
     def __call__(
         self,
@@ -157,17 +152,9 @@ class PrivateGradients:
     ) -> list[Tensor]:
         """The private gradient of the summed loss over rows, per expected row.
 
-        Args:
-            row_loss: Maps one row (a structure like `rows` without its first axis) to
-                a scalar loss that depends on no other row.
-            rows: Structure of tensors with a common first axis.
-            mask: Boolean `(num_rows,)`; rows marked `False` count as absent. Rows whose
-                gradient is not finite count as absent too.
-            variables: What to differentiate by.
-            step: Training step, which keys the noise where a seed was given.
-
-        Returns:
-            One gradient for each variable.
+        `row_loss` maps one row, without its first axis, to a scalar that depends on no
+        other. Rows that the boolean mask leaves out, or whose gradient is not finite,
+        count as absent. `step` keys noise of a declared seed.
         """
         state = self._query.initial_global_state()
         params = self._query.derive_sample_params(state)
@@ -178,7 +165,7 @@ class PrivateGradients:
                 loss = self._loss_scale * row_loss(row)
             record = _flat(tape.gradient(loss, variables)) / self._loss_scale
             keep = present & tf.math.is_finite(tf.reduce_sum(tf.square(record)))
-            record = tfp.clip_record(self._query, params, record)
+            record = self._query.preprocess_record(params, record)
             return tf.where(keep, record, tf.zeros_like(record))
 
         # One vector a row: the norm of a list has no vectorized form and would loop.
@@ -187,15 +174,7 @@ class PrivateGradients:
         return self.noised(_like(tf.reduce_sum(records, axis=0), variables), step)
 
     def noised(self, sums: list[Tensor], step: Tensor) -> list[Tensor]:
-        """A sum of clipped gradients with noise, per expected row.
-
-        Args:
-            sums: The sum by each variable.
-            step: Training step, which keys the noise where a seed was given.
-
-        Returns:
-            One gradient for each variable.
-        """
+        """A sum of clipped gradients with noise, per expected row."""
         self._noise.begin(step)
         state = self._query.initial_global_state()
         result, _, _ = self._query.get_noised_result(_flat(sums), state)

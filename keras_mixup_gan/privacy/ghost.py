@@ -9,6 +9,7 @@ weight they then give the clipped sum itself, without a second pass (Bu et al.,
 "Differentially private optimization on large model at small cost", ICML 2023).
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -49,16 +50,14 @@ _ROUNDING = 2.0**-22
 
 
 class GhostClipping:
-    """Sums of clipped gradients of a network whose layers are all known.
-
-    Args:
-        network: Functional model for which `obstacle` returns `None`.
-        l2_norm_clip: Largest L2 norm of one row's gradient.
-    """
+    """Sums of clipped gradients of a network for which `obstacle` returns `None`."""
 
     def __init__(self, network: keras.Model, l2_norm_clip: float) -> None:
         self._network = network
-        self._clip_weights = tfp.clip_weights(l2_norm_clip)
+        clipping = tfp.load("fast_gradient_clipping.clip_grads")
+        self._clip_weights = functools.partial(
+            clipping.compute_clip_weights, l2_norm_clip
+        )
         nodes = [n for n in _nodes(network) if n.operation.trainable_variables]
         self._layers = [node.operation for node in nodes]
         seen = [(node.input_tensors[0], node.outputs[0]) for node in nodes]
@@ -69,14 +68,9 @@ class GhostClipping:
     ) -> list[Tensor]:
         """The sum over rows of clipped gradients by the trainable variables.
 
-        Args:
-            row_losses: Takes the network, calls it once and returns the losses
-                `(num_rows,)`, each a function of its own row's score alone.
-            mask: Boolean `(num_rows,)`; rows marked `False` count as absent. Rows whose
-                gradient is not finite count as absent too.
-
-        Returns:
-            One tensor for each trainable variable of the network.
+        `row_losses` takes the network, calls it once and returns losses `(num_rows,)`,
+        each a function of its own row's score alone. Rows that the boolean mask leaves
+        out, or with a gradient that is not finite, count as absent.
         """
         calls: list[Any] = []
 
@@ -106,14 +100,7 @@ class GhostClipping:
 
 
 def obstacle(network: keras.Model) -> str | None:
-    """Why the gradients of a network cannot be clipped by `GhostClipping`.
-
-    Args:
-        network: A discriminator.
-
-    Returns:
-        What stands in the way, naming the layer; `None` if nothing does.
-    """
+    """Why a discriminator cannot be clipped by `GhostClipping`, or `None` if it can."""
     if not isinstance(network, keras.Function) or len(network.outputs) != 1:
         return f"network {network.name!r} is not a functional model of one output"
     used: set[int] = set()

@@ -35,7 +35,7 @@ def sensitivity(scheme: str, adjacency: str = "add-or-remove-one") -> float:
     """By how many clipping norms one image moves the clipped sum of a step, at most.
 
     The noise multiplier that an accountant may assume is the true one divided by it.
-    The figures are tight.
+    The figures are tight, and infinite where the batch alone bounds them.
 
     Args:
         scheme: How rows are made of images: `"none"`, one image each; `"self"`, an
@@ -47,12 +47,6 @@ def sensitivity(scheme: str, adjacency: str = "add-or-remove-one") -> float:
             mixtures made once for many steps.
         adjacency: `"add-or-remove-one"` image; `"zero-out"`, rows that it touches
             count as absent; `"replace-one"` by another.
-
-    Returns:
-        The multiple, infinite where the batch alone bounds it.
-
-    Raises:
-        ValueError: If an argument is unknown.
 
     Reference:
         Zhang et al., "mixup", ICLR 2018, for the schemes; Abadi et al., "Deep learning
@@ -66,14 +60,9 @@ def sensitivity(scheme: str, adjacency: str = "add-or-remove-one") -> float:
 def of_mixup(mixup: MixUp) -> float:
     """The multiple for mixtures as a `MixUp` makes them, add-or-remove-one.
 
-    Args:
-        mixup: The transform.
-
-    Returns:
-        `2 * num_samples - 1` within a batch, where an image is in `num_samples`
-        mixtures, and twice that where generated images are blended by the same weights
-        and so change with it; infinite for passes, and for classes, which share out
-        anew.
+    It is `2 * num_samples - 1` within a batch, where an image is in `num_samples`
+    mixtures, and twice that where generated images are blended by the same weights and
+    so change with it; infinite for passes, and for classes, which share out anew.
     """
     if mixup.pairing == "passes" or mixup.same_class:
         return sensitivity("passes")

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.privacy import accounting, tfp
+from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD, PrivateGradients, refuse_batch_norm
 from keras_mixup_gan.privacy.ghost import GhostClipping, obstacle
-from keras_mixup_gan.privacy.report import PrivacyReport
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range, check_positive
 
@@ -20,32 +20,15 @@ class PrivateUpdates:
 
     Sampling and noise are fixed before the first update; every further one is held
     against them. What the accountant needs is in variables of the model, so that it is
-    saved with the weights. This is a plain object on purpose, which neither Keras nor a
-    checkpoint tracks: the state of the noise would reproduce all past noise.
+    saved with the weights: `num_examples` and `expected_batch_size`, 0 before training,
+    and, where there is a target epsilon, two that `add_counter` adds by name and dtype.
+    This is a plain object on purpose, which neither Keras nor a checkpoint tracks: the
+    state of the noise would reproduce all past noise.
 
-    Args:
-        settings: The model's `DPSGD`.
-        network: The discriminator.
-        num_examples: Variable, integer and 0 before training.
-        expected_batch_size: Another.
-        add_counter: Adds such a variable to the model, by name and dtype; called where
-            there is a target epsilon.
-        count_updates: Tells how many updates were made so far.
-        rows_per_image: Rows of an update for each real image.
-        scores_suffice: Whether a row's loss is a function of the network's one score.
-        loss_scale: Factor of a row's loss before differentiation, undone before
-            clipping.
-
-    Attributes:
-        engine: How gradients are clipped, `"ghost"` or `"query"`.
-        calibrated_noise: Variable, with a target epsilon, else `None`.
-        planned_updates: Another.
-        noise_was_seeded: Whether noise once came from a declared seed, now dropped.
-
-    Raises:
-        ValueError: If the network has layers that DP-SGD, or ghost clipping where it is
-            asked for, cannot treat.
-        ImportError: If the `dp` extra is not installed.
+    An update has `rows_per_image` rows for each real image. Ghost clipping needs a
+    row's loss to be a function of the network's one score (`scores_suffice`). A row's
+    loss is multiplied by `loss_scale` before differentiation, which is undone before
+    clipping.
     """
 
     def __init__(
@@ -88,21 +71,13 @@ class PrivateUpdates:
         self._count_updates = count_updates
         self._rows_per_image = rows_per_image
         self._loss_scale = loss_scale
-        self._private_gradients: PrivateGradients | None = None
+        self._private_gradients: Any = None
         self._ghost: GhostClipping | None = None
 
     # === Before training ===
 
     def begin(self, num_examples: int, batch_size: int) -> None:
-        """Fixes the sampling that the accountant will assume, once for a model.
-
-        Args:
-            num_examples: Size of the training set, or what is published as such.
-            batch_size: Expected number of its images in a step.
-
-        Raises:
-            ValueError: If the model was already trained with another sampling.
-        """
+        """Fixes the sampling that the accountant will assume, once for a model."""
         before = self._sampling
         if self.num_updates > 0 and before != (num_examples, batch_size):
             raise ValueError(
@@ -115,11 +90,7 @@ class PrivateUpdates:
         self._prepare_noise()
 
     def forget_unused_plan(self) -> bool:
-        """Forgets what an earlier `fit` prepared if it never made an update.
-
-        Returns:
-            Whether there was none, so that functions traced with it are to be dropped.
-        """
+        """Forgets what an earlier `fit` prepared if it made no update; true if so."""
         if self.num_updates > 0:
             return False
         self._private_gradients = self._ghost = None
@@ -129,18 +100,9 @@ class PrivateUpdates:
         return True
 
     def plan(self, num_updates: int) -> None:
-        """Calibrates the noise to so many updates, or holds them against the plan.
-
-        Does nothing without a `target_epsilon`.
-
-        Args:
-            num_updates: Updates that are about to be made.
-
-        Raises:
-            ValueError: If they are more than the noise was calibrated to.
-        """
+        """Calibrates the noise to so many updates, or holds them against the plan."""
         target = self._settings.target_epsilon
-        if target is None or self.calibrated_noise is None:
+        if target is None:
             return
         done, planned = self.num_updates, int(self.planned_updates)
         if done == planned == 0 and num_updates > 0:
@@ -162,7 +124,16 @@ class PrivateUpdates:
         self, epochs: int, initial_epoch: int, updates_per_epoch: int
     ) -> keras.callbacks.Callback:
         """A callback that checks sampling and plan after others restored a backup."""
-        return _Guard(self, self._sampling, epochs, initial_epoch, updates_per_epoch)
+        sampling = self._sampling
+
+        def check(_: Any) -> None:
+            self.begin(*sampling)
+            # A backup that was restored says where to continue.
+            first = getattr(guard.model, "_initial_epoch", None) or initial_epoch
+            self.plan(max(0, epochs - first) * updates_per_epoch)
+
+        guard = keras.callbacks.LambdaCallback(on_train_begin=check)
+        return guard
 
     def _prepare_noise(self) -> None:
         """Makes what clips and noises gradients, once the noise is known."""
@@ -197,25 +168,9 @@ class PrivateUpdates:
     ) -> list[Tensor]:
         """The clipped and noised gradient by the network's trainable variables.
 
-        Args:
-            row_losses: Called as `row_losses(rows, discriminate)` with some of the
-                rows; returns their losses, each of which depends on its own row alone.
-            rows: Structure of tensors, one row for each gradient that is clipped.
-            mask: Boolean `(num_rows,)`; `False` where a row is absent.
-            discriminate: Scores images; takes another network as `network=`.
-            number: Which of all updates this is; it keys noise of a declared seed.
-
-        Returns:
-            One tensor for each variable.
-
-        Raises:
-            ValueError: If `begin` was not called.
+        `row_losses(rows, discriminate)` returns losses that each depend on their own
+        row alone, and passes `network=` on; `number` keys noise of a declared seed.
         """
-        if self._private_gradients is None:
-            raise ValueError(
-                "DP-SGD samples the training set itself. Expected training through "
-                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
-            )
         if self._ghost is not None:
             sums = self._ghost(
                 lambda network: row_losses(
@@ -252,7 +207,7 @@ class PrivateUpdates:
         return float(self.calibrated_noise.numpy()) or None
 
     def epsilon(self, delta: float, accountant: str = "pld") -> float:
-        """Epsilon spent so far; see `GAN.epsilon`."""
+        """Epsilon spent so far."""
         if self.num_updates == 0:
             return 0.0
         noise = self._known_noise()
@@ -261,20 +216,23 @@ class PrivateUpdates:
         )
 
     def statement(self, delta: float) -> str:
-        """tensorflow-privacy's statement; see `GAN.privacy_statement`."""
+        """tensorflow-privacy's statement of what was spent."""
         if self.num_updates == 0:
             return "Not trained yet: epsilon is 0."
         noise = self._known_noise()
         check_positive(delta=delta)
         check_in_range(0, 1, delta=delta)
         num_examples, batch_size = self._sampling
-        statement = tfp.privacy_statement(
-            num_examples=num_examples,
+        library = tfp.load("analysis.compute_dp_sgd_privacy_lib")
+        accountant = accounting.tightest(noise).upper()
+        statement = library.compute_dp_sgd_privacy_statement(
+            number_of_examples=num_examples,
             batch_size=batch_size,
-            steps=self.num_updates,
+            num_epochs=self.num_updates * batch_size / num_examples,
             noise_multiplier=noise,
             delta=delta,
-            accountant=accounting.tightest(noise),
+            used_microbatching=False,
+            accountant_type=library.AccountantType[accountant],
         )
         statement += (
             "\nHere batches are Poisson-sampled, so the figure for Poisson sampling "
@@ -285,10 +243,10 @@ class PrivateUpdates:
                 "\nThe noise was drawn from a declared seed (a benchmark): the "
                 "guarantee holds only while that seed is secret.\n"
             )
-        return statement
+        return str(statement)
 
     def report(self, delta: float | None = None) -> PrivacyReport:
-        """The guarantee of a training that ran; see `GAN.privacy_report`."""
+        """The guarantee of a training that ran."""
         noise, rate = self._known_noise(), self._sampling_rate
         delta = min(1e-5, 0.1 / self._sampling[0]) if delta is None else delta
         return PrivacyReport.of_training(
@@ -313,43 +271,12 @@ class PrivateUpdates:
 
     def _known_noise(self) -> float:
         """The noise of past updates; raises unless it and the sampling are known."""
-        if self._sampling[0] == 0:
+        noise, num_examples = self.noise_multiplier, self._sampling[0]
+        if num_examples == 0 or noise is None:
             raise ValueError(
-                "The sampling that the accountant needs went with the weights that "
-                "were restored. Expected weights of a training that began. Received: "
-                "num_examples=0. Train a new model."
-            )
-        noise = self.noise_multiplier
-        if noise is None:
-            raise ValueError(
-                "The noise that was calibrated went with the weights that were "
-                "restored. Expected weights of a training that began. Received: "
-                "calibrated_noise=0. Train a new model."
+                "The sampling and noise that the accountant needs went with the weights"
+                " that were restored. Expected weights of a training that began. "
+                f"Received: num_examples={num_examples}, noise_multiplier={noise}. "
+                "Train a new model."
             )
         return noise
-
-
-class _Guard(keras.callbacks.Callback):
-    """Holds the training that begins against sampling and plan."""
-
-    def __init__(
-        self,
-        updates: PrivateUpdates,
-        sampling: tuple[int, int],
-        epochs: int,
-        initial_epoch: int,
-        updates_per_epoch: int,
-    ) -> None:
-        super().__init__()
-        self._updates = updates
-        self._sampling = sampling
-        self._epochs = epochs
-        self._initial_epoch = initial_epoch
-        self._updates_per_epoch = updates_per_epoch
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._updates.begin(*self._sampling)
-        # A backup that was restored says where to continue.
-        first = getattr(self.model, "_initial_epoch", None) or self._initial_epoch
-        epochs = max(0, self._epochs - first)
-        self._updates.plan(epochs * self._updates_per_epoch)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from keras_mixup_gan.attacks import LOGAN, AttackTarget, ReferenceData
 from keras_mixup_gan.data.splits import MembershipSplit
-from keras_mixup_gan.models.sampling import latents_and_classes
+from keras_mixup_gan.models.networks import latents_and_classes
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.models.tiny import make
 

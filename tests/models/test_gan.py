@@ -204,9 +204,10 @@ class Spy(DCGAN):
             log[-1]["discriminated"].append((images.numpy(), labels))
         return super().discriminate(images, labels, training)
 
-    def clean_fakes(self, num_images, labels, draw):
-        images = super().clean_fakes(num_images, labels, draw)
-        log[-1]["clean"].append((images.numpy(), labels))
+    def synthesize(self, network, latents, labels=None, draw=None, truncation=1.0):
+        images = super().synthesize(network, latents, labels, draw, truncation)
+        if draw is not None:
+            log[-1]["clean"].append((images.numpy(), labels))
         return images
 
 

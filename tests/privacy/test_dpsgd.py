@@ -7,8 +7,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from keras_mixup_gan.models.dcgan import build_discriminator
-from keras_mixup_gan.models.optimizing import row_losses
+from keras_mixup_gan.models.dcgan import build_discriminator, row_losses
 from keras_mixup_gan.privacy import DPSGD, tfp
 from keras_mixup_gan.privacy.dpsgd import PrivateGradients
 from keras_mixup_gan.privacy.ghost import GhostClipping

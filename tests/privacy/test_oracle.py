@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD
-from keras_mixup_gan.models.optimizing import real_loss
+from keras_mixup_gan.models.dcgan import real_loss
 from keras_mixup_gan.privacy.dpsgd import PrivateGradients
 from keras_mixup_gan.privacy.ghost import GhostClipping
 from tests.models.tiny import random_images
