@@ -36,12 +36,10 @@ class NetworkPair(keras.Model):
         make_discriminator: Called with another; a network of images, or `[images,
             labels]`, to raw scores `(batch, 1)`.
         image_shape: `(height, width, channels)`.
-        latent_dim: Number of latent dimensions.
         num_classes: Number of classes of a conditional model, or `None`.
         seed: Integer below 2**31, or `None` to draw one.
         is_private: Whether the discriminator's gradients arrive clipped and noised:
             without loss scaling, on one replica, from batches of changing size.
-        **kwargs: Further arguments of `keras.Model`.
     """
 
     def __init__(
