@@ -11,7 +11,11 @@ from typing import Any, TypeVar
 import joblib
 from threadpoolctl import threadpool_limits
 
-from keras_mixup_gan.versions import software_versions
+from keras_mixup_gan.versions import (
+    RESULTS_VERSION,
+    git_revision,
+    software_versions,
+)
 
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
@@ -150,14 +154,21 @@ async def _reach(client_class: Any, address: str, settings: dict[str, Any]) -> N
         await client.close()
 
 
+def _versions() -> dict[str, str]:
+    """What must be the same wherever models are trained."""
+    revision = git_revision() or ""  # unknown where the package was installed
+    own = {"results version": str(RESULTS_VERSION), "revision": revision}
+    return {**software_versions(), **own}
+
+
 def _check_workers(client: Any, scheduler: str) -> None:
     """Raises unless all workers have the software that is used here."""
-    ours = software_versions()
+    ours = _versions()
     try:
         # Waits for a first worker, which a cluster may start only when asked to.
-        client.submit(software_versions, pure=False).result(READY_SECONDS)
+        client.submit(_versions, pure=False).result(READY_SECONDS)
         asked = {
-            name: client.submit(software_versions, workers=[name], pure=False)
+            name: client.submit(_versions, workers=[name], pure=False)
             for name in client.nthreads()
         }
         theirs = {name: asked[name].result(READY_SECONDS) for name in asked}
@@ -179,6 +190,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
             f"{package} {versions.get(package)} instead of {ours.get(package)}"
             for package in sorted(ours | versions)
             if versions.get(package) != ours.get(package)
+            and not (package == "revision" and "" in (versions[package], ours[package]))
         ]
         if others:
             raise ValueError(

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import threading
 import tokenize
 import types
 import typing
@@ -34,7 +35,8 @@ class DamagedFileError(ValueError):
 
 def write_file(path: Path, content: bytes) -> Path:
     """Writes a file whole or not at all, and makes the folders it needs."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    unique = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{unique}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
@@ -95,10 +97,14 @@ def reading(path: Path, what: str, remedy: str) -> Any:
 def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
     """Reads a JSON file that holds an object; see `reading`."""
     with reading(path, what, remedy):
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
         if not isinstance(content, dict):
             raise TypeError(f"it holds {type(content).__name__}, not an object")
     return content
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def decode(kind: Any, content: Any) -> Any:
@@ -191,7 +197,7 @@ def digest_arrays(arrays: Iterable[Any]) -> str:
     for array in arrays:
         values = np.ascontiguousarray(array)
         digest.update(f"{values.shape} {values.dtype}\n".encode())
-        digest.update(values.data)
+        digest.update(values.tobytes())  # bfloat16 has no buffer
     return digest.hexdigest()
 
 

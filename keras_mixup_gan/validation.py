@@ -108,6 +108,18 @@ def class_rows(
     return np.eye(num_classes, dtype="float32")[labels]
 
 
+def register(registry: dict[str, Any], name: str, kind: type) -> None:
+    """Enters a class by its name, unless that of another module has taken it."""
+    taken = registry.get(name)
+    if taken is not None and taken.__module__ != kind.__module__:
+        raise ValueError(
+            f"The name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. "
+            "Expected a name of its own. Received: "
+            f"{kind.__module__}.{kind.__qualname__}. Choose another."
+        )
+    registry[name] = kind
+
+
 def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
     """Raises an error that names the nearest choices unless `value` is one."""
     choices = list(choices)

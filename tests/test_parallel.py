@@ -203,13 +203,16 @@ def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch, cluster):
         trained(tmp_path, scheduler=cluster(0))
 
 
-def test_workers_with_other_software_are_refused(tmp_path, monkeypatch, cluster):
+@pytest.mark.parametrize("package", ["keras", "results version", "revision"])
+def test_workers_with_other_software_are_refused(
+    tmp_path, monkeypatch, cluster, package
+):
     def versions():
-        other = {"keras": "3.0"} if on_a_worker() else {}
-        return {**software_versions(), **other}
+        other = {package: "3.0"} if on_a_worker() else {}
+        return {**software_versions(), package: "1", **other}
 
-    monkeypatch.setattr(parallel, "software_versions", versions)
-    with pytest.raises(ValueError, match=r"with keras 3\.0 instead of"):
+    monkeypatch.setattr(parallel, "_versions", versions)
+    with pytest.raises(ValueError, match=rf"with {package} 3\.0 instead of"):
         trained(tmp_path, scheduler=cluster(1))
 
 
@@ -221,7 +224,7 @@ def test_workers_that_cannot_run_the_library_are_refused(
             raise ModuleNotFoundError("No module named 'keras_mixup_gan'")
         return software_versions()
 
-    monkeypatch.setattr(parallel, "software_versions", versions)
+    monkeypatch.setattr(parallel, "_versions", versions)
     with pytest.raises(ValueError, match=r"cannot run this library.*No module named"):
         trained(tmp_path, scheduler=cluster(1))
 

@@ -15,7 +15,7 @@ from keras_mixup_gan.attacks.target import (
 )
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_images, class_rows
+from keras_mixup_gan.validation import check_images, class_rows, register
 
 DISCRIMINATOR_BLOCK = 1024
 
@@ -43,8 +43,9 @@ class Attack(abc.ABC):
         default_with: What an audit must be given for the attack to run by default:
             nothing, or some of `"augmentation"` (of the model, by which it is known to
             be trained), `"reference_models"`, `"shadows"` and `"own_shadows"` (that the
-            audit trains itself). None for an attack that is run only by its name, as
-            those are that take minutes, or order images as another one does.
+            audit trains itself). None, where a class does not define it, for an attack
+            that is run only by its name, as those are that take minutes, or order
+            images as another one does.
         knows: Defenses that the attack takes into account where the target was trained
             with them, of `"mixup"` and `"augment"`.
 
@@ -67,8 +68,10 @@ class Attack(abc.ABC):
     _target: AttackTarget | None = None
 
     def __init_subclass__(cls, by_name: bool = True) -> None:
+        if "default_with" not in vars(cls):
+            cls.default_with = None  # what a base class says of audits holds for it
         if by_name and "name" in vars(cls):
-            ATTACKS[cls.name] = cls
+            register(ATTACKS, cls.name, cls)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Journal:
         self.model_hash = weights_digest(model)
         self.damaged: list[str] = []
         self._folder = None
+        parts = split.members.images, split.non_members.images
+        self._num_queries = [len(images) for images in parts]
         if folder is not None:
             self._folder = storage.make_folder(Path(folder))
             self._probes = probes[:_NUM_PROBES]
@@ -85,7 +87,11 @@ class Journal:
             with storage.reading(path, "scores of an attack", "Run the attack again."):
                 arrays = storage.read_arrays(path, "scores of an attack", "")
                 about = json.loads(str(arrays["about"]))
-                return Scores(arrays["members"], arrays["non_members"], **about)
+                scores = Scores(arrays["members"], arrays["non_members"], **about)
+                received = [len(scores.members), len(scores.non_members)]
+                if received != self._num_queries:
+                    raise ValueError(f"it holds scores of {received} queries")
+                return scores
         except storage.DamagedFileError:
             self.damaged.append(name)
             return None

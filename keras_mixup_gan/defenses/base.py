@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.recipes import family_class
-from keras_mixup_gan.validation import check_choice
+from keras_mixup_gan.validation import check_choice, register
 
 # All defenses by name; a class that defines `name` enters when it is defined.
 DEFENSES: dict[str, type["Defense"]] = {}
@@ -22,8 +22,6 @@ class Defense:
         title: What pages call it.
         description: What `describe` fills the settings into.
         note: Where it is from or what is particular to it, in a sentence; may be empty.
-        told_by: The attribute of a model by which attackers are told of the defense,
-            such as `"mixup"`; `None` where they attack it as they do an undefended one.
         families: Names of the families that it is defined for; `None` for all.
         variant: The class that is built in place of the family's, if any.
         noise_seed: Seed of DP-SGD's noise in a benchmark; `None` for all others.
@@ -33,14 +31,13 @@ class Defense:
     title: ClassVar[str]
     description: ClassVar[str]
     note: ClassVar[str] = ""
-    told_by: ClassVar[str | None] = None
     families: ClassVar[tuple[str, ...] | None] = None
     variant: ClassVar[type[GAN] | None] = None
     noise_seed: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:
         if "name" in vars(cls):
-            DEFENSES[cls.name] = cls
+            register(DEFENSES, cls.name, cls)
 
     @classmethod
     def from_settings(cls, **settings: Any) -> Self:

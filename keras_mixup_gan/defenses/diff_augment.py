@@ -18,7 +18,6 @@ class DiffAugment(Defense):
     title = "DiffAugment"
     note = "Zhao et al., NeurIPS 2020: meant against overfitting, not for privacy."
     description = "DiffAugment ({policy})"
-    told_by = "augment"
     policy: str = "color,translation,cutout"
 
     def arguments(self) -> dict[str, Any]:

@@ -21,7 +21,6 @@ class Mixing(Defense):
     name = "mixup"
     title = "Mixup"
     note = "The discriminator is trained on mixtures; carries no epsilon."
-    told_by = "mixup"
     mixup: bool | str | MixUp = True
 
     def __post_init__(self) -> None:
@@ -70,7 +69,6 @@ class Noise(Defense):
     name = "noise"
     title = "Noise alone"
     note = "What the noise of mixup does without the mixing."
-    told_by = "mixup"
     noise_stddev: float = 1.0
 
     def __post_init__(self) -> None:

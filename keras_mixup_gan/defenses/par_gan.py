@@ -162,7 +162,6 @@ class PARGANDefense(Defense):
     title = "PAR-GAN"
     note = "Chen et al., KDD 2021: each discriminator sees a part of the members."
     description = "PAR-GAN ({num_parts} parts)"
-    told_by = "part_of"
     families = ("dcgan",)
     variant = PARGAN
     num_parts: int = 4

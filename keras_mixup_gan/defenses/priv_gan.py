@@ -194,7 +194,6 @@ class PrivGANDefense(Defense):
     title = "privGAN"
     note = "Mukherjee et al., PETS 2021: pairs on disjoint parts of the members."
     description = "privGAN ({num_parts} pairs, privacy ratio {privacy_ratio:g})"
-    told_by = "part_of"
     families = ("dcgan",)
     variant = PrivGAN
     num_parts: int = 2

@@ -13,7 +13,7 @@ from keras_mixup_gan.models.inputs import plain_data_errors
 from keras_mixup_gan.models.steps import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.validation import check_images
+from keras_mixup_gan.validation import check_images, register
 
 
 class GAN(AdversarialModel):
@@ -56,7 +56,7 @@ class GAN(AdversarialModel):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "family" in vars(cls):
-            recipes.FAMILIES[cls.family] = cls
+            register(recipes.FAMILIES, cls.family, cls)
 
     @classmethod
     def from_recipe(

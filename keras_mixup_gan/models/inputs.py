@@ -105,12 +105,14 @@ class InputPipeline:
     def prepared(self, data: Any) -> list[Batch]:
         """The batches of a training step; a raw one serves all its updates."""
         if isinstance(data, tuple) and all(isinstance(one, dict) for one in data):
-            batches = [Batch(**one) for one in data]
+            batches = [Batch(**{**one, **self._normalized(one)}) for one in data]
         else:
             batches = [self.raw_batch(data)] * self.batches_per_step
-        is_unmixed = self.mixup is not None and batches[0].weights is None
-        is_unsampled = self.dp is not None and batches[0].mask is None
-        if is_unmixed or is_unsampled:
+        must_mix, must_sample = self.mixup is not None, self.dp is not None
+        if any(
+            (must_mix and batch.weights is None) or (must_sample and batch.mask is None)
+            for batch in batches
+        ):
             raise ValueError(
                 "A model with `mixup` or `dp` mixes or samples the training set itself."
                 " Expected training through `fit`. Received: a raw batch. Call "
@@ -120,9 +122,9 @@ class InputPipeline:
 
     def raw_batch(self, data: Any) -> Batch:
         """An unmixed batch as Keras passes it: images, with labels or without."""
-        if isinstance(data, tuple):
-            data = tuple(part for part in data if part is not None)
-        return Batch(**self._normalized(as_batch(data)))
+        parts = data if isinstance(data, tuple) else (data,)
+        batch = as_batch(*(part for part in parts if part is not None))
+        return Batch(**self._normalized(batch))
 
     def _normalized(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Images and, where the model takes them, labels as float32 rows."""
@@ -267,8 +269,9 @@ class InputPipeline:
             class_rows(None, self.num_classes, 0)  # raises
             return
         is_classes = labels.dtype.is_integer and labels.shape.rank == 1
-        rows = tf.TensorShape((None, self.num_classes))
-        is_rows = labels.dtype.is_floating and labels.shape.is_compatible_with(rows)
+        is_rows = labels.dtype.is_floating and labels.shape.rank == 2
+        if is_rows:
+            is_rows = labels.shape[1:].is_compatible_with((self.num_classes,))
         if not (is_classes or is_rows):
             raise ValueError(
                 f"{_DATA_ERRORS[1]}must be integers of shape (batch,) or floating-point"

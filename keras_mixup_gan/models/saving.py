@@ -272,8 +272,7 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
             "models from Python, `keras_mixup_gan.audit(...)`."
         )
     try:
-        announce_classes()
-        model = keras.saving.load_model(path, safe_mode=True)
+        model = load_keras(path)
     except Exception as error:
         raise _damaged(path, error) from error
     kinds: Any = tuple(family_classes().values())
@@ -283,6 +282,12 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
             'the whole model with `model.save("model.keras")`.'
         )
     return model
+
+
+def load_keras(path: Path) -> Any:
+    """A model of a file that this library wrote and whose digest has been checked."""
+    announce_classes()
+    return keras.saving.load_model(path, safe_mode=True)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -171,6 +171,11 @@ class PrivateUpdates:
         `row_losses(rows, discriminate)` returns losses that each depend on their own
         row alone, and passes `network=` on; `number` keys noise of a declared seed.
         """
+        if self._private_gradients is None:
+            raise ValueError(
+                "DP-SGD samples the training set itself. Expected training through "
+                "`fit`. Received: a batch from elsewhere. Call `model.fit(x)`."
+            )
         if self._ghost is not None:
             sums = self._ghost(
                 lambda network: row_losses(

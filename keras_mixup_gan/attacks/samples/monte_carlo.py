@@ -1,6 +1,6 @@
 """Monte-Carlo attacks (Hilprecht et al. 2019): samples in a ball, or their density."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -64,7 +64,7 @@ class MonteCarlo(_HilprechtAttack):
     name = "monte_carlo"
     title = "Monte Carlo (share within eps)"
     paper = f"{_PAPER} (epsilon ball)."
-    default_with: ClassVar[frozenset[str] | None] = frozenset()
+    default_with = frozenset()
     _recorded = ("num_samples", "eps", "eps_from", "transductive")
 
     def __init__(
@@ -144,6 +144,7 @@ class MonteCarloLog(MonteCarlo):
     name = "monte_carlo_log"
     title = "Monte Carlo (log distance within eps)"
     paper = f"{_PAPER} (epsilon ball, log distance)."
+    default_with = frozenset()
 
     def _sums(self, ball: Ball) -> FloatArray:
         return ball.logs
@@ -159,7 +160,6 @@ class MonteCarloInverse(MonteCarlo):
     name = "monte_carlo_inverse"
     title = "Monte Carlo (inverse distance within eps)"
     paper = f"{_PAPER} (epsilon ball, inverse distance)."
-    default_with = None
 
     def _sums(self, ball: Ball) -> FloatArray:
         return ball.inverses

@@ -54,7 +54,7 @@ class LiRA(Attack):
     title = "LiRA (shadow models, online)"
     requires = frozenset({"shadows", "discriminator", "samples"})
     paper = _PAPER + " (online attack)."
-    default_with: ClassVar[frozenset[str] | None] = frozenset({"shadows"})
+    default_with = frozenset({"shadows"})
     signal: ClassVar[str] = "critic"
 
     _recorded: ClassVar[tuple[str, ...]] = ("variance", "center", "signal")
@@ -167,7 +167,6 @@ class OfflineLiRA(LiRA):
     name = "lira_offline"
     title = "LiRA (shadow models, offline)"
     paper = _PAPER + " (offline attack)."
-    default_with = None
     _least_inside = 0
 
     def _compare(
@@ -188,6 +187,7 @@ class OffsetLiRA(LiRA):
     name = "lira_offset"
     title = "LiRA (shadow models, offset)"
     paper = _PAPER + " (means only)."
+    default_with = frozenset({"shadows"})
 
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
@@ -209,7 +209,6 @@ class AdaptiveLiRA(LiRA):
         _PAPER + ", adaptive after Aerni, Zhang, Tramer: Evaluations of Machine "
         "Learning Privacy Defenses are Misleading. CCS 2024, arXiv:2404.17399."
     )
-    default_with = None
     knows = frozenset({"mixup"})
 
     def _fit(self, target: AttackTarget) -> None:
@@ -251,7 +250,6 @@ class BlackBoxLiRA(LiRA):
     title = "LiRA (shadow models, nearest sample)"
     requires = frozenset({"shadows", "samples"})
     paper = _PAPER + ", on the distance of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020."
-    default_with = None
     signal = "nearest"
 
     def _class_rows(

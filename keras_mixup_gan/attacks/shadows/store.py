@@ -23,6 +23,7 @@ from keras_mixup_gan.storage import (
     read_json,
 )
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
+from keras_mixup_gan.versions import RESULTS_VERSION
 
 MANIFEST = "shadows.json"
 RECORDS = "records.npz"
@@ -162,6 +163,12 @@ class Shadows:
                 f"{MANIFEST!r} in it. Train them with `train_shadows`."
             )
         manifest = read_json(folder / MANIFEST, "the settings of shadows", _REMEDY)
+        if manifest.get("results_version") != RESULTS_VERSION:
+            raise ValueError(
+                f"The shadow models in {str(folder)!r} were trained by another version "
+                f"of this library. Expected results version {RESULTS_VERSION}. "
+                f"Received: {manifest.get('results_version')}. {_REMEDY}"
+            )
         number = manifest["num_shadows"]
         parts = [read_shadow(folder, k) for k in range(number)]
         trained = [part for part in parts if part is not None]
@@ -200,9 +207,9 @@ class Shadows:
                 "The shadow models were not kept, only their statistics. Train with "
                 "`train_shadows(..., keep_models=True)`."
             )
-        import keras
+        from keras_mixup_gan.models.saving import load_keras
 
-        return [keras.saving.load_model(path) for path in paths]
+        return [load_keras(path) for path in paths]
 
     @cached_property
     def _places(self) -> dict[str, int]:
