@@ -91,6 +91,7 @@ def test_profile_agrees_with_epsilon(noise):
 
 def test_a_model_reports_its_own_training():
     model = make(dp=DPSGD(0.5, 3.0), discriminator_steps=2)
+    model.run_eagerly = True
     model.fit(random_images(20), batch_size=5, verbose=0)
     found = model.privacy_report(1e-3)
     assert isinstance(found, PrivacyReport)
@@ -114,12 +115,14 @@ def test_a_model_reports_its_own_training():
 
 def test_default_delta_is_below_one_over_the_number_of_images():
     model = make(dp=DPSGD(num_examples=50_000))
+    model.run_eagerly = True
     model.fit(random_images(20), batch_size=5, steps_per_epoch=1, verbose=0)
     assert model.privacy_report().delta == pytest.approx(0.1 / 50_000)
 
 
 def test_a_report_owns_up_to_a_declared_seed():
     model = make(dp=DPSGD(noise_seed=1))
+    model.run_eagerly = True
     model.fit(random_images(20), batch_size=5, steps_per_epoch=1, verbose=0)
     found = model.privacy_report()
     assert found.noise_source == "a declared seed"
