@@ -157,12 +157,7 @@ class SuiteResults:
 
 
 def read_results(path: Path) -> SuiteResults:
-    """Reads `results.json`.
-
-    Raises:
-        storage.DamagedFileError: If the file is missing, damaged, or holds anything
-            but results of this schema.
-    """
+    """Reads `results.json`; anything else is a `storage.DamagedFileError`."""
     what = "the `results.json` that `keras-mixup-gan compare` wrote"
     content = storage.read_json(path, what, _OTHER_FOLDER)
     found = content.get("schema_version")

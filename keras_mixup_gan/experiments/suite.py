@@ -333,23 +333,10 @@ class Suite:
         steps: int | None = None,
         seed: int | None = None,
     ) -> "Suite":
-        """The same comparison with other settings in all of its blocks.
+        """The same comparison with options of the command line; see `cli.compare`.
 
-        Args:
-            data: What `data.load_images` takes.
-            image_size: Height and width to bring images to, in RGB.
-            members: In place of all numbers of members.
-            non_members: Of the data; blocks that say otherwise keep their own.
-            reference: Likewise.
-            noise_multiplier: Of the arms with DP-SGD.
-            steps: Training steps, and the last checkpoint.
-            seed: The only seed.
-
-        Returns:
-            The suite; `options` says what was changed.
-
-        Raises:
-            ValueError: If a setting is out of range.
+        They hold for all blocks, but for numbers of non-members and of reference images
+        where a block has its own; `options` says what was changed.
         """
         given = {
             name: value

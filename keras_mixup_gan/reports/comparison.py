@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +39,6 @@ MAX_TILE = 64  # pixels of a generated image's longer side
 MAX_BYTES = 900_000  # of all generated images
 # A bound above this is as good as none.
 _VACUOUS = 0.999
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A labeled line on an arm."""
-
-    label: str
-    text: str
 
 
 def to_text(results: SuiteResults) -> str:
@@ -238,51 +229,42 @@ def bound_sentence(arm: Finding) -> str | None:
     return f"{said}."
 
 
-def facts(arm: Finding) -> list[Fact]:
-    """All that is known of an arm, for those who want it."""
-    seeds = f"{len(arm.seeds)} seed{'s' if len(arm.seeds) > 1 else ''}"
-    made = [Fact("Settings", arm.defense)]
+def facts(arm: Finding) -> dict[str, str]:
+    """All that is known of an arm, for those who want it: labels and sentences."""
+    found = {"Settings": arm.defense}
     if arm.strongest is not None:
+        seeds = f"{len(arm.seeds)} seed{'s' if len(arm.seeds) > 1 else ''}"
         steps = " to ".join(f"{n:,}" for n in sorted({arm.steps[0], arm.steps[-1]}))
         rates = arm.strongest.realized_fpr or (0.0, 0.0)
-        low, high = (render.percent(rate, 2) for rate in rates)
-        realized = low if low == high else f"{low} to {high}"
-        made.append(
-            Fact(
-                f"After {steps} steps",
-                f"{arm.strongest.title}: AUC {text.leakage_text(arm.strongest)}, "
-                f"{text.rate_text(arm.strongest)} of the members found at {realized} "
-                f"false positives; FID {text.range_text(arm.fid)}; {seeds}.",
-            )
+        realized = " to ".join(dict.fromkeys(render.percent(r, 2) for r in rates))
+        found[f"After {steps} steps"] = (
+            f"{arm.strongest.title}: AUC {text.leakage_text(arm.strongest)}, "
+            f"{text.rate_text(arm.strongest)} of the members found at {realized} "
+            f"false positives; FID {text.range_text(arm.fid)}; {seeds}."
         )
     if arm.at_final_quality is not None:
-        made.append(Fact("At its final quality", _compared(arm.at_final_quality)))
+        found["At its final quality"] = _compared(arm.at_final_quality)
     if (between := arm.between_curves) is not None:
         high, low = (f"{end:.1f}" for end in reversed(between.fid_range))
         shown = text.difference_text(between.difference)
-        made.append(Fact(f"On average, FID {high} to {low}", f"difference {shown}."))
-    if (steps_ := arm.at_equal_steps) is not None:
-        made.append(Fact("At equal steps", _compared(steps_)))
+        found[f"On average, FID {high} to {low}"] = f"difference {shown}."
+    if arm.at_equal_steps is not None:
+        found["At equal steps"] = _compared(arm.at_equal_steps)
     if arm.against_noise is not None:
-        shown = _compared(arm.against_noise, "noise alone")
-        made.append(Fact("Compared with noise alone", shown))
-    shadow = arm.strongest_shadow
-    if shadow is not None:
-        made.append(
-            Fact(
-                "Shadow models",
-                f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
-                f": AUC {text.leakage_text(shadow)}.",
-            )
+        found["Compared with noise alone"] = _compared(arm.against_noise, "noise alone")
+    if (shadow := arm.strongest_shadow) is not None:
+        found["Shadow models"] = (
+            f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
+            f": AUC {text.leakage_text(shadow)}."
         )
-    made += [Fact(title, f"{why}.") for title, why in arm.not_run.items()]
-    return made + _guarantee(arm)
+    found |= {title: f"{why}." for title, why in arm.not_run.items()}
+    if arm.epsilon is not None:
+        found["Guarantee"] = _guarantee(arm, arm.epsilon)
+    return found
 
 
-def _guarantee(arm: Finding) -> list[Fact]:
-    if arm.epsilon is None:
-        return []
-    shown = f"ε = {arm.epsilon:.3g} at δ = {arm.delta:g}"
+def _guarantee(arm: Finding, epsilon: float) -> str:
+    shown = f"ε = {epsilon:.3g} at δ = {arm.delta:g}"
     if arm.noise_is_known:
         shown += ", were its noise secret: here it is drawn from a known seed"
     if arm.bounds is not None and arm.bounds.auc < _VACUOUS:
@@ -291,7 +273,7 @@ def _guarantee(arm: Finding) -> list[Fact]:
             f"finds more than {render.percent(text.rounded_up(arm.bounds.tpr))} of the "
             f"members at {render.percent(arm.bounds.fpr, 0)} false positives"
         )
-    return [Fact("Guarantee", f"{shown}.")]
+    return f"{shown}."
 
 
 def _compared(one: Comparison, other: str = "undefended") -> str:

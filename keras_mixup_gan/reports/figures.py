@@ -50,9 +50,6 @@ def leakage_over_quality(findings: Findings) -> Figure:
     A thick line is the mean over seeds, thin ones are the seeds; of a single seed,
     upright lines are the 95 % intervals of its queries. Arms have the same look in
     every panel, in the order of the suite.
-
-    Raises:
-        ValueError: If there is no finished cell.
     """
     families = findings.families
     if not families:

@@ -143,12 +143,8 @@ def draw_roc(
 def tile(images: Any, columns: int = COLUMNS) -> Any:
     """Images side by side, row by row, with white lines between them.
 
-    Args:
-        images: uint8 array `(num_images, height, width, channels)`, 1 or 3 channels.
-        columns: Images in a row; what is missing in the last row is white.
-
-    Returns:
-        uint8 array `(height, width)` for gray images, else `(height, width, 3)`.
+    uint8 `(num_images, height, width, channels)` of 1 or 3 channels become
+    `(height, width)` or `(height, width, 3)`.
     """
     images = np.asarray(images)
     rows = -(-len(images) // columns)

@@ -23,8 +23,7 @@ def only_family(*cells, **changes):
 
 def facts(*arms):
     """What is said of the last of the arms, by label."""
-    found = only_family(*family(*arms)).arms[-1]
-    return {fact.label: fact.text for fact in comparison.facts(found)}
+    return comparison.facts(only_family(*family(*arms)).arms[-1])
 
 
 def plain(markdown):
@@ -74,7 +73,7 @@ def test_attacks_that_did_not_run_say_why():
     cell = fake.cell(fake.UNDEFENDED, 0)
     cell = fake.changed_last(cell, attacks=(fake.failed("logan"),))
     (arm,) = only_family(cell).arms
-    found = {fact.label: fact.text for fact in comparison.facts(arm)}
+    found = comparison.facts(arm)
     assert found[fake.TITLES["logan"]] == "failed: it diverged."
 
 
@@ -227,8 +226,8 @@ def test_both_pages_show_every_number_and_load_nothing():
     for table in tables.detail_tables(found):
         assert all(c in html.unescape(web) for row in table.rows for c in row)
     for arm in found.arms:
-        for fact in comparison.facts(arm):
-            assert fact.text in html.unescape(web)
+        for sentence in comparison.facts(arm).values():
+            assert sentence in html.unescape(web)
     assert "<svg" in web
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", web)
     assert made.suite.command in web and made.suite.command in page

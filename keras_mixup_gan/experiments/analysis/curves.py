@@ -43,12 +43,10 @@ class Curve:
 class Reading:
     """What a training had leaked when its images first were good enough.
 
-    Attributes:
-        leakage: AUC, interpolated between neighboring checkpoints.
-        standard_error: Of `leakage`, as if the errors at both checkpoints were fully
-            correlated: the queries are the same, and this is the largest it can be.
-        before_start: Whether the first checkpoint was good enough already. `leakage` is
-            then that checkpoint's: stopping still earlier may have leaked less.
+    The AUC is interpolated between checkpoints, its standard error as if the errors at
+    both were fully correlated: the queries are the same, and it can be no larger. Where
+    the first checkpoint was good enough already, `before_start`, it is that
+    checkpoint's: stopping still earlier may have leaked less.
     """
 
     leakage: float

@@ -205,17 +205,9 @@ def analyze(
 ) -> Findings:
     """Everything that is said about a comparison is said by these numbers.
 
-    Args:
-        results: The results, complete or not.
-        fid_levels: Frechet distances at which arms are compared as well; by default
-            round numbers that the undefended model passes in all seeds.
-
-    Returns:
-        The findings. Verdicts are corrected for the number of comparisons in each
-        table of a family.
-
-    Raises:
-        ValueError: If a cell is there twice.
+    Arms are also compared at `fid_levels`; by default round numbers that the undefended
+    model passes in all seeds. Verdicts are corrected for the number of comparisons in
+    each table of a family.
     """
     suite = results.suite
     uncertainty = Uncertainty.QUERIES if suite.one_seed else Uncertainty.SEEDS
