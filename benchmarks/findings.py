@@ -52,7 +52,7 @@ def pages(
     }
     if results.cells:
         figure = figures.leakage_over_quality(findings)
-        contents[PICTURE] = comparison.picture(figure)
+        contents[PICTURE] = render.figure_to_png(figure)
     return contents
 
 

@@ -17,7 +17,7 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import read_results
 from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.experiments.results import RESULTS as RESULTS_FILE
-from keras_mixup_gan.reports import comparison, figures
+from keras_mixup_gan.reports import comparison, figures, render
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -43,7 +43,7 @@ def publish_comparison(folder: Path) -> None:
         "samples.png": figures.samples(found, images),
     }
     for name, figure in pictures.items():
-        storage.write_file(RESULTS / name, comparison.picture(figure))
+        storage.write_file(RESULTS / name, render.figure_to_png(figure))
 
 
 def publish_grid(folder: Path) -> None:

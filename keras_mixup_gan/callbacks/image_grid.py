@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mixup_gan.reports import pictures
+from keras_mixup_gan.reports import render
 from keras_mixup_gan.storage import write_file
 from keras_mixup_gan.typing import IntArray
 from keras_mixup_gan.validation import check_integer, class_rows
@@ -83,12 +83,12 @@ class ImageGrid(keras.callbacks.Callback):
         columns, labels = self._layout()
         count = self.num_images if labels is None else len(labels)
         images = self.model.generate(count, labels, self.seed)
-        write_file(path, pictures.png(pictures.tile(images, columns), _SIDE))
+        write_file(path, render.png(render.tile(images, columns), _SIDE))
 
     def _layout(self) -> tuple[int, Any]:
         """The number of columns, and the class of each image, row by row."""
         if self.model.num_classes is None:
-            return min(pictures.COLUMNS, self.num_images), None
+            return min(render.COLUMNS, self.num_images), None
         classes = self.labels
         if classes is None:
             classes = np.arange(min(self.model.num_classes, self.num_images))

@@ -55,7 +55,7 @@ def _classes(labels: str) -> list[int]:
 def _write(out: Path, images: Any, labels: Any) -> None:
     """Writes images in the form that the path asks for."""
     from keras_mixup_gan import storage
-    from keras_mixup_gan.reports import pictures
+    from keras_mixup_gan.reports import render
 
     if out.suffix == ".npz":
         named = {} if labels is None else {"labels": labels}
@@ -67,7 +67,7 @@ def _write(out: Path, images: Any, labels: Any) -> None:
             f"{images.shape[-1]}. Write arrays, `--out images.npz`."
         )
     if out.suffix == ".png":
-        storage.write_file(out, pictures.png(pictures.tile(images), 448))
+        storage.write_file(out, render.png(render.tile(images), 448))
         return
     if out.suffix:
         raise ValueError(
@@ -76,4 +76,4 @@ def _write(out: Path, images: Any, labels: Any) -> None:
         )
     for number, image in enumerate(images):
         file = out / f"{number:06}.png"
-        storage.write_file(file, pictures.png(pictures.tile(image[None], 1)))
+        storage.write_file(file, render.png(render.tile(image[None], 1)))

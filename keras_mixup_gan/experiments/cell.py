@@ -63,11 +63,7 @@ def run_cell(
         folder: Where the cell's files live; created if need be.
         progress: Called every few steps and before each stage.
         num_pool: How many members and non-members a coin for each image decided on.
-            What epsilon says of attacks holds for those, and is worked out after the
-            last step.
-
-    Returns:
-        The cell's result.
+            What epsilon says of attacks holds for those.
 
     Raises:
         ValueError: If the folder holds another cell, or a damaged file.

@@ -29,7 +29,7 @@ from keras_mixup_gan.experiments.results import (
     cell_key,
     unfinished,
 )
-from keras_mixup_gan.experiments.shadow_targets import add_shadow_attacks, without_model
+from keras_mixup_gan.experiments.shadow_targets import ShadowTargets
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.parallel import run_jobs, this_process, use_one_core
@@ -85,9 +85,9 @@ def run_grid(
         for block in suite.blocks:
             waiting += [c for c in suite.cells(block) if files.entry(c) is None]
             if block.shadows:  # which need the cells; other blocks run into each other
-                waiting += without_model(files, block)
-                run.compute(waiting)
-                add_shadow_attacks(files, block, n_jobs, scheduler, say)
+                targets = ShadowTargets(files, block, n_jobs, scheduler, say)
+                run.compute([*waiting, *targets.without_model()])
+                targets.attack()
                 waiting = []
         run.compute(waiting)
         for block in suite.blocks if suite.timed_rounds else ():

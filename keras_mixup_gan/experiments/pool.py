@@ -19,7 +19,7 @@ class Data:
 
     Args:
         data: What `data.load_images` takes.
-        image_shape: `(height, width, channels)` to bring the images to, or `None`.
+        image_shape: `(height, width, channels)` to bring the images to.
         non_members: Number of non-members that are queried; expected number with coins.
         reference: Number of images for attackers and for image quality.
         data_dir: Where data sets of tfds are kept.
@@ -45,11 +45,23 @@ class Data:
         return _draw(self, members, seed)[0]
 
     def num_pool(self, members: int, seed: int) -> tuple[int, int] | None:
-        """How many members and non-members coins decided on; `None` without coins.
-
-        Those of the pool come first among the members and the non-members.
-        """
+        """How many members and non-members coins decided on; `None` without coins."""
         return _draw(self, members, seed)[1]
+
+    def pool(self, members: int, seed: int) -> tuple[SplitPart, SplitPart]:
+        """The members and the non-members that coins decided on."""
+        split, num_pool = _draw(self, members, seed)
+        num_members, num_non_members = num_pool or (0, 0)
+        return (
+            _first(split.members, num_members),
+            _first(split.non_members, num_non_members),
+        )
+
+
+def _first(part: SplitPart, number: int) -> SplitPart:
+    """The images of the pool, which come first in a part."""
+    labels = None if part.labels is None else part.labels[:number]
+    return SplitPart(part.images[:number], labels, part.indices[:number])
 
 
 @functools.lru_cache(maxsize=4)
@@ -79,20 +91,7 @@ def draw_by_coins(
     every seed; the seed only throws the coins. So one set of shadow models, trained on
     random halves of the pool, serves the targets of all seeds; and each image's
     membership is independent of all others', as the bounds that follow from an epsilon
-    assume.
-
-    Args:
-        data: The images, with `non_members` at least `members`: the rest of the pool
-            and images from outside. They are cropped to `image_shape`, not distorted.
-        members: Expected number of members; the pool holds twice as many images.
-        seed: Seed of the coins.
-
-    Returns:
-        The split, whose parts list the images of the pool first, and for members and
-        non-members how many of them are of the pool.
-
-    Raises:
-        ValueError: If there are fewer distinct images, or `non_members` are too few.
+    assume. Images are cropped to `image_shape`, not distorted.
     """
     if data.non_members < members:
         raise ValueError(

@@ -12,10 +12,7 @@ from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.statistics.roc import OperatingPoint
-from keras_mixup_gan.versions import (
-    RESULTS_VERSION,
-    software_versions,
-)
+from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 
 SCHEMA_VERSION = 3
 RESULTS, ENTRY, STATE = "results.json", "entry.json", "state.json"
@@ -26,22 +23,12 @@ _OTHER_FOLDER = "Choose another `--out`, or delete the file."
 
 @dataclass(frozen=True)
 class AttackFigures:
-    """What one attack achieved; times are left out, so that runs repeat exactly.
-
-    Attributes:
-        name: Key of the attack.
-        title: Name to show.
-        status: `"done"`, `"skipped"` or `"failed"`.
-        reason: Why it did not run.
-        auc: Area under the ROC curve.
-        auc_interval: DeLong's 95 % interval.
-        at_fpr: True-positive rate at 1 % false positives.
-    """
+    """What one attack achieved; times are left out, so that runs repeat exactly."""
 
     name: str
     title: str
-    status: str
-    reason: str = ""
+    status: str  # "done", "skipped" or "failed"
+    reason: str = ""  # why it did not run
     auc: float | None = None
     auc_interval: tuple[float, float] | None = None
     at_fpr: OperatingPoint | None = None
@@ -49,16 +36,9 @@ class AttackFigures:
 
 @dataclass(frozen=True)
 class ShadowAttack:
-    """An attack with shadow models.
+    """An attack with shadow models."""
 
-    Attributes:
-        kind: `"plain"` where they were trained undefended, `"adaptive"` where with the
-            target's defense.
-        num_shadows: How many there were.
-        figures: What it achieved.
-    """
-
-    kind: str
+    kind: str  # "plain": trained undefended, "adaptive": with the target's defense
     num_shadows: int
     figures: AttackFigures
 
@@ -79,11 +59,9 @@ class Checkpoint:
     Attributes:
         steps: Discriminator steps.
         attacks: By name, ascending.
-        quality: Frechet and kernel distance.
         epsilon: Epsilon spent, `None` without a guarantee.
         utility: What the images are good for, at the last checkpoint.
-        bounds: What epsilon says of attacks, at the last checkpoint, where coins
-            decided who is a member.
+        bounds: At the last checkpoint, where coins decided who is a member.
     """
 
     steps: int
@@ -121,29 +99,19 @@ class CellResult:
     """A trained, attacked and measured model.
 
     Attributes:
-        name: Name of the cell.
-        model: Name of the factory.
         arm: Name of the defense with its settings.
         group: Name that arms of one defense with other settings share.
         kind: Name of the defense, whatever its settings.
         title: What pages call the arm.
         defense: The defense in words.
-        seed: The seed.
         members: Number of members, as the suite asks for it.
         non_members: Number of non-members, likewise.
-        reference: Number of reference images.
         split_hash: SHA-256 over all images and their parts.
         num_pool: Members and non-members that coins decided on; `None` without coins.
-        batch_size: Images in a batch.
-        delta: Delta of epsilon.
         noise_seed: Seed of DP-SGD's noise; where it is known, nothing is guaranteed.
-        curve: The checkpoints in the order of training.
-        key: Hash of all that the numbers depend on; see `cell_key`.
-        versions: Versions of the software.
-        shadow_attacks: Attacks with shadow models on the last checkpoint.
-        step_time: How long a step takes, if that was measured.
-        revision: Commit of the source, if known; for information only.
-        cpu_seconds: Processor time.
+        key: See `cell_key`.
+        shadow_attacks: Of the last checkpoint.
+        revision: Commit of the source; for information only.
     """
 
     name: str
@@ -178,16 +146,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class SuiteResults:
-    """All finished cells of a suite.
-
-    Attributes:
-        suite: What was asked for.
-        cells: What is there.
-        missing: Names of cells that are not there yet.
-        versions: Versions of the software that wrote the file.
-        results_version: See `versions.RESULTS_VERSION`.
-        schema_version: Of the file.
-    """
+    """All finished cells of a suite, and the names of those that are not."""
 
     suite: Suite
     cells: tuple[CellResult, ...]
@@ -198,12 +157,7 @@ class SuiteResults:
 
 
 def read_results(path: Path) -> SuiteResults:
-    """Reads `results.json`.
-
-    Raises:
-        storage.DamagedFileError: If the file is missing, damaged, or holds anything
-            but results of this schema.
-    """
+    """Reads `results.json`; anything else is a `storage.DamagedFileError`."""
     what = "the `results.json` that `keras-mixup-gan compare` wrote"
     content = storage.read_json(path, what, _OTHER_FOLDER)
     found = content.get("schema_version")
@@ -224,15 +178,7 @@ def write_results(results: SuiteResults, folder: Path) -> Path:
 
 
 def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
-    """Hash of all that a cell's numbers are a function of.
-
-    Args:
-        cell: The cell.
-        versions: Versions of the software; by default the present ones.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Hash of all that a cell's numbers are a function of."""
     settings = dataclasses.asdict(cell)
     for label in ("group", "title"):
         del settings[label]
@@ -254,10 +200,6 @@ def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
 class ResultFiles:
     """The files of a suite's run; an entry is written last and vouches for the others.
 
-    Args:
-        suite: What is run.
-        folder: Where everything lies.
-
     Raises:
         ValueError: If the folder cannot be used.
     """
@@ -271,14 +213,10 @@ class ResultFiles:
             earlier = read_results(folder / RESULTS).cells
             self._entries = {entry.key: entry for entry in earlier}
 
-    def place(self, name: str, key: str) -> Path:
-        """The folder of a cell; other settings have other folders."""
-        return self.folder / "cells" / name / key[:16]
-
     def entry(self, cell: Cell) -> CellResult | None:
         """What is known of a cell, or `None` if it is not finished."""
         key = self._key(cell)
-        path = self.place(cell.name, key) / ENTRY
+        path = place(self.folder, cell.name, key) / ENTRY
         if key not in self._read and path.exists():
             what = "the entry of a cell"
             content = storage.read_json(path, what, _OTHER_FOLDER)
@@ -294,17 +232,17 @@ class ResultFiles:
 
     def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:
         """Keeps a finished cell, its entry last."""
-        place = self.place(entry.name, entry.key)
+        kept = place(self.folder, entry.name, entry.key)
         for name, content in (files or {}).items():
-            storage.write_file(place / name, content)
-        storage.write_json(place / ENTRY, dataclasses.asdict(entry))
+            storage.write_file(kept / name, content)
+        storage.write_json(kept / ENTRY, dataclasses.asdict(entry))
         self._entries[entry.key] = entry
         self._read.add(entry.key)
         shutil.rmtree(unfinished(self.folder, entry.key), ignore_errors=True)
 
     def model_path(self, cell: Cell) -> Path | None:
         """Where the trained model of a finished cell lies, if it is here."""
-        path = self.place(cell.name, self._key(cell)) / MODEL
+        path = place(self.folder, cell.name, self._key(cell)) / MODEL
         return path if self.entry(cell) is not None and path.exists() else None
 
     def write(self) -> SuiteResults:
@@ -321,6 +259,11 @@ class ResultFiles:
         )
         write_results(results, self.folder)
         return results
+
+
+def place(folder: Path, name: str, key: str) -> Path:
+    """Where a finished cell lies; other settings have other folders."""
+    return folder / "cells" / name / key[:16]
 
 
 def unfinished(folder: Path, key: str) -> Path:

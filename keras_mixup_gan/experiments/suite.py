@@ -35,25 +35,13 @@ class Cell:
 
     Args:
         name: Folder and label of the cell.
-        model: Name of a factory of `keras_mixup_gan.zoo`.
         arm: Name of the defense with its settings.
         group: Name that arms of one defense with other settings share.
         title: What pages call the arm.
-        defense: How the model is kept from telling its members.
         members: Number of members; expected number where coins are thrown.
-        data: The images.
-        num_classes: The factory's `num_classes`; the split then needs labels.
-        width: The factory's `width`; the recipe's by default.
         seed: Seed of membership, weights, batches, latents and attacks.
-        batch_size: Images in a batch (expected number with DP-SGD).
-        checkpoints: Training steps after which the model is measured, ascending.
-        num_samples: Generated images for the nearest-sample attack.
-        num_blends: Blends of each query for the attack that knows of mixup.
-        num_generated: Generated images for the image quality.
-        delta: Delta at which epsilon is reported.
-        utility: Whether the last checkpoint is also measured by `usefulness`.
-        one_core: Whether one core computes it, so that its numbers are the same
-            wherever it runs.
+
+    The others are described at `Block` and `Suite`.
     """
 
     name: str
@@ -93,10 +81,10 @@ class Block:
 
     Args:
         model: Name of a factory of `keras_mixup_gan.zoo`.
-        members: Expected numbers of members.
+        members: Numbers of members; expected numbers where coins are thrown.
         arms: Names of arms of the suite.
         checkpoints: Training steps after which models are measured, ascending.
-        num_classes: Classes of a conditional model, or `None`.
+        num_classes: Of a conditional model; the images then need labels.
         width: Width of the networks; the recipe's by default.
         shadows: Number of shadow models of each kind for LiRA, or 0 for none.
         shadow_arms: Arms whose defense shadow models are trained with.
@@ -141,16 +129,14 @@ class Suite:
     """All settings of a comparison.
 
     Args:
-        name: Name of the suite.
         title: What it is for, in a sentence.
-        data: The images.
         arms: Settings of each arm: what `defenses.make` takes, `defense` for its name,
             `group` and `title`. `target_epsilon` of a `"dp-sgd"` arm is turned into the
             noise that the cell's number of updates needs.
         blocks: Parts of the grid, in the order in which they are run.
         seeds: Seeds of membership, weights, batches, latents, attacks and, since these
             are benchmarks, of DP-SGD's noise.
-        batch_size: Images in a batch.
+        batch_size: Images in a batch; expected number with DP-SGD.
         num_samples: Generated images for the nearest-sample attack.
         num_blends: Blends of each query for the attack that knows mixup.
         num_generated: Generated images for the image quality.
@@ -212,14 +198,10 @@ class Suite:
 
     def _refuse_ambiguous_names(self) -> None:
         """Raises where two blocks train different cells under one name."""
-        trained: dict[Any, Any] = {}
+        trained: dict[str, Any] = {}
         for block in self.blocks:
-            how = (
-                block.checkpoints,
-                block.num_classes,
-                block.width,
-                self.data_of(block),
-            )
+            data = self.data_of(block)
+            how = (block.checkpoints, block.num_classes, block.width, data)
             for members, arm in product(block.members, block.arms):
                 name = f"{block.model}/{members}/{arm}"
                 if trained.setdefault(name, how) != how:
@@ -231,13 +213,7 @@ class Suite:
 
     @classmethod
     def read(cls, source: str | Path) -> "Suite":
-        """Reads a suite.
-
-        Args:
-            source: A `.toml` file, or the name of one in `benchmarks/suites`.
-
-        Returns:
-            The suite.
+        """Reads a `.toml` file, or the one of that name in `benchmarks/suites`.
 
         Raises:
             ValueError: If there is no such file, or it does not describe a suite.
@@ -357,26 +333,16 @@ class Suite:
         steps: int | None = None,
         seed: int | None = None,
     ) -> "Suite":
-        """The same comparison with other settings in all of its blocks.
+        """The same comparison with options of the command line; see `cli.compare`.
 
-        Args:
-            data: What `data.load_images` takes.
-            image_size: Height and width to bring images to, in RGB.
-            members: Number of members.
-            non_members: Number of non-members.
-            reference: Number of reference images.
-            noise_multiplier: Of the arms with DP-SGD.
-            steps: Training steps, and the last checkpoint.
-            seed: The only seed.
-
-        Returns:
-            The suite; `options` says what was changed.
-
-        Raises:
-            ValueError: If a setting is out of range.
+        They hold for all blocks, but for numbers of non-members and of reference images
+        where a block has its own; `options` says what was changed.
         """
-        given = {name: v for name, v in locals().items() if name != "self"}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {
+            name: value
+            for name, value in locals().items()
+            if name != "self" and value is not None
+        }
         options = [f"--{name.replace('_', '-')}={v}" for name, v in given.items()]
         parts: dict[str, Any] = {
             name: given[name]

@@ -20,17 +20,7 @@ def step_seconds(
     """Times training steps of several models, one step of each in turn.
 
     A step includes fetching, mixing or sampling its batch. Taking turns exposes all
-    models to the same disturbances of a shared machine.
-
-    Args:
-        models: Compiled models by name; they are trained by this.
-        images: Training images `(num_images, height, width, channels)` in `[-1, 1]`.
-        batch_size: Images in a batch.
-        rounds: Timed steps of each model.
-        warm_up: Untimed steps before.
-
-    Returns:
-        For each model the seconds of its timed steps.
+    models to the same disturbances of a shared machine. The models are trained by this.
     """
     takers = {name: step_taker(m, images, batch_size) for name, m in models.items()}
     return seconds_in_turns(takers, rounds, warm_up)
@@ -39,16 +29,7 @@ def step_seconds(
 def seconds_in_turns(
     takers: Mapping[str, Callable[[], Any]], rounds: int = 20, warm_up: int = 3
 ) -> dict[str, list[float]]:
-    """Times functions, one call of each in turn.
-
-    Args:
-        takers: Functions by name.
-        rounds: Timed calls of each.
-        warm_up: Untimed calls before.
-
-    Returns:
-        For each function the seconds of its timed calls.
-    """
+    """Times functions, one call of each in turn, after `warm_up` untimed rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in takers}
     for number in range(warm_up + rounds):
         # Every other round backwards, so that no model always follows the same one.
@@ -74,16 +55,7 @@ def median_ratios(
 
 
 def step_taker(model: Any, images: FloatArray, batch_size: int) -> Callable[[], None]:
-    """A function that takes one training step on the model's next batch.
-
-    Args:
-        model: A compiled model.
-        images: Training images `(num_images, height, width, channels)` in `[-1, 1]`.
-        batch_size: Images in a batch.
-
-    Returns:
-        The function; it waits until the step's losses are known.
-    """
+    """A function that takes a step on the model's next batch, and waits for its end."""
     batches, _ = model.training_batches(images, batch_size=batch_size)
     iterator = iter(batches)
     model.make_train_function()

@@ -16,8 +16,7 @@ from keras_mixup_gan.auditing.results import (
     AuditReport,
 )
 from keras_mixup_gan.reports import render
-from keras_mixup_gan.reports.pictures import png
-from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint, roc_curve
+from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint
 from keras_mixup_gan.typing import FloatArray
 
 NUM_BINS = 40
@@ -104,28 +103,16 @@ def exposed_members(
 
 def roc_figure(report: AuditReport) -> Any:
     """ROC curves of the first attacks on log axes, as steps, and their 1 % points."""
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        drawn = report.done[:NUM_CURVES]
-        figure = Figure(figsize=(4.7, 3.9 + 0.2 * len(drawn)))
+    drawn = report.done[:NUM_CURVES]
+    with render.new_figure(4.7, 3.9 + 0.2 * len(drawn)) as figure:
         axes = figure.add_subplot()
-        floor = 10.0 ** np.floor(np.log10(1 / max(report.num_non_members, 1000)))
-        axes.plot([floor, 1], [floor, 1], color="#8a8f98", linewidth=1)
+        floor = render.roc_axes(axes, max(report.num_non_members, 1000))
         axes.annotate(
-            "chance", (floor * 1.3, floor * 1.3), color="#5b616b", va="top", ha="left"
+            "chance", (floor * 1.3, floor * 1.3), color=render.SOFT, va="top", ha="left"
         )
-        axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
         for number, result in enumerate(drawn):
             _draw_roc(axes, result, number, floor)
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlim=(floor, 1),
-            ylim=(floor, 1.15),
-            xlabel="false-positive rate",
-            ylabel="true-positive rate",
-        )
+        axes.set(xlabel="false-positive rate", ylabel="true-positive rate")
         if drawn:
             figure.legend(loc="outside lower center")
     return figure
@@ -133,10 +120,7 @@ def roc_figure(report: AuditReport) -> Any:
 
 def score_figure(result: AttackResult) -> Any:
     """Histogram of the scores; the last bins hold the outermost half percent too."""
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(3.5, 2.5))
+    with render.new_figure(3.5, 2.5) as figure:
         axes = figure.add_subplot()
         members, non_members = result.member_scores, result.non_member_scores
         low, high = np.quantile(np.concatenate([members, non_members]), [0.005, 0.995])
@@ -147,19 +131,10 @@ def score_figure(result: AttackResult) -> Any:
             (non_members, NON_MEMBER_COLOR, "non-members"),
             (members, MEMBER_COLOR, "members"),
         ):
-            shares = np.full(len(scores), 1 / len(scores))
-            clipped = np.clip(scores, low, high)
-            axes.hist(
-                clipped,
-                bins,
-                weights=shares,
-                color=color,
-                alpha=0.3,
-                histtype="stepfilled",
-            )
-            axes.hist(
-                clipped, bins, weights=shares, color=color, histtype="step", label=label
-            )
+            weights = np.full(len(scores), 1 / len(scores))
+            drawn = {"x": np.clip(scores, low, high), "bins": bins, "weights": weights}
+            axes.hist(**drawn, color=color, alpha=0.3, histtype="stepfilled")
+            axes.hist(**drawn, color=color, histtype="step", label=label)
         axes.set(xlabel="score", ylabel="share of the images")
         axes.locator_params(axis="x", nbins=5)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0)
@@ -169,24 +144,19 @@ def score_figure(result: AttackResult) -> Any:
 def _draw_roc(axes: Any, result: AttackResult, number: int, floor: float) -> None:
     """One curve, with the interval of the true-positive rate at 1 %."""
     color = render.COLORS[number % len(render.COLORS)]
-    fpr, tpr = roc_curve(result.member_scores, result.non_member_scores)
-    axes.plot(
-        np.maximum(fpr, floor),
-        np.maximum(tpr, floor),
+    render.draw_roc(
+        axes,
+        result.member_scores,
+        result.non_member_scores,
+        floor,
         color=color,
-        drawstyle="steps-post",
         linestyle=render.LINE_STYLES[number % len(render.LINE_STYLES)],
-        label=f"{_as_plain_text(result.title)}, AUC {result.auc:.3f}",
+        label=f"{render.plain_title(result.title)}, AUC {result.auc:.3f}",
     )
     point = result.operating_point
     low, high = np.maximum(point.tpr_interval, floor)
     at = point.target_fpr * 1.06 ** (number - 1)  # side by side, so that all are seen
     axes.plot([at, at], [low, high], color=color, linewidth=2.5, alpha=0.6)
-
-
-def _as_plain_text(title: str) -> str:
-    """A title without formulas, and without the underscore that hides a curve."""
-    return title.replace("$", r"\$").lstrip("_")
 
 
 def _html(report: AuditReport, show_members: bool) -> str:
@@ -266,5 +236,5 @@ def _scores(report: AuditReport) -> dict[str, Any]:
 def _picture(image: FloatArray) -> str:
     """A PNG of an image in `[-1, 1]`; of unusual channels the first."""
     pixels = np.rint((image.astype("float64") + 1) * 127.5).clip(0, 255).astype("uint8")
-    content = png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    content = render.png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
     return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.data import source_title
@@ -23,10 +23,9 @@ from keras_mixup_gan.experiments.analysis.findings import (
     Findings,
     analyze,
 )
-from keras_mixup_gan.experiments.results import SCORES, SuiteResults
-from keras_mixup_gan.reports import figures, pictures, render
+from keras_mixup_gan.experiments.results import SCORES, SuiteResults, place
+from keras_mixup_gan.reports import figures, render
 from keras_mixup_gan.reports import tables as text
-from keras_mixup_gan.reports.tables import Table, family_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,16 +35,10 @@ if TYPE_CHECKING:
 KINDS = {"mixup": "Mixup", "dp-sgd": "DP-SGD"}
 OTHER = "The other defenses"
 PAGES = ("report.md", "report.html")
-PICTURE_DPI = 150
-Scores = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A labeled line on an arm."""
-
-    label: str
-    text: str
+MAX_TILE = 64  # pixels of a generated image's longer side
+MAX_BYTES = 900_000  # of all generated images
+# A bound above this is as good as none.
+_VACUOUS = 0.999
 
 
 def to_text(results: SuiteResults) -> str:
@@ -54,17 +47,12 @@ def to_text(results: SuiteResults) -> str:
     parts = [headline(findings)]
     for family in findings.families:
         table = text.main_table(family)
-        parts += [family_title(family), plain_table(table), table.note]
+        parts += [text.family_title(family), plain_table(table), table.note]
     return "\n\n".join(parts)
 
 
 def to_markdown(results: SuiteResults, picture: str | None = None) -> str:
-    """The page as Markdown.
-
-    Args:
-        results: The results.
-        picture: File name of a picture beside the page.
-    """
+    """The page as Markdown; `picture` is the name of a file beside it."""
     return render.render_template(
         "comparison.md.j2", **_values(analyze(results)), picture=picture
     )
@@ -73,9 +61,7 @@ def to_markdown(results: SuiteResults, picture: str | None = None) -> str:
 def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     """The page as HTML that needs no other file.
 
-    Args:
-        results: The results.
-        folder: Where the raw scores are, for ROC curves and generated images.
+    Raw scores in `folder` add ROC curves and generated images.
     """
     findings = analyze(results)
     scores = load_scores(results, folder)
@@ -93,31 +79,18 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
         along=[_svg(figures.along_training(findings, f)) for f in findings.families],
         samples={
             titles[name]: base64.b64encode(png).decode()
-            for name, png in pictures.sample_pngs(samples).items()
+            for name, png in sample_pngs(samples).items()
         },
     )
 
 
 def save(results: SuiteResults, folder: Path) -> list[Path]:
-    """Writes `report.md` and `report.html` beside the results.
-
-    Raises:
-        ValueError: If the folder cannot be written, or raw scores are damaged.
-        ImportError: If the `report` extra is missing.
-    """
+    """Writes `report.md` and `report.html` beside the results."""
     contents = (to_markdown(results), to_html(results, folder))
     return [
         storage.write_file(folder / name, page.encode())
         for name, page in zip(PAGES, contents, strict=True)
     ]
-
-
-def picture(figure: Figure) -> bytes:
-    """A figure as a PNG file."""
-    buffer = io.BytesIO()
-    with render.figure_style():
-        figure.savefig(buffer, dpi=PICTURE_DPI, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def load_scores(
@@ -128,11 +101,38 @@ def load_scores(
         return {}
     found: dict[str, dict[str, FloatArray]] = {}
     for cell in results.cells:
-        path = folder / "cells" / cell.name / cell.key[:16] / SCORES
+        path = place(folder, cell.name, cell.key) / SCORES
         if cell.arm not in found and path.exists():
             remedy = "Delete its folder and run the comparison again."
             found[cell.arm] = storage.read_arrays(path, "raw scores", remedy)
     return found
+
+
+def sample_pngs(samples: Mapping[str, Any]) -> dict[str, bytes]:
+    """Generated images of each arm as a PNG file, together small enough for a page."""
+    small = {name: _shrunk(np.asarray(images)) for name, images in samples.items()}
+    for rows, side in ((8, 448), (8, 1), (4, 1), (2, 1), (1, 1)):
+        files = {
+            name: render.png(render.tile(images[: rows * render.COLUMNS]), side)
+            for name, images in small.items()
+        }
+        if sum(map(len, files.values())) <= MAX_BYTES:
+            break
+    return files
+
+
+def _shrunk(images: Any) -> Any:
+    """Images no larger than a tile may be."""
+    from PIL import Image
+
+    height, width, channels = images.shape[1:]
+    scale = MAX_TILE / max(height, width)
+    if scale >= 1:
+        return images
+    size = (max(round(scale * width), 1), max(round(scale * height), 1))
+    planes = images[..., 0] if channels == 1 else images
+    shrunk = [np.asarray(Image.fromarray(image).resize(size)) for image in planes]
+    return np.stack(shrunk).reshape(len(images), size[1], size[0], -1)
 
 
 def headline(findings: Findings) -> str:
@@ -181,7 +181,7 @@ def _leak(findings: Findings) -> str:
     area, family = max(found, key=lambda pair: pair[0])
     return (
         f"Whether an image was trained on can be told from an undefended "
-        f"{family_title(family).replace(',', ' of', 1)} with AUC {area:.2f} "
+        f"{text.family_title(family).replace(',', ' of', 1)} with AUC {area:.2f} "
         "(0.5 is guessing, 1 is certainty)."
     )
 
@@ -207,63 +207,73 @@ def verdict_sentences(family: FamilyFindings) -> str:
         arms = [f"{arm} (at {', '.join(at)})" for arm, at in levels.items() if at]
         if arms:
             said.append(f"At given FIDs, {verdict.value}: {', '.join(arms)}.")
+    said += [one for arm in family.defended if (one := bound_sentence(arm))]
     return " ".join(said_first + said)
 
 
-def facts(arm: Finding) -> list[Fact]:
-    """All that is known of an arm, for those who want it."""
-    seeds = f"{len(arm.seeds)} seed{'s' if len(arm.seeds) > 1 else ''}"
-    made = [Fact("Settings", arm.defense)]
+def bound_sentence(arm: Finding) -> str | None:
+    """Whether attacks on the arm, and on the undefended one, exceed what ε allows."""
+    check, bounds = arm.bound_check, arm.bounds
+    if check is None or bounds is None or bounds.auc > _VACUOUS:
+        return None
+    said = (
+        f"By its ε no attack on {arm.title} exceeds AUC "
+        f"{text.rounded_up(bounds.auc):.3f}: the strongest, with LiRA where it ran, is "
+        f"{check.side.value} ({check.auc:.3f})"
+    )
+    if check.undefended_auc is not None and check.undefended_side is not None:
+        said += (
+            f"; on the undefended model it is {check.undefended_side.value} "
+            f"({check.undefended_auc:.3f})"
+        )
+    return f"{said}."
+
+
+def facts(arm: Finding) -> dict[str, str]:
+    """All that is known of an arm, for those who want it: labels and sentences."""
+    found = {"Settings": arm.defense}
     if arm.strongest is not None:
+        seeds = f"{len(arm.seeds)} seed{'s' if len(arm.seeds) > 1 else ''}"
         steps = " to ".join(f"{n:,}" for n in sorted({arm.steps[0], arm.steps[-1]}))
         rates = arm.strongest.realized_fpr or (0.0, 0.0)
-        low, high = (render.percent(rate, 2) for rate in rates)
-        realized = low if low == high else f"{low} to {high}"
-        made.append(
-            Fact(
-                f"After {steps} steps",
-                f"{arm.strongest.title}: AUC {text.leakage_text(arm.strongest)}, "
-                f"{text.rate_text(arm.strongest)} of the members found at {realized} "
-                f"false positives; FID {text.range_text(arm.fid)}; {seeds}.",
-            )
+        realized = " to ".join(dict.fromkeys(render.percent(r, 2) for r in rates))
+        found[f"After {steps} steps"] = (
+            f"{arm.strongest.title}: AUC {text.leakage_text(arm.strongest)}, "
+            f"{text.rate_text(arm.strongest)} of the members found at {realized} "
+            f"false positives; FID {text.range_text(arm.fid)}; {seeds}."
         )
     if arm.at_final_quality is not None:
-        made.append(Fact("At its final quality", _compared(arm.at_final_quality)))
+        found["At its final quality"] = _compared(arm.at_final_quality)
     if (between := arm.between_curves) is not None:
         high, low = (f"{end:.1f}" for end in reversed(between.fid_range))
         shown = text.difference_text(between.difference)
-        made.append(Fact(f"On average, FID {high} to {low}", f"difference {shown}."))
-    if (steps_ := arm.at_equal_steps) is not None:
-        made.append(Fact("At equal steps", _compared(steps_)))
+        found[f"On average, FID {high} to {low}"] = f"difference {shown}."
+    if arm.at_equal_steps is not None:
+        found["At equal steps"] = _compared(arm.at_equal_steps)
     if arm.against_noise is not None:
-        shown = _compared(arm.against_noise, "noise alone")
-        made.append(Fact("Compared with noise alone", shown))
-    shadow = text.strongest_shadow(arm)
-    if shadow is not None:
-        made.append(
-            Fact(
-                "Shadow models",
-                f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
-                f": AUC {text.leakage_text(shadow)}.",
-            )
+        found["Compared with noise alone"] = _compared(arm.against_noise, "noise alone")
+    if (shadow := arm.strongest_shadow) is not None:
+        found["Shadow models"] = (
+            f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
+            f": AUC {text.leakage_text(shadow)}."
         )
-    made += [Fact(title, f"{why}.") for title, why in arm.not_run.items()]
-    return made + _guarantee(arm)
+    found |= {title: f"{why}." for title, why in arm.not_run.items()}
+    if arm.epsilon is not None:
+        found["Guarantee"] = _guarantee(arm, arm.epsilon)
+    return found
 
 
-def _guarantee(arm: Finding) -> list[Fact]:
-    if arm.epsilon is None:
-        return []
-    shown = f"ε = {arm.epsilon:.3g} at δ = {arm.delta:g}"
+def _guarantee(arm: Finding, epsilon: float) -> str:
+    shown = f"ε = {epsilon:.3g} at δ = {arm.delta:g}"
     if arm.noise_is_known:
         shown += ", were its noise secret: here it is drawn from a known seed"
-    if arm.bounds is not None and arm.bounds.auc < 0.999:
+    if arm.bounds is not None and arm.bounds.auc < _VACUOUS:
         shown += (
             f". No attack then exceeds AUC {text.rounded_up(arm.bounds.auc):.3f} or "
             f"finds more than {render.percent(text.rounded_up(arm.bounds.tpr))} of the "
             f"members at {render.percent(arm.bounds.fpr, 0)} false positives"
         )
-    return [Fact("Guarantee", f"{shown}.")]
+    return f"{shown}."
 
 
 def _compared(one: Comparison, other: str = "undefended") -> str:
@@ -300,7 +310,7 @@ def reasons(one: Comparison) -> str:
     return "".join(f" {sentence}." for sentence in said)
 
 
-def plain_table(table: Table) -> str:
+def plain_table(table: text.Table) -> str:
     """A table as aligned text."""
     lines = [table.columns, *table.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -328,17 +338,9 @@ def _values(findings: Findings) -> dict[str, Any]:
         "data": source_title(findings.data),
         "hours": sum(family.cpu_seconds for family in findings.families) / 3600,
         "missing": missing_text(findings.missing),
-        "families": [
-            {
-                "title": family_title(family),
-                "about": family,
-                "verdicts": verdict_sentences(family),
-                "main": text.main_table(family),
-                "arms": [(arm.title, facts(arm)) for arm in family.arms],
-                "tables": text.detail_tables(family),
-            }
-            for family in findings.families
-        ],
+        "facts": facts,
+        "tables": text,
+        "verdict_sentences": verdict_sentences,
     }
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.auditing.results import TARGET_FPR
 from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
     Finding,
@@ -17,48 +15,31 @@ from keras_mixup_gan.experiments.analysis.findings import (
 )
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.reports.tables import family_title
-from keras_mixup_gan.statistics.roc import roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from keras_mixup_gan.typing import FloatArray
 
-GRAY, SOFT, BLACK = "#8a8f98", "#5b616b", "#000000"
+BLACK = "#000000"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MAX_COLUMNS = 3
+# Options of a line in matplotlib, the same in all figures of a page.
+Look: TypeAlias = Mapping[str, Any]
 _BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
 
 
-@dataclass(frozen=True)
-class Style:
-    """The look of one arm in all figures of a page."""
-
-    color: str
-    marker: str
-    line: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What matplotlib calls it."""
-        return {
-            "color": self.color,
-            "linestyle": self.line,
-            "marker": self.marker,
+def styles(names: Sequence[str]) -> dict[str, Look]:
+    """What lines of each arm look like: black for the first, colors for the others."""
+    colors = [BLACK, *(color for color in render.COLORS if color != BLACK)]
+    return {
+        name: {
+            "color": colors[number % len(colors)],
+            "linestyle": render.LINE_STYLES[number % len(render.LINE_STYLES)],
+            "marker": MARKERS[number % len(MARKERS)],
             "markersize": 4.5,
             "linewidth": 2.0,
         }
-
-
-def styles(names: Sequence[str]) -> dict[str, Style]:
-    """Looks by name of the arm: black for the first, colors for the others."""
-    colors = [BLACK, *(color for color in render.COLORS if color != BLACK)]
-    return {
-        name: Style(
-            colors[number % len(colors)],
-            MARKERS[number % len(MARKERS)],
-            render.LINE_STYLES[number % len(render.LINE_STYLES)],
-        )
         for number, name in enumerate(names)
     }
 
@@ -69,10 +50,6 @@ def leakage_over_quality(findings: Findings) -> Figure:
     A thick line is the mean over seeds, thin ones are the seeds; of a single seed,
     upright lines are the 95 % intervals of its queries. Arms have the same look in
     every panel, in the order of the suite.
-
-    Raises:
-        ValueError: If there is no finished cell.
-        ImportError: If matplotlib is not installed.
     """
     families = findings.families
     if not families:
@@ -83,10 +60,7 @@ def leakage_over_quality(findings: Findings) -> Figure:
     looks = styles(findings.arms)
     columns = 2 if len(families) == 4 else min(MAX_COLUMNS, len(families))
     rows = math.ceil(len(families) / columns)
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(max(4.2 * columns, 6.4), 3.4 * rows + 0.9))
+    with render.new_figure(max(4.2 * columns, 6.4), 3.4 * rows + 0.9) as figure:
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for at, family in zip(axes.flat, families, strict=False):
             _panel(at, family, looks)
@@ -102,17 +76,14 @@ def leakage_over_quality(findings: Findings) -> Figure:
 def along_training(findings: Findings, family: FamilyFindings) -> Figure:
     """Strongest attack and FID of a family over steps, a line for each arm."""
     looks = styles(findings.arms)
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8.4, 3.7))
+    with render.new_figure(8.4, 3.7) as figure:
         left, right = figure.subplots(1, 2)
         for arm in reversed(family.arms):
             if arm.curves:
                 steps = next(iter(arm.curves.values())).steps
                 fids, areas = mean_curve(arm)
-                left.plot(steps[: len(areas)], areas, **looks[arm.arm].options)
-                right.plot(steps[: len(fids)], fids, **looks[arm.arm].options)
+                left.plot(steps[: len(areas)], areas, **looks[arm.arm])
+                right.plot(steps[: len(fids)], fids, **looks[arm.arm])
         _chance(left)
         left.set(ylabel="AUC of the strongest attack", ylim=_limits([family]))
         _log_scale(right, "y")
@@ -128,12 +99,7 @@ def along_training(findings: Findings, family: FamilyFindings) -> Figure:
 def roc(findings: Findings, scores: Mapping[str, Mapping[str, FloatArray]]) -> Figure:
     """ROC curves on log axes, a panel for each attack, a line for each arm.
 
-    Args:
-        findings: The findings.
-        scores: For each arm the arrays `"ATTACK/members"` and `"ATTACK/non_members"`.
-
-    Returns:
-        The figure.
+    `scores` has for each arm the arrays `"ATTACK/members"` and `"ATTACK/non_members"`.
     """
     looks = styles(findings.arms)
     attacks = {
@@ -142,22 +108,24 @@ def roc(findings: Findings, scores: Mapping[str, Mapping[str, FloatArray]]) -> F
         for arm in family.arms
         for name, leakage in arm.attacks.items()
     }
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        columns = min(MAX_COLUMNS, len(attacks))
-        rows = math.ceil(len(attacks) / columns)
-        figure = Figure(figsize=(3.4 * columns, 3.3 * rows + 0.6))
+    columns = min(MAX_COLUMNS, len(attacks))
+    rows = math.ceil(len(attacks) / columns)
+    with render.new_figure(3.4 * columns, 3.3 * rows + 0.6) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for axes, (name, title) in zip(panels, attacks.items(), strict=False):
             drawn = {arm: s for arm, s in scores.items() if f"{name}/members" in s}
             others = [len(s[f"{name}/non_members"]) for s in drawn.values()]
-            floor = 10.0 ** math.floor(math.log10(1 / max([100, *others])))
-            axes.plot([floor, 1], [floor, 1], color=GRAY, linewidth=1)
-            axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
+            floor = render.roc_axes(axes, max([100, *others]))
             for arm, arrays in drawn.items():
-                _draw_roc(axes, arrays, name, looks[arm], floor)
-            axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(floor, 1.15))
+                render.draw_roc(
+                    axes,
+                    arrays[f"{name}/members"],
+                    arrays[f"{name}/non_members"],
+                    floor,
+                    color=looks[arm]["color"],
+                    linestyle=looks[arm]["linestyle"],
+                    linewidth=1.4,
+                )
             axes.set(xlabel="non-members taken for members", ylabel="members found")
             axes.set_title(title)
             for axis in (axes.xaxis, axes.yaxis):
@@ -170,18 +138,15 @@ def roc(findings: Findings, scores: Mapping[str, Mapping[str, FloatArray]]) -> F
 
 def samples(findings: Findings, images: Mapping[str, Any]) -> Figure:
     """Generated images of every arm side by side, with its FID and strongest AUC."""
-    from keras_mixup_gan.reports.pictures import tile
-
     arms = [arm for arm in findings.families[0].arms if arm.arm in images]
-    with render.figure_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(2.6 * len(arms), 3.1))
+    with render.new_figure(2.6 * len(arms), 3.1) as figure:
         panels = figure.subplots(1, len(arms), squeeze=False).flat
         for axes, arm in zip(panels, arms, strict=True):
-            axes.imshow(tile(images[arm.arm]), cmap="gray", vmin=0, vmax=255)
+            axes.imshow(render.tile(images[arm.arm]), cmap="gray", vmin=0, vmax=255)
             leak = arm.strongest and f", AUC {arm.strongest.auc.mean:.2f}"
-            axes.set_title(f"{_plain(arm)}\nFID {arm.fid.mean:.1f}{leak or ''}")
+            axes.set_title(
+                f"{render.plain_title(arm.title)}\nFID {arm.fid.mean:.1f}{leak or ''}"
+            )
             axes.axis("off")
     return figure
 
@@ -193,11 +158,6 @@ def mean_curve(arm: Finding) -> tuple[FloatArray, FloatArray]:
     fids = [np.log(curve.fid[:shared]) for curve in curves]
     areas = [curve.leakage[:shared] for curve in curves]
     return np.exp(np.mean(fids, axis=0)), np.mean(areas, axis=0)
-
-
-def _plain(arm: Finding) -> str:
-    """An arm's title in which matplotlib looks for no mathematics."""
-    return arm.title.replace("$", r"\$")
 
 
 def _limits(families: Sequence[FamilyFindings]) -> tuple[float, float]:
@@ -213,7 +173,7 @@ def _limits(families: Sequence[FamilyFindings]) -> tuple[float, float]:
 
 
 def _chance(axes: Any) -> None:
-    axes.axhline(0.5, color=GRAY, linewidth=1)
+    axes.axhline(0.5, color=render.GRAY, linewidth=1)
     axes.annotate(
         "chance",
         (0, 0.5),
@@ -221,17 +181,17 @@ def _chance(axes: Any) -> None:
         xytext=(3, -3),
         textcoords="offset points",
         va="top",
-        color=SOFT,
+        color=render.SOFT,
         fontsize=8,
     )
 
 
-def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Style]) -> None:
+def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Look]) -> None:
     _chance(axes)
     for arm in reversed(family.arms):
         if not arm.curves:
             continue
-        color = looks[arm.arm].color
+        color = looks[arm.arm]["color"]
         for curve in arm.curves.values():
             if len(arm.curves) > 1:
                 axes.plot(curve.fid, curve.leakage, color=color, lw=0.7, alpha=0.4)
@@ -240,7 +200,7 @@ def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Style]) -> Non
                 low, high = np.clip(np.add(curve.leakage, ends), 0, 1)
                 axes.vlines(curve.fid, low, high, color=color, lw=1, alpha=0.4)
         fids, areas = mean_curve(arm)
-        axes.plot(fids, areas, **looks[arm.arm].options)
+        axes.plot(fids, areas, **looks[arm.arm])
         if arm.epsilon is not None:
             axes.annotate(
                 f"ε = {arm.epsilon:.3g}",
@@ -258,39 +218,24 @@ def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Style]) -> Non
     _log_scale(axes, "x")
 
 
-def _draw_roc(
-    axes: Any, arrays: Mapping[str, FloatArray], name: str, style: Style, floor: float
-) -> None:
-    fpr, tpr = roc_curve(arrays[f"{name}/members"], arrays[f"{name}/non_members"])
-    flat = [np.diff(rates) == 0 for rates in (fpr, tpr)]
-    straight = [still[1:] & still[:-1] for still in flat]
-    keep = np.ones(len(fpr), dtype=bool)  # corners alone, which look the same
-    keep[1:-1] = ~(straight[0] | straight[1])
-    axes.plot(
-        np.maximum(fpr[keep], floor),
-        np.maximum(tpr[keep], floor),
-        color=style.color,
-        linestyle=style.line,
-        linewidth=1.4,
-        drawstyle="steps-post",
-    )
-
-
 def _legend(
     figure: Any,
     families: Sequence[FamilyFindings],
-    looks: Mapping[str, Style],
+    looks: Mapping[str, Look],
     columns: int,
 ) -> None:
     from matplotlib.lines import Line2D
 
-    drawn = {arm.arm: _plain(arm) for family in families for arm in family.arms}
-    handles: list[Any] = []
-    for name in looks:
-        if name in drawn:
-            line: Any = Line2D([], [], **looks[name].options)
-            line.set_label(drawn[name])
-            handles.append(line)
+    drawn = {
+        arm.arm: render.plain_title(arm.title)
+        for family in families
+        for arm in family.arms
+    }
+    handles = [
+        Line2D([], [], label=drawn[name], **look)
+        for name, look in looks.items()
+        if name in drawn
+    ]
     figure.legend(
         handles=handles,
         loc="outside upper center",

@@ -1,4 +1,4 @@
-"""What all reports share: templates, figures as SVG, numbers as text, files."""
+"""What all reports share: templates, figures, images as files, numbers as text."""
 
 import contextlib
 import io
@@ -7,13 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_mixup_gan.auditing.results import TARGET_FPR
+from keras_mixup_gan.statistics.roc import roc_curve
+from keras_mixup_gan.typing import FloatArray
+
 TEMPLATES = Path(__file__).parent / "templates"
 # Okabe and Ito's palette, which color-blind readers can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINE_STYLES = ("-", "--", "-.", ":")
+GRAY, SOFT = "#8a8f98", "#5b616b"
+COLUMNS = 8  # of images in a picture
+_DPI = 150
 
 _FIGURE_STYLE: dict[Any, Any] = {
-    "axes.edgecolor": "#8a8f98",
+    "axes.edgecolor": GRAY,
     "axes.labelcolor": "#30343b",
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
@@ -24,24 +33,16 @@ _FIGURE_STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "keras-mixup-gan",
-    "xtick.color": "#5b616b",
-    "ytick.color": "#5b616b",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
 }
 
 
 def render_template(name: str, **values: Any) -> str:
-    """Fills a template of this package.
+    """Fills a template of this package; a variable without a value is an error.
 
-    Args:
-        name: File name in `templates/`. Values are HTML-escaped in `.html.j2`
-            templates; in `.md.j2` templates the filter `md` escapes them.
-        **values: Values of the template's variables; a missing one is an error.
-
-    Returns:
-        The text.
-
-    Raises:
-        ImportError: If jinja2 is not installed.
+    Values are HTML-escaped in `.html.j2` templates; in `.md.j2` templates the filter
+    `md` escapes them.
     """
     try:
         import jinja2
@@ -69,11 +70,7 @@ def render_template(name: str, **values: Any) -> str:
 
 @contextlib.contextmanager
 def figure_style() -> Iterator[None]:
-    """The look of all figures, for the time of a `with` block.
-
-    Raises:
-        ImportError: If matplotlib is not installed.
-    """
+    """The look of all figures, for the time of a `with` block."""
     try:
         import matplotlib
     except ImportError as error:
@@ -82,16 +79,17 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def new_figure(width: float, height: float) -> Iterator[Any]:
+    """A figure of so many inches to draw in a `with` block."""
+    with figure_style():
+        from matplotlib.figure import Figure
+
+        yield Figure(figsize=(width, height))
+
+
 def figure_to_svg(figure: Any, label: str) -> Any:
-    """Draws a figure as inline SVG that scales with the page.
-
-    Args:
-        figure: A `matplotlib.figure.Figure`; draw it inside `figure_style()`.
-        label: What the figure shows, for those who cannot see it.
-
-    Returns:
-        Markup that templates insert as it is.
-    """
+    """A figure as inline SVG that scales with the page; `label` is read out."""
     import markupsafe
 
     buffer = io.StringIO()
@@ -105,6 +103,76 @@ def figure_to_svg(figure: Any, label: str) -> Any:
         svg = svg.replace(size.group(0), 'width="100%"', 1)
     described = f'<svg role="img" aria-label="{markupsafe.escape(label)}"'
     return markupsafe.Markup(svg.replace("<svg", described, 1).rstrip())
+
+
+def figure_to_png(figure: Any) -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(buffer, dpi=_DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plain_title(title: str) -> str:
+    """A title without formulas, and without the underscore that hides a curve."""
+    return title.replace("$", r"\$").lstrip("_")
+
+
+def roc_axes(axes: Any, num_non_members: int) -> float:
+    """Log-log axes with the line of chance; returns where they begin."""
+    floor = float(10.0 ** np.floor(np.log10(1 / num_non_members)))
+    axes.plot([floor, 1], [floor, 1], color=GRAY, linewidth=1)
+    axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
+    axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(floor, 1.15))
+    return floor
+
+
+def draw_roc(
+    axes: Any, members: FloatArray, non_members: FloatArray, floor: float, **look: Any
+) -> None:
+    """The ROC curve of scores, as steps; of straight pieces the ends alone."""
+    fpr, tpr = roc_curve(members, non_members)
+    flat = [np.diff(rates) == 0 for rates in (fpr, tpr)]
+    straight = [still[1:] & still[:-1] for still in flat]
+    keep = np.ones(len(fpr), dtype=bool)
+    keep[1:-1] = ~(straight[0] | straight[1])
+    shown = [np.maximum(rates[keep], floor) for rates in (fpr, tpr)]
+    axes.plot(*shown, drawstyle="steps-post", **look)
+
+
+def tile(images: Any, columns: int = COLUMNS) -> Any:
+    """Images side by side, row by row, with white lines between them.
+
+    uint8 `(num_images, height, width, channels)` of 1 or 3 channels become
+    `(height, width)` or `(height, width, 3)`.
+    """
+    images = np.asarray(images)
+    rows = -(-len(images) // columns)
+    blank = np.full((rows * columns, *images.shape[1:]), 255, "uint8")
+    blank[: len(images)] = images
+    padded = np.pad(blank, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=255)
+    height, width, channels = padded.shape[1:]
+    sheet = padded.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * height, columns * width, channels)[:-1, :-1]
+    return sheet[..., 0] if channels == 1 else sheet
+
+
+def png(picture: Any, side: int = 1) -> bytes:
+    """A PNG file of a uint8 array `(height, width)` or `(height, width, 3)`.
+
+    The longer side is enlarged toward `side`, by whole pixels so that the picture stays
+    sharp.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    factor = max(side // max(image.size), 1)
+    image = image.resize(
+        (factor * image.width, factor * image.height), Image.Resampling.NEAREST
+    )
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def decimal(value: float, digits: int = 3) -> str:

@@ -1,19 +1,20 @@
 """The tables of a comparison: cells of text, made once for every output."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from keras_mixup_gan.experiments.analysis.arms import Leakage
 from keras_mixup_gan.experiments.analysis.differences import (
     Comparison,
     Reason,
     Verdict,
 )
 from keras_mixup_gan.experiments.analysis.findings import (
+    UTILITY,
     Allowed,
     FamilyFindings,
     Finding,
-    Leakage,
 )
 from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.reports import render
@@ -29,11 +30,7 @@ _WHY = {
     Reason.OTHER_EARLIER: "first checkpoint",
     Reason.ARM_EARLIER: "first checkpoint",
 }
-_UTILITY_TITLES = {
-    "precision": "precision",
-    "recall": "recall",
-    "density": "density",
-    "coverage": "coverage",
+_UTILITY_TITLES = {  # of those whose names are none
     "covariance_shrinkage": "variance kept",
     "accuracy_generated": "accuracy, trained on generated",
     "accuracy_real": "accuracy, trained on real",
@@ -63,24 +60,21 @@ def main_table(family: FamilyFindings) -> Table:
         "FID": lambda arm: range_text(arm.fid),
         "strongest attack, AUC": lambda arm: leakage_text(arm.strongest),
         "members found": lambda arm: rate_text(arm.strongest),
-        "LiRA, AUC": lambda arm: leakage_text(strongest_shadow(arm)),
+        "LiRA, AUC": lambda arm: leakage_text(arm.strongest_shadow),
         "undefended minus arm, same FID": lambda arm: _versus(arm.at_final_quality),
         "at the same FID": lambda arm: _verdict(arm.at_final_quality),
         "undefended minus arm, same steps": lambda arm: _versus(arm.at_equal_steps),
         "ε": lambda arm: epsilon_text(arm.epsilon),
         "step time": lambda arm: f"{arm.step_time:.2f}" if arm.step_time else NONE,
     }
-    rows = [tuple(cell(arm) for cell in columns.values()) for arm in family.arms]
-    optional = {"LiRA, AUC", "step time"}
-    kept = [
-        number
-        for number, name in enumerate(columns)
-        if name not in optional or any(row[number] != NONE for row in rows)
-    ]
+    cells = {name: [cell(arm) for arm in family.arms] for name, cell in columns.items()}
+    for optional in ("LiRA, AUC", "step time"):
+        if set(cells[optional]) <= {NONE}:
+            del cells[optional]
     return Table(
         "After training, and at equal image quality",
-        tuple(list(columns)[number] for number in kept),
-        tuple(tuple(row[number] for number in kept) for row in rows),
+        tuple(cells),
+        tuple(zip(*cells.values(), strict=True)),
         f"FID: {family.quality}; range over seeds.",
     )
 
@@ -171,7 +165,7 @@ def shadow_table(family: FamilyFindings) -> Table:
                 arm.title,
                 f"{_counts(one.num_shadows)} {SHADOWS.get(one.kind, one.kind)}",
                 one.title,
-                mean_text(one.auc, one.auc_of_queries),
+                leakage_text(one),
                 rate_text(one),
                 " / ".join(map(_counts, one.num_queries or ())),
             )
@@ -186,10 +180,10 @@ def shadow_table(family: FamilyFindings) -> Table:
 def utility_table(family: FamilyFindings) -> Table:
     """What the images are good for."""
     present = {name for arm in family.arms for name in arm.utility}
-    names = [name for name in _UTILITY_TITLES if name in present]
+    names = [name for name in UTILITY if name in present]
     return Table(
         "What the images are good for, after training",
-        ("arm", *(_UTILITY_TITLES[name] for name in names)),
+        ("arm", *(_UTILITY_TITLES.get(name, name) for name in names)),
         tuple(
             (arm.title, *(mean_text(arm.utility.get(name)) for name in names))
             for arm in family.arms
@@ -200,11 +194,6 @@ def utility_table(family: FamilyFindings) -> Table:
     )
 
 
-def strongest_shadow(arm: Finding) -> Leakage | None:
-    """The attack with shadow models that has the largest AUC."""
-    return max(arm.shadow_attacks, key=lambda one: one.auc.mean, default=None)
-
-
 def difference_text(difference: Difference | None) -> str:
     """`0.300 [0.270, 0.330]`, or a dash."""
     if difference is None:
@@ -212,19 +201,19 @@ def difference_text(difference: Difference | None) -> str:
     return render.with_interval(difference.mean, difference.interval)
 
 
-def mean_text(mean: Mean | None, queries: Sequence[tuple[float, float]] = ()) -> str:
-    """A mean with its interval over seeds; of a single seed, that of its queries."""
+def mean_text(mean: Mean | None, interval: tuple[float, float] | None = None) -> str:
+    """A mean with its interval over seeds, or else with another one."""
     if mean is None:
         return NONE
-    interval = mean.interval or (queries[0] if len(queries) == 1 else None)
-    if interval is None:
+    shown = mean.interval or interval
+    if shown is None:
         return render.decimal(mean.mean)
-    return render.with_interval(mean.mean, interval)
+    return render.with_interval(mean.mean, shown)
 
 
 def leakage_text(leakage: Leakage | None) -> str:
     """An attack's AUC with its interval."""
-    return NONE if leakage is None else mean_text(leakage.auc, leakage.auc_of_queries)
+    return NONE if leakage is None else mean_text(leakage.auc, leakage.interval)
 
 
 def rate_text(leakage: Leakage | None) -> str:

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.callbacks import ImageGrid
-from keras_mixup_gan.reports.pictures import tile
+from keras_mixup_gan.reports.render import tile
 from tests.models.tiny import NUM_CLASSES, make
 
 

@@ -24,7 +24,7 @@ reference = 60
 [arms.private]
 group = "DP"
 defense = "dp-sgd"
-target_epsilon = 8.0
+noise_multiplier = 8.0
 
 [[blocks]]
 model = "dcgan"
@@ -79,11 +79,12 @@ def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
 
 
 def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
-    suite = Suite.read(written())
+    text = TEXT.replace("noise_multiplier", "target_epsilon")
+    suite = Suite.read(written(text.replace("[40, 50]", "[20]")))
     cells = {cell.name: cell for cell in cells_of(suite)}
     for name, members, updates in [
         ("dcgan/40/private/0", 40, 4),
-        ("wgan_gp/50/private/0", 50, 15),  # five critic updates a step
+        ("wgan_gp/20/private/0", 20, 15),  # five critic updates a step
     ]:
         dp = cells[name].defense.dp
         spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3, "rdp")
@@ -119,7 +120,10 @@ def test_a_block_may_have_seeds_of_its_own(written):
         (("checkpoints = [3]", "checkpoints = [3]\nseeds = [-1]"), "`seeds` must be"),
         (("model = ", "modell = "), "unknown key 'modell', no key 'model'"),
         (("members = [40]", "members = 40"), "members: expected .*received 40"),
-        (("= 8.0", "= -8.0"), "`target_epsilon` must be a finite number above 0"),
+        (
+            ("noise_multiplier = 8.0", "target_epsilon = -8.0"),
+            "`target_epsilon` must be a finite number above 0",
+        ),
         (("delta", "draw = 'x'\ndelta"), "unknown key 'draw'"),
         (("seeds = ", "seed = "), "unknown key 'seed'"),
         (('title = "Two arms"', ""), "no key 'title'"),

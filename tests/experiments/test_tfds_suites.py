@@ -67,14 +67,14 @@ def write_stand_in(folder, name, num_images=90):
     tfds.builder_from_directory(str(folder / name / "3.0.2"))
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_a_suite_runs_on_a_stand_in(name, tmp_path):
+@pytest.mark.parametrize(("name", "block"), [("cifar10", 1), ("celeb_a", 0)])
+def test_a_suite_runs_on_a_stand_in(name, block, tmp_path):
     write_stand_in(tmp_path, name)
     suite = Suite.read(name)
     assert suite.data.data == f"tfds:{name}"
     assert suite.data.image_shape in (None, (64, 64, 3))
     block = dataclasses.replace(
-        suite.blocks[-1],
+        suite.blocks[block],
         members=(16,),
         width=4,
         arms=("mixup-paper",),
@@ -85,7 +85,7 @@ def test_a_suite_runs_on_a_stand_in(name, tmp_path):
         suite,
         data=dataclasses.replace(
             suite.data,
-            image_shape=suite.data.image_shape and (32, 32, 3),
+            image_shape=suite.data.image_shape and (16, 16, 3),
             non_members=20,
             reference=40,
             data_dir=str(tmp_path),

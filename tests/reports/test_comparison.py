@@ -7,7 +7,7 @@ import pytest
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments.analysis.findings import analyze
-from keras_mixup_gan.reports import comparison, figures, tables
+from keras_mixup_gan.reports import comparison, figures, render, tables
 from tests.experiments import fake_results as fake
 from tests.experiments.fake_results import FakeArm, family, results
 from tests.reports.pages import outline_of
@@ -23,8 +23,7 @@ def only_family(*cells, **changes):
 
 def facts(*arms):
     """What is said of the last of the arms, by label."""
-    found = only_family(*family(*arms)).arms[-1]
-    return {fact.label: fact.text for fact in comparison.facts(found)}
+    return comparison.facts(only_family(*family(*arms)).arms[-1])
 
 
 def plain(markdown):
@@ -74,7 +73,7 @@ def test_attacks_that_did_not_run_say_why():
     cell = fake.cell(fake.UNDEFENDED, 0)
     cell = fake.changed_last(cell, attacks=(fake.failed("logan"),))
     (arm,) = only_family(cell).arms
-    found = {fact.label: fact.text for fact in comparison.facts(arm)}
+    found = comparison.facts(arm)
     assert found[fake.TITLES["logan"]] == "failed: it diverged."
 
 
@@ -93,6 +92,17 @@ def test_dp_sgd_comes_with_its_epsilon_and_what_it_assumes():
     secret = dataclasses.replace(fake.DP, extra={}, bound=0.9996)
     assert facts(fake.UNDEFENDED, secret)["Guarantee"] == "ε = 10 at δ = 0.0001."
     assert "Guarantee" not in facts(fake.UNDEFENDED)
+
+
+def test_whether_attacks_stay_below_the_bound_of_epsilon_is_said():
+    private = dataclasses.replace(fake.DP, bound=0.7004)
+    said = comparison.verdict_sentences(only_family(*family(fake.UNDEFENDED, private)))
+    assert said.endswith(
+        "By its ε no attack on Dp-sgd-10 exceeds AUC 0.701: the strongest, with LiRA "
+        "where it ran, is below (0.517); on the undefended model it is above (0.900)."
+    )
+    useless = dataclasses.replace(fake.DP, bound=0.9996)
+    assert comparison.bound_sentence(only_family(*family(useless)).arms[0]) is None
 
 
 def test_the_strongest_shadow_attack_is_told_of():
@@ -216,8 +226,8 @@ def test_both_pages_show_every_number_and_load_nothing():
     for table in tables.detail_tables(found):
         assert all(c in html.unescape(web) for row in table.rows for c in row)
     for arm in found.arms:
-        for fact in comparison.facts(arm):
-            assert fact.text in html.unescape(web)
+        for sentence in comparison.facts(arm).values():
+            assert sentence in html.unescape(web)
     assert "<svg" in web
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", web)
     assert made.suite.command in web and made.suite.command in page
@@ -266,7 +276,7 @@ def test_raw_scores_give_roc_curves_and_samples(tmp_path):
     assert len(figures.roc(analyze(made), found).axes) == 2
     images = {name: arrays["samples"] for name, arrays in found.items()}
     drawn = figures.samples(analyze(made), images)
-    assert comparison.picture(drawn).startswith(b"\x89PNG")
+    assert render.figure_to_png(drawn).startswith(b"\x89PNG")
 
 
 def test_large_noisy_color_images_keep_the_page_small(tmp_path):

@@ -4,6 +4,7 @@ The largest of several AUCs on the same queries flatters the attacker, the more 
 weaker the attacks are. So the strongest attack of a seed is chosen on the other seeds.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -12,31 +13,57 @@ import numpy as np
 
 from keras_mixup_gan.experiments.analysis.curves import Curve
 from keras_mixup_gan.experiments.results import (
+    DONE,
     AttackFigures,
     CellResult,
     Checkpoint,
+    ShadowAttack,
     SuiteResults,
 )
 from keras_mixup_gan.experiments.suite import BASELINE
+from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
 from keras_mixup_gan.statistics.roc import normal_quantile
+
+AUC_LIMITS = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Strongest:
-    """The attack that counts at one checkpoint of one seed.
-
-    Attributes:
-        attack: What it achieved at this checkpoint.
-        auc: Its area.
-        standard_error: DeLong's standard error of `auc`.
-        on_own_data: Whether it was chosen on the data it is reported for, for want of
-            another seed.
-    """
+    """The attack that counts at one checkpoint of one seed."""
 
     attack: AttackFigures
     auc: float
-    standard_error: float
-    on_own_data: bool
+    standard_error: float  # DeLong's
+    on_own_data: bool  # chosen on the data it is reported for, for want of another seed
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What an attack achieved over the seeds of an arm.
+
+    Attributes:
+        auc_of_queries: DeLong's interval of each seed.
+        tpr: Members found at 1 % false positives.
+        realized_fpr: The lowest and the highest realized rate of false positives.
+        kind: How shadow models were trained, `""` for attacks without them.
+        num_shadows: The fewest and the most shadow models.
+        num_queries: The fewest and the most members and non-members.
+    """
+
+    title: str
+    auc: Mean
+    auc_of_queries: tuple[tuple[float, float], ...]
+    tpr: Mean | None
+    realized_fpr: tuple[float, float] | None
+    kind: str = ""
+    num_shadows: tuple[int, int] = (0, 0)
+    num_queries: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the AUC: over seeds; of a single seed, over its queries."""
+        queries = self.auc_of_queries
+        return self.auc.interval or (queries[0] if len(queries) == 1 else None)
 
 
 @dataclass(frozen=True)
@@ -44,16 +71,11 @@ class Arm:
     """The cells of one defense with the same model and number of members.
 
     Attributes:
-        name: Name of the arm.
-        group: Name that arms of one defense with other settings share.
-        cells: The cells by seed, ascending.
+        cells: By seed, ascending.
         chosen: The attack that counts, for each seed at each checkpoint.
-        curves: Quality and leakage along training by seed; seeds without any attack
-            that ran are left out.
+        curves: By seed; seeds without any attack that ran are left out.
     """
 
-    name: str
-    group: str
     cells: Mapping[int, CellResult]
     chosen: Mapping[int, Sequence[Strongest | None]]
     curves: Mapping[int, Curve]
@@ -68,7 +90,7 @@ class Arm:
             for seed, cell in ordered.items()
             if (curve := curve_of(cell.curve, chosen[seed])) is not None
         }
-        return cls(cells[0].arm, cells[0].group, ordered, chosen, curves)
+        return cls(ordered, chosen, curves)
 
     @property
     def first(self) -> CellResult:
@@ -93,20 +115,40 @@ class Arm:
         pairs = zip(self.cells[seed].curve, self.chosen[seed], strict=True)
         return next((found for point, found in pairs if point.steps == steps), None)
 
+    @property
+    def attacks(self) -> dict[str, Leakage]:
+        """All attacks on the trained models that ran, by name."""
+        found: dict[str, list[AttackFigures]] = {}
+        for point in self.last:
+            for name, attack in point.done.items():
+                found.setdefault(name, []).append(attack)
+        return {name: leakage(attacks) for name, attacks in sorted(found.items())}
+
+    @property
+    def shadow_attacks(self) -> tuple[Leakage, ...]:
+        """Those with shadow models."""
+        found: dict[tuple[str, str], list[ShadowAttack]] = {}
+        for cell in self.cells.values():
+            for one in cell.shadow_attacks:
+                if one.figures.status == DONE:
+                    found.setdefault((one.kind, one.figures.title), []).append(one)
+        return tuple(
+            leakage(
+                [one.figures for one in attacks],
+                kind,
+                [one.num_shadows for one in attacks],
+            )
+            for (kind, _), attacks in found.items()
+        )
+
 
 @dataclass(frozen=True)
 class Family:
-    """All arms of one model with one number of members.
-
-    Attributes:
-        model: Name of the model's factory.
-        members: Number of members, as the suite asks for it.
-        arms: The arms by name, the undefended one first, if it is there.
-    """
+    """All arms of one model with one number of members."""
 
     model: str
     members: int
-    arms: Mapping[str, Arm]
+    arms: Mapping[str, Arm]  # by name, the undefended one first, if it is there
 
     @property
     def baseline(self) -> Arm | None:
@@ -153,30 +195,43 @@ def strongest_attacks(
 ) -> dict[int, list[Strongest | None]]:
     """Chooses the attack at each checkpoint of each seed by the other seeds.
 
-    Args:
-        curves: For each seed the checkpoints of the same arm.
-
-    Returns:
-        For each seed and checkpoint the attack with the largest mean AUC at that
-        checkpoint over the other seeds; where no other seed has the checkpoint, the
-        attack with the largest AUC there; `None` where no attack ran.
+    It is the one with the largest mean AUC at that checkpoint over the other seeds;
+    where no other seed has the checkpoint, with the largest AUC there; `None` where no
+    attack ran.
     """
-    return {
-        seed: [
-            _choose(
-                point,
-                [
-                    other
-                    for key, curve_of_other in curves.items()
-                    if key != seed
-                    for other in curve_of_other
-                    if other.steps == point.steps
-                ],
-            )
+    chosen: dict[int, list[Strongest | None]] = {}
+    for seed, curve in curves.items():
+        others = [point for key in curves if key != seed for point in curves[key]]
+        chosen[seed] = [
+            _choose(point, [other for other in others if other.steps == point.steps])
             for point in curve
         ]
-        for seed, curve in curves.items()
-    }
+    return chosen
+
+
+def leakage(
+    attacks: Sequence[AttackFigures], kind: str = "", shadows: Sequence[int] = (0,)
+) -> Leakage:
+    """One attack, or the one that counts in each seed, over seeds."""
+    titles = Counter(attack.title for attack in attacks).most_common()
+    points = [point for attack in attacks if (point := attack.at_fpr)]
+    rates = [point.realized_fpr for point in points]
+    members = [point.num_members for point in points]
+    others = [point.num_non_members for point in points]
+    return Leakage(
+        title=", ".join(
+            name if len(titles) == 1 else f"{name} ({n})" for name, n in titles
+        ),
+        auc=mean_over_seeds([a.auc for a in attacks if a.auc is not None], AUC_LIMITS),
+        auc_of_queries=tuple(a.auc_interval for a in attacks if a.auc_interval),
+        tpr=mean_over_seeds([p.tpr for p in points], AUC_LIMITS) if points else None,
+        realized_fpr=(min(rates), max(rates)) if rates else None,
+        kind=kind,
+        num_shadows=(min(shadows), max(shadows)),
+        num_queries=((min(members), max(members)), (min(others), max(others)))
+        if points
+        else None,
+    )
 
 
 def standard_error(auc: float, interval: tuple[float, float]) -> float:

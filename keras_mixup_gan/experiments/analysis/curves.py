@@ -19,12 +19,11 @@ class Curve:
     Args:
         fid: Frechet distances, above 0; smaller is better.
         leakage: AUCs of the attack that counts.
-        standard_error: Their standard errors.
+        standard_error: Of `leakage`, from the queries alone.
         steps: Discriminator steps, for figures.
 
     Raises:
-        ValueError: If the three are not equally long, empty, or a distance is not above
-            0.
+        ValueError: If a distance is not above 0.
     """
 
     fid: tuple[float, ...]
@@ -33,13 +32,6 @@ class Curve:
     steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        lengths = {len(self.fid), len(self.leakage), len(self.standard_error)}
-        if len(lengths) != 1 or lengths == {0}:
-            raise ValueError(
-                "A curve needs at least one checkpoint. Expected equally many values "
-                "of `fid`, `leakage` and `standard_error`. Received lengths: "
-                f"{len(self.fid)}, {len(self.leakage)}, {len(self.standard_error)}."
-            )
         if min(self.fid) <= 0:
             raise ValueError(
                 "Frechet distances are compared on a logarithmic scale. Expected "
@@ -51,12 +43,10 @@ class Curve:
 class Reading:
     """What a training had leaked when its images first were good enough.
 
-    Attributes:
-        leakage: AUC, interpolated between neighboring checkpoints.
-        standard_error: Of `leakage`, as if the errors at both checkpoints were fully
-            correlated: the queries are the same, and this is the largest it can be.
-        before_start: Whether the first checkpoint was good enough already. `leakage` is
-            then that checkpoint's: stopping still earlier may have leaked less.
+    The AUC is interpolated between checkpoints, its standard error as if the errors at
+    both were fully correlated: the queries are the same, and it can be no larger. Where
+    the first checkpoint was good enough already, `before_start`, it is that
+    checkpoint's: stopping still earlier may have leaked less.
     """
 
     leakage: float
@@ -65,18 +55,11 @@ class Reading:
 
 
 def leakage_at(curve: Curve, fid: float) -> Reading | None:
-    """What a training had leaked when it first reached a Frechet distance.
+    """What a training had leaked when it first reached a distance; `None` if never.
 
     The curve is followed from its start and is straight between checkpoints, in the
     logarithm of the distance. For the undefended model this is early stopping; the same
     rule holds for every arm.
-
-    Args:
-        curve: A training.
-        fid: Frechet distance to reach.
-
-    Returns:
-        The reading, or `None` where the training never reached it.
     """
     if curve.fid[0] <= fid:
         # At exactly the level nothing happened before the start.
@@ -93,15 +76,9 @@ def leakage_at(curve: Curve, fid: float) -> Reading | None:
 
 
 def fid_before(curve: Curve, leakage: float) -> float | None:
-    """The best Frechet distance of a training before it leaked more than allowed.
+    """The smallest distance up to where the AUC first exceeds `leakage`, interpolated.
 
-    Args:
-        curve: A training.
-        leakage: The largest AUC that is allowed.
-
-    Returns:
-        The smallest distance up to the point, interpolated, at which the AUC first
-        exceeds `leakage`; `None` where the first checkpoint exceeds it.
+    `None` where the first checkpoint exceeds it.
     """
     if curve.leakage[0] > leakage:
         return None
@@ -116,13 +93,9 @@ def fid_before(curve: Curve, leakage: float) -> float | None:
 
 
 def common_range(curves: Sequence[Curve]) -> tuple[float, float] | None:
-    """The Frechet distances that all trainings pass after their first checkpoint.
+    """The smallest and the largest distance that all pass after their first checkpoint.
 
-    Args:
-        curves: Trainings, at least one.
-
-    Returns:
-        The smallest and the largest, or `None` where there are none.
+    `None` where there is none.
     """
     low = max(min(curve.fid) for curve in curves)
     high = min(curve.fid[0] for curve in curves)
@@ -133,24 +106,9 @@ def mean_leakage(curve: Curve, low: float, high: float) -> Reading:
     """Mean of `leakage_at` over the logarithm of the Frechet distance, exactly.
 
     As the distance falls, `leakage_at` is linear between the checkpoints that set a
-    new record, and may jump at them.
-
-    Args:
-        curve: A training that passes the whole range; see `common_range`.
-        low: The best Frechet distance of the range.
-        high: The worst, above `low`.
-
-    Returns:
-        The mean with its standard error, errors being taken for fully correlated.
-
-    Raises:
-        ValueError: If the training does not reach `low`, or the range is empty.
+    new record, and may jump at them. The training must pass the whole range, from
+    `low`, its best distance, to `high`; see `common_range`.
     """
-    if not low < high or min(curve.fid) > low:
-        raise ValueError(
-            "The mean needs a range of distances that the training passes. Expected "
-            f"{min(curve.fid)} <= low < high. Received: low={low}, high={high}."
-        )
     records = np.minimum.accumulate(curve.fid)
     ends = np.unique([low, high, *records[(records > low) & (records < high)]])
     middles = np.sqrt(ends[:-1] * ends[1:])  # exact: linear in the logarithm

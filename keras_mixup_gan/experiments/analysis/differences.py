@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from scipy import special
 
-from keras_mixup_gan.experiments.analysis.arms import Arm
+from keras_mixup_gan.experiments.analysis.arms import AUC_LIMITS, Arm
 from keras_mixup_gan.experiments.analysis.curves import (
     Reading,
     common_range,
@@ -21,8 +21,6 @@ from keras_mixup_gan.experiments.analysis.curves import (
 )
 from keras_mixup_gan.statistics import over_seeds
 from keras_mixup_gan.statistics.over_seeds import Difference, Mean, mean_over_seeds
-
-AUC_LIMITS = (0.0, 1.0)
 
 
 class Verdict(Enum):
@@ -61,19 +59,15 @@ class Comparison:
         seeds: The seeds that both arms have.
         fid: The Frechet distance at which they are compared, if it is a given one.
         steps: The steps at which they are compared, if at equal ones.
-        other: Leakage of the other arm over seeds.
+        other: Leakage of the other arm.
         arm: Leakage of the defended arm.
         values: The difference of each seed in which both can be read.
-        difference: Their mean.
-        standard_error: Of the mean, from the queries alone.
+        standard_error: Of the mean difference, from the queries alone.
         other_never: In how many seeds the other model never was as good.
         arm_never: In how many the defended one never was.
         other_before_start: In how many the other model was better than that at its
             first checkpoint already; it is read there, by when it may have leaked more.
         arm_before_start: In how many the defended one was.
-        p_value_holm: Corrected for the number of comparisons in the table.
-        verdict: What may be said; see `judge`.
-        reason: What stands in the way of a verdict, or weakens it.
     """
 
     seeds: tuple[int, ...] = ()
@@ -121,10 +115,7 @@ def at_quality(other: Arm | None, arm: Arm, fid: float) -> Comparison:
 
 
 def at_equal_steps(other: Arm | None, arm: Arm) -> Comparison:
-    """Both arms at the last checkpoint that all their seeds share.
-
-    Where a defense merely slows training, it looks good here.
-    """
+    """Both arms at the last checkpoint that all their seeds share."""
     if other is None:
         return Comparison(reason=Reason.NO_OTHER)
     shared = [
@@ -147,12 +138,10 @@ def at_equal_steps(other: Arm | None, arm: Arm) -> Comparison:
 
 
 def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
-    """Mean difference over the qualities that both arms pass in all seeds.
+    """Mean difference over the qualities that both arms pass in all seeds, if any.
 
-    Returns:
-        The range of Frechet distances, over whose logarithm the mean is taken, and the
-        difference with its interval, for this comparison alone; `None` where the ranges
-        of the two do not overlap.
+    The mean is over the logarithm of the Frechet distance, its interval for this
+    comparison alone.
     """
     if other is None or not (seeds := _common_seeds(other, arm)):
         return None
@@ -170,20 +159,13 @@ def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
 def judge(
     comparisons: Sequence[Comparison], uncertainty: Uncertainty
 ) -> tuple[Comparison, ...]:
-    """Adds verdicts to the comparisons of one table, corrected for their number.
+    """Adds `p_value_holm`, `verdict` and `reason` to the comparisons of one table.
 
     A difference counts where 0 lies outside its interval and Holm's adjusted p-value is
     at most 5 %: over three seeds or more, Student's; over the queries of a single seed,
     that of a normal distribution with DeLong's standard errors. A model that was as
     good before its first checkpoint is compared at that checkpoint, by when it may have
     leaked more; a verdict that this could have caused is not given.
-
-    Args:
-        comparisons: The comparisons of a table.
-        uncertainty: What intervals and verdicts are to cover.
-
-    Returns:
-        The same with `p_value_holm`, `verdict` and `reason`.
     """
     p_values = [_p_value(one, uncertainty) for one in comparisons]
     known = [at for at, value in enumerate(p_values) if value is not None]

@@ -1,18 +1,24 @@
 """All numbers that a comparison is read by: typed results in, findings out."""
 
+import dataclasses
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from keras_mixup_gan.experiments.analysis.arms import Arm, Family, families_of
+from keras_mixup_gan.experiments.analysis.arms import (
+    Arm,
+    Family,
+    Leakage,
+    families_of,
+    leakage,
+)
 from keras_mixup_gan.experiments.analysis.curves import (
     Curve,
     common_range,
     fid_before,
 )
 from keras_mixup_gan.experiments.analysis.differences import (
-    AUC_LIMITS,
     BetweenCurves,
     Comparison,
     Uncertainty,
@@ -24,7 +30,6 @@ from keras_mixup_gan.experiments.analysis.differences import (
 )
 from keras_mixup_gan.experiments.results import (
     DONE,
-    AttackFigures,
     Bounds,
     Checkpoint,
     SuiteResults,
@@ -49,81 +54,54 @@ NOISE, MIXUP = "noise", "mixup"
 _NICE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
+class Side(Enum):
+    """Where the AUC of an attack lies, seen from a bound on all attacks."""
+
+    BELOW = "below"
+    ABOVE = "above"
+    ABOVE_WITHIN_ERROR = "above, but its interval reaches below"
+
+
 @dataclass(frozen=True)
-class Leakage:
-    """What an attack achieved over the seeds of an arm.
+class BoundCheck:
+    """The strongest attacks, LiRA included, compared with the bound of an epsilon."""
 
-    Attributes:
-        title: Title of the attack.
-        auc: Its AUC over seeds.
-        auc_of_queries: DeLong's interval of each seed.
-        tpr: Members found at 1 % false positives.
-        realized_fpr: The lowest and the highest realized rate of false positives.
-        kind: How shadow models were trained, `""` for attacks without them.
-        num_shadows: The fewest and the most shadow models.
-        num_queries: The fewest and the most members and non-members.
-    """
-
-    title: str
-    auc: Mean
-    auc_of_queries: tuple[tuple[float, float], ...]
-    tpr: Mean | None
-    realized_fpr: tuple[float, float] | None
-    kind: str = ""
-    num_shadows: tuple[int, int] = (0, 0)
-    num_queries: tuple[tuple[int, int], tuple[int, int]] | None = None
+    auc: float
+    side: Side
+    undefended_auc: float | None
+    undefended_side: Side | None
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """The best quality before an AUC was exceeded, as a geometric mean over seeds.
-
-    Attributes:
-        auc: The AUC.
-        fid: The mean, `None` where all seeds exceed it at their first checkpoint.
-        fid_range: The best and the worst of the seeds.
-        num_seeds: Seeds that do not exceed it at their first checkpoint.
-        exceeded_from_the_start: Seeds that do.
-    """
+    """The best quality before an AUC was exceeded, as a geometric mean over seeds."""
 
     auc: float
-    fid: float | None
+    fid: float | None  # `None` where all seeds exceed it at their first checkpoint
     fid_range: tuple[float, float] | None
-    num_seeds: int
-    exceeded_from_the_start: int
+    num_seeds: int  # that do not exceed it at their first checkpoint
+    exceeded_from_the_start: int  # seeds that do
 
 
 @dataclass(frozen=True)
 class Finding:
     """What is found about one arm of a family; comparisons are with the undefended arm.
 
+    Names are those of `CellResult`; figures are of the trained models.
+
     Attributes:
-        arm: Name of the arm.
-        group: Name that arms of one defense with other settings share.
-        kind: Name of the defense, whatever its settings.
-        title: What pages call it.
-        defense: The defense in words.
-        seeds: The seeds that are there.
-        steps: Discriminator steps of the trained models.
-        epsilon: The largest epsilon of all seeds, `None` without a guarantee.
-        delta: Its delta.
+        epsilon: The largest of all seeds, `None` without a guarantee.
         bounds: What no attack exceeds by the epsilon of any seed.
+        bound_check: Whether attacks exceed it.
         noise_is_known: Whether the seed of DP-SGD's noise is.
         curves: Quality and leakage along training, by seed.
-        fid: Frechet distance of the trained models.
-        kid: Their kernel distance.
         strongest: The attack that counts, which may be another in each seed; its title
             says how often each does.
         chosen_on_own_data: Whether it was chosen on the data it is reported for.
-        attacks: All attacks on the trained models.
-        not_run: Why others did not run, by their titles.
-        shadow_attacks: Those with shadow models.
-        allowed: The best quality before an AUC was exceeded.
-        utility: What the images are good for, by name.
+        not_run: Why other attacks did not run, by their titles.
         step_time: Time of a step relative to the undefended arm's.
         at_final_quality: At the quality of the trained model; `None` for the
             undefended arm itself.
-        at_equal_steps: After as many steps.
         at_quality: At given qualities.
         between_curves: On average over all qualities that both pass.
         against_noise: For mixup, at the quality of the trained model, compared with
@@ -157,6 +135,12 @@ class Finding:
     at_quality: tuple[Comparison, ...] = ()
     between_curves: BetweenCurves | None = None
     against_noise: Comparison | None = None
+    bound_check: BoundCheck | None = None
+
+    @property
+    def strongest_shadow(self) -> Leakage | None:
+        """The attack with shadow models that has the largest AUC."""
+        return max(self.shadow_attacks, key=lambda one: one.auc.mean, default=None)
 
 
 @dataclass(frozen=True)
@@ -164,15 +148,9 @@ class FamilyFindings:
     """What is found about one model with one number of members.
 
     Attributes:
-        model: Name of the model's factory.
         members: Number of members, as the suite asks for it.
         members_attacked: The fewest and the most, where coins say who is one.
-        non_members: Number of non-members.
-        reference: Number of reference images.
-        batch_size: Images in a batch.
         quality: What the Frechet distance depends on.
-        seeds: All seeds.
-        cpu_seconds: Processor time.
         arms: One finding for each arm, the undefended one first.
     """
 
@@ -203,14 +181,11 @@ class Findings:
     """What is found in a suite's results.
 
     Attributes:
-        suite: Name of the suite.
+        suite: Its name.
         title: What it is for.
         command: What repeats it.
-        data: Name of the data.
-        arms: The arms in the order of the suite, the undefended one first.
-        uncertainty: What intervals and verdicts cover.
+        arms: In the order of the suite, the undefended one first.
         missing: Names of cells that are not there yet.
-        versions: Versions of the software.
         families: One for each model and number of members.
     """
 
@@ -230,17 +205,9 @@ def analyze(
 ) -> Findings:
     """Everything that is said about a comparison is said by these numbers.
 
-    Args:
-        results: The results, complete or not.
-        fid_levels: Frechet distances at which arms are compared as well; by default
-            round numbers that the undefended model passes in all seeds.
-
-    Returns:
-        The findings. Verdicts are corrected for the number of comparisons in each
-        table of a family.
-
-    Raises:
-        ValueError: If a cell is there twice.
+    Arms are also compared at `fid_levels`; by default round numbers that the undefended
+    model passes in all seeds. Verdicts are corrected for the number of comparisons in
+    each table of a family.
     """
     suite = results.suite
     uncertainty = Uncertainty.QUERIES if suite.one_seed else Uncertainty.SEEDS
@@ -285,16 +252,19 @@ def _family(
     pairs = [(arm, level) for arm in defended for level in levels]
     given = judge([at_quality(baseline, *pair) for pair in pairs], uncertainty)
     noise = _against_noise(family, uncertainty)
-    findings = [] if baseline is None else [_finding(baseline)]
+    undefended = None if baseline is None else _finding(baseline)
+    findings = [] if undefended is None else [undefended]
     for number, arm in enumerate(defended):
         comparisons = {
             "at_final_quality": matched[number],
             "at_equal_steps": steps[number],
             "at_quality": given[number * len(levels) : (number + 1) * len(levels)],
             "between_curves": between_curves(baseline, arm),
-            "against_noise": noise.get(arm.name),
+            "against_noise": noise.get(arm.first.arm),
         }
-        findings.append(_finding(arm, **comparisons))
+        found = _finding(arm, **comparisons)
+        check = _bound_check(found, undefended)
+        findings.append(dataclasses.replace(found, bound_check=check))
     cells = [cell for arm in family.arms.values() for cell in arm.cells.values()]
     counts = [
         attack.at_fpr.num_members
@@ -320,75 +290,46 @@ def _family(
 def _against_noise(family: Family, uncertainty: Uncertainty) -> dict[str, Comparison]:
     """Does blending earn its place? Mixup compared with noise alone."""
     noise = family.arms.get(NOISE)
-    mixed = [arm for arm in family.defended if arm.group == MIXUP]
+    mixed = [arm for arm in family.defended if arm.first.group == MIXUP]
     if noise is None:
         return {}
     found = judge([at_final_quality(noise, arm) for arm in mixed], uncertainty)
-    return {arm.name: one for arm, one in zip(mixed, found, strict=True)}
+    return {arm.first.arm: one for arm, one in zip(mixed, found, strict=True)}
 
 
 def _finding(arm: Arm, **comparisons: object) -> Finding:
-    last = arm.last
+    first, last = arm.first, arm.last
     chosen = [found for seed in arm.cells if (found := arm.strongest(seed))]
-    attacks: dict[str, list[AttackFigures]] = {}
-    for point in last:
-        for name, attack in point.done.items():
-            attacks.setdefault(name, []).append(attack)
     times = [cell.step_time for cell in arm.cells.values() if cell.step_time]
     return Finding(
-        arm=arm.name,
-        group=arm.group,
-        kind=arm.first.kind,
-        title=arm.first.title,
-        defense=arm.first.defense,
+        arm=first.arm,
+        group=first.group,
+        kind=first.kind,
+        title=first.title,
+        defense=first.defense,
         seeds=tuple(arm.cells),
         steps=tuple(sorted({point.steps for point in last})),
         epsilon=arm.epsilon,
-        delta=arm.first.delta,
+        delta=first.delta,
         bounds=_bounds(last),
-        noise_is_known=arm.first.noise_seed is not None,
+        noise_is_known=first.noise_seed is not None,
         curves=arm.curves,
         fid=mean_over_seeds([point.fid for point in last], (0.0, math.inf)),
         kid=mean_over_seeds([point.metric("KID").value for point in last]),
-        strongest=_leakage([found.attack for found in chosen]) if chosen else None,
+        strongest=leakage([found.attack for found in chosen]) if chosen else None,
         chosen_on_own_data=any(found.on_own_data for found in chosen),
-        attacks={name: _leakage(found) for name, found in sorted(attacks.items())},
+        attacks=arm.attacks,
         not_run={
             attack.title: f"{attack.status}: {attack.reason}"
             for point in last
             for attack in point.attacks
             if attack.status != DONE
         },
-        shadow_attacks=_shadow_attacks(arm),
+        shadow_attacks=arm.shadow_attacks,
         allowed=tuple(_allowed(arm, level) for level in ALLOWED),
         utility=_utility(last),
         step_time=times[0].ratio if times else None,
         **comparisons,  # type: ignore[arg-type]
-    )
-
-
-def _leakage(
-    attacks: Sequence[AttackFigures], kind: str = "", shadows: Sequence[int] = (0,)
-) -> Leakage:
-    """One attack, or the one that counts in each seed, over seeds."""
-    titles = Counter(attack.title for attack in attacks).most_common()
-    points = [point for attack in attacks if (point := attack.at_fpr)]
-    rates = [point.realized_fpr for point in points]
-    members = [point.num_members for point in points]
-    others = [point.num_non_members for point in points]
-    return Leakage(
-        title=", ".join(
-            name if len(titles) == 1 else f"{name} ({n})" for name, n in titles
-        ),
-        auc=mean_over_seeds([a.auc for a in attacks if a.auc is not None], AUC_LIMITS),
-        auc_of_queries=tuple(a.auc_interval for a in attacks if a.auc_interval),
-        tpr=mean_over_seeds([p.tpr for p in points], AUC_LIMITS) if points else None,
-        realized_fpr=(min(rates), max(rates)) if rates else None,
-        kind=kind,
-        num_shadows=(min(shadows), max(shadows)),
-        num_queries=((min(members), max(members)), (min(others), max(others)))
-        if points
-        else None,
     )
 
 
@@ -404,6 +345,32 @@ def _bounds(last: Sequence[Checkpoint]) -> Bounds | None:
     )
 
 
+def _bound_check(arm: Finding, undefended: Finding | None) -> BoundCheck | None:
+    """Whether the strongest attacks exceed what epsilon allows."""
+    attack = _strongest_of_all(arm)
+    if arm.bounds is None or attack is None:
+        return None
+    other = _strongest_of_all(undefended) if undefended else None
+    return BoundCheck(
+        auc=attack.auc.mean,
+        side=_side(attack, arm.bounds.auc),
+        undefended_auc=None if other is None else other.auc.mean,
+        undefended_side=None if other is None else _side(other, arm.bounds.auc),
+    )
+
+
+def _strongest_of_all(arm: Finding) -> Leakage | None:
+    found = [one for one in (arm.strongest, arm.strongest_shadow) if one is not None]
+    return max(found, key=lambda one: one.auc.mean, default=None)
+
+
+def _side(attack: Leakage, bound: float) -> Side:
+    if attack.auc.mean <= bound:
+        return Side.BELOW
+    low, _ = attack.interval or (attack.auc.mean,) * 2
+    return Side.ABOVE if low > bound else Side.ABOVE_WITHIN_ERROR
+
+
 def _allowed(arm: Arm, level: float) -> Allowed:
     found = [fid_before(curve, level) for curve in arm.curves.values()]
     known = [fid for fid in found if fid is not None]
@@ -414,19 +381,6 @@ def _allowed(arm: Arm, level: float) -> Allowed:
         fid_range=(min(known), max(known)) if known else None,
         num_seeds=len(known),
         exceeded_from_the_start=len(found) - len(known),
-    )
-
-
-def _shadow_attacks(arm: Arm) -> tuple[Leakage, ...]:
-    found: dict[tuple[str, str], list[tuple[AttackFigures, int]]] = {}
-    for cell in arm.cells.values():
-        for one in cell.shadow_attacks:
-            if one.figures.status == DONE:
-                attack = (one.figures, one.num_shadows)
-                found.setdefault((one.kind, one.figures.title), []).append(attack)
-    return tuple(
-        _leakage([a for a, _ in attacks], kind, [number for _, number in attacks])
-        for (kind, _), attacks in found.items()
     )
 
 

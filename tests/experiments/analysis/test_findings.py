@@ -10,7 +10,7 @@ from keras_mixup_gan.experiments.analysis.differences import (
     Uncertainty,
     Verdict,
 )
-from keras_mixup_gan.experiments.analysis.findings import analyze, round_levels
+from keras_mixup_gan.experiments.analysis.findings import Side, analyze, round_levels
 from tests.experiments import fake_results as fake
 from tests.experiments.fake_results import FakeArm, family, metric, results
 
@@ -234,6 +234,23 @@ def test_the_bound_on_attacks_is_the_loosest_of_the_seeds():
     assert analyze(results(*cells)).families[0].arms[0].bounds.auc == 0.92
     cells[0] = fake.changed_last(cells[0], bounds=None)
     assert analyze(results(*cells)).families[0].arms[0].bounds is None
+
+
+def test_attacks_are_compared_with_the_bound_of_epsilon():
+    private = dataclasses.replace(fake.DP, bound=0.6)
+    check = arms_of(fake.UNDEFENDED, private)["dp-sgd-10"].bound_check
+    assert (check.side, check.undefended_side) == (Side.BELOW, Side.ABOVE)
+    assert check.auc == pytest.approx(0.52, abs=0.005)
+    assert check.undefended_auc == pytest.approx(0.9)
+    stronger = dataclasses.replace(
+        private, extra={"shadow_attacks": (fake.shadow(0.61),)}
+    )
+    check = arms_of(fake.UNDEFENDED, stronger)["dp-sgd-10"].bound_check
+    assert (check.auc, check.side) == (pytest.approx(0.61), Side.ABOVE)
+    near = dataclasses.replace(private, bound=0.515)
+    alone = arms_of(near)["dp-sgd-10"].bound_check
+    assert (alone.side, alone.undefended_side) == (Side.ABOVE_WITHIN_ERROR, None)
+    assert arms_of(fake.DP)["dp-sgd-10"].bound_check is None
 
 
 def test_shadow_attacks_and_usefulness_where_they_are():
