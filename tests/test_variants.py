@@ -173,3 +173,30 @@ def test_the_features_of_a_data_set_suit_it(source):
         extractor = metrics.extractor_for(source.image_shape, source.extractor)
         assert extractor.image_shape in (None, source.image_shape)
         assert data.load_images(source.name).images.shape[1:] == source.image_shape
+
+
+def test_a_name_is_taken_once():
+    with pytest.raises(ValueError, match=r"is taken by keras_mixup_gan\.attacks"):
+
+        class Other(Attack):
+            name = "logan"
+
+    with pytest.raises(ValueError, match=r"is taken by keras_mixup_gan\.defenses"):
+
+        class Another(Defense):
+            name = "dropout"
+
+    assert ATTACKS["logan"] is attacks.LOGAN
+
+
+def test_a_subclass_is_no_default_unless_it_says_so():
+    before = default_attacks()
+
+    class Mine(attacks.LOGAN):
+        name = "mine"
+
+    try:
+        assert ATTACKS["mine"] is Mine
+        assert default_attacks() == before
+    finally:
+        del ATTACKS["mine"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.attacks import (
     DPI,
     LOGAN,
@@ -218,3 +219,13 @@ def test_reference_models_calibrate_and_are_part_of_the_key(tmp_path):
     again = CountingGAN(MEMBERS)
     run_in(tmp_path, again, attacks=attack, reference_models=others)
     assert not again.batch_sizes
+
+
+def test_kept_scores_of_other_numbers_of_queries_are_not_used(tmp_path):
+    first = run_in(tmp_path, attacks=["logan"])
+    path = next(tmp_path.glob("logan-*.npz"))
+    arrays = storage.read_arrays(path, "scores", "")
+    storage.write_arrays(path, {**arrays, "members": arrays["members"][:-1]})
+    again = run_in(tmp_path, attacks=["logan"])
+    assert again["logan"].auc == first["logan"].auc
+    assert again.damaged == ("logan",)

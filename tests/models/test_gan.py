@@ -681,3 +681,28 @@ def test_unsuitable_requests_to_score(unconditional, conditional):
         unconditional.score(2 * random_images(2))
     loose = unconditional.score(2 * random_images(2), check_range=False)
     assert np.all(np.isfinite(loose))
+
+
+def test_one_batch_may_come_in_any_structure():
+    images, labels = random_images(4), np.eye(3, dtype="float32")[[0, 1, 2, 0]]
+    batches = [
+        (images, labels),
+        [images, labels],
+        {"images": images, "labels": labels},
+        (images, np.array([0, 1, 2, 0])),
+        ({"images": images, "labels": np.array([0, 1, 2, 0])},),
+    ]
+    pipeline = make(num_classes=3).pipeline
+    for batch in batches:
+        (received,) = pipeline.prepared(tf.nest.map_structure(tf.constant, batch))
+        np.testing.assert_array_equal(received.images, images)
+        np.testing.assert_array_equal(received.labels, labels)
+
+
+def test_labels_of_unknown_shape_are_refused():
+    labels = tf.data.Dataset.from_generator(
+        lambda: iter([np.zeros((4, 3), "float32")]), tf.float32
+    )
+    images = tf.data.Dataset.from_tensors(random_images(4))
+    with pytest.raises(ValueError, match="must be integers of shape"):
+        make(num_classes=3).fit(tf.data.Dataset.zip(images, labels), verbose=0)

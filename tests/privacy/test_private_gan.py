@@ -287,3 +287,10 @@ def test_a_statement_of_little_noise_does_not_take_forever():
     model.fit(random_images(20), batch_size=5, epochs=1, verbose=0)
     assert "Poisson" in model.privacy_statement(DELTA)
     assert model.privacy_report(DELTA).epsilon == model.epsilon(DELTA)
+
+
+def test_an_update_before_fit_is_one_sentence():
+    model = make(dp=DPSGD(target_epsilon=5.0, delta=1e-3))
+    batches, _ = model.training_batches(random_images(16), batch_size=4)
+    with pytest.raises(ValueError, match="Expected training through `fit`"):
+        model.train_step(next(iter(batches)))

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan import storage
 from keras_mixup_gan.reports import render
 
 
@@ -42,29 +41,6 @@ def test_markdown_shows_any_text_as_it_is():
     assert render.escape_markdown("a|b\n<i>*c*_d_`e`") == (
         r"a\|b &lt;i&gt;\*c\*\_d\_\`e\`"
     )
-
-
-def test_files_are_written_whole_with_their_folders(tmp_path):
-    path = tmp_path / "new" / "folder" / "file.txt"
-    assert storage.write_file(path, b"text") == path
-    assert path.read_bytes() == b"text"
-    assert [file.name for file in path.parent.iterdir()] == ["file.txt"]
-
-
-def test_an_unwritable_place_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ValueError, match=r"cannot be written: .* Choose a folder"):
-        storage.write_file(tmp_path / "file" / "report.md", b"")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match="cannot be written"):
-        storage.write_file(tmp_path / "folder", b"")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
-
-
-def test_arrays_come_back(tmp_path):
-    path = storage.write_arrays(tmp_path / "a.npz", {"x/y": np.arange(3.0)})
-    with np.load(path, allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["x/y"], np.arange(3.0))
 
 
 @pytest.mark.parametrize(

@@ -312,3 +312,12 @@ def test_a_model_needs_to_know_how_it_was_trained(tmp_path):
 def test_models_that_were_not_kept_cannot_be_loaded(tmp_path):
     with pytest.raises(ValueError, match="were not kept"):
         trained(tmp_path, Trainer(mixup=defense())).load_models()
+
+
+def test_shadows_of_another_version_are_refused(tmp_path):
+    trained(tmp_path)
+    path = tmp_path / "shadows.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**manifest, "results_version": 0}))
+    with pytest.raises(ValueError, match=r"another version .*Received: 0\."):
+        Shadows.load(tmp_path)
