@@ -34,21 +34,10 @@ def run_jobs(
     """Runs a job for each task and yields each with its result once that is there.
 
     Workers use one core each, so that a result is the same to the last bit whichever of
-    them computes it. In this process TensorFlow keeps the cores that it was given; see
-    `use_one_core`. An error of a job ends the others and is raised here. Close the
-    iterator if it may not be read to its end.
-
-    Args:
-        job: Function of a task. For workers it is pickled, and sent to a cluster once.
-        tasks: The tasks; if there are none, nothing is started.
-        n_jobs: How many at the same time, in processes; -1 for as many as there are
-            cores. By default one, in this process, or what a surrounding
-            `joblib.parallel_config` says. Without influence on a cluster.
-        scheduler: Address of a Dask scheduler whose workers run the jobs instead.
-
-    Raises:
-        ValueError: If there is no such scheduler, or no worker that can do the work.
-        ImportError: If the `cluster` extra is missing.
+    them computes it. In this process TensorFlow keeps the cores that it was given. The
+    job is pickled for workers, and sent to a cluster once; its first error ends the
+    others and is raised here. Close the iterator if it may not be read to its end.
+    `n_jobs` and `scheduler` are those of `train_shadows`.
 
     Example:
     >>> sorted(run_jobs(abs, [-2, 1]))

@@ -25,12 +25,9 @@ class Journal:
     """A folder with a file for each finished attack on one target; `None` keeps none.
 
     A file is found again only if everything that the scores depend on is the same:
-    images, model, attack and its settings, seed, defense known, software.
-
-    Attributes:
-        model_hash: SHA-256 of the weights, or of what a model without weights does to
-            some probes, where that is needed to recognize it; else `None`.
-        damaged: Names of attacks whose files were there but could not be read.
+    images, model, attack and its settings, seed, defense known, software. `model_hash`
+    is that of the weights, or of what a model without weights does to some probes;
+    `damaged` names attacks whose files could not be read.
     """
 
     def __init__(

@@ -28,10 +28,9 @@ from keras_mixup_gan.validation import check_in_range, check_integer
 
 @dataclass(frozen=True)
 class SafeWeights:
-    """Weights that were measured, after `epoch` epochs, to leak less than the limit.
+    """Weights measured, after `epoch` epochs, to leak less than the limit.
 
-    The figures are the last measured, of these weights or of later ones, because of
-    which training ended after `stopped_epoch` epochs, if it did.
+    The figures are the last measured, of these or of later weights that ended training.
     """
 
     weights: list[Any]

@@ -144,10 +144,8 @@ def unit_range(images: Any) -> FloatArray:
 def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
     """Returns one image `(height, width, channels)` in the shape asked for, if any.
 
-    Pillow's triangle filter widens with the reduction (antialiasing), where
-    TensorFlow's default samples single pixels and leaves moire in the images; unlike
-    bicubic and Lanczos filters it never overshoots `[-1, 1]`. It works on floats, so
-    that nothing is rounded to 8 bits.
+    Pillow's triangle filter widens with the reduction (antialiasing), and unlike
+    bicubic and Lanczos filters it never overshoots `[-1, 1]`. It works on floats.
     """
     shape = options.image_shape
     if shape is None or image.shape == shape:

@@ -44,20 +44,12 @@ _PHOTOGRAPHS = (
 
 
 def load_patches() -> tuple[FloatArray, IntArray]:
-    """Cuts the photographs into patches of 32 x 32 pixels at two scales.
+    """Cuts the photographs into patches of 32 x 32 pixels; labels are their numbers.
 
-    Each photograph is cut at full size and at half size (means of 2 x 2 pixels,
-    rounded to 8 bits as the rest). Patches of one scale share no pixel; a half-size
-    patch shows the ground of up to four full-size ones at another resolution. Exact
-    repeats and patches with hardly any contrast are left out: 2,385 of 2,446 remain.
-
-    Returns:
-        Images, float32 `(2385, 32, 32, 3)` in `[-1, 1]`, and the index of the
-        photograph that each comes from, int64 `(2385,)`.
-
-    Raises:
-        ImportError: Without scikit-image.
-        ValueError: If a photograph is missing or not the expected one.
+    Each photograph is cut at full size and at half size (means of 2 x 2 pixels, rounded
+    to 8 bits as the rest). Patches of one scale share no pixel; a half-size patch shows
+    the ground of up to four full-size ones at another resolution. Exact repeats and
+    patches with hardly any contrast are left out: 2,385 of 2,446 remain.
     """
     patches = [_cut_photograph(*photograph) for photograph in _PHOTOGRAPHS]
     labels = np.repeat(np.arange(len(patches), dtype="int64"), [*map(len, patches)])

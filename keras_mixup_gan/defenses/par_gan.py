@@ -99,7 +99,7 @@ class PARGAN(DCGAN):
 
     def part_of(self, images: Tensor) -> Tensor:
         """The part, an int64 number below `num_parts`, of each image `(batch, ...)`."""
-        # By NumPy: TensorFlow's numbers may hang on how a function is compiled.
+        # By NumPy: TensorFlow's numbers may depend on how a function is compiled.
         random = generator(self.seed, Stream.PARTITIONS)
         size = math.prod(self.image_shape)
         limits = tf.int64.min, tf.int64.max

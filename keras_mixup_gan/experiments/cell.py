@@ -37,6 +37,7 @@ from keras_mixup_gan.metrics import (
     quality,
     usefulness,
 )
+from keras_mixup_gan.models.saving import load_keras
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.versions import git_revision, software_versions
 
@@ -245,7 +246,7 @@ class _Store:
                 f"file that was written, sha256 {self.state.sha256[:12]}. Delete "
                 f"{str(self.folder)!r} to train this arm again; the others are kept."
             )
-        return keras.saving.load_model(path)
+        return load_keras(path)
 
     def save(
         self,

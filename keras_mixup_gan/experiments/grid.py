@@ -138,7 +138,13 @@ class _Run:
         job = _Job(self.files.folder.absolute(), this_process()[0], self.progress)
         finished = run_jobs(job, distinct, n_jobs=self.n_jobs, scheduler=self.scheduler)
         with contextlib.closing(finished):
-            for done, (_, (entry, files)) in enumerate(finished, start=1):
+            for done, (cell, (entry, files)) in enumerate(finished, start=1):
+                if entry.key != cell_key(cell):
+                    raise ValueError(
+                        f"A worker computed {entry.name!r} by other code or from other "
+                        "data. Expected the same everywhere. Received: another key. "
+                        "Install the same versions, and give workers the same files."
+                    )
                 self.files.keep(entry, files)
                 self.say(
                     f"{entry.name}: done in {entry.cpu_seconds:.0f} s of one core "

@@ -88,10 +88,8 @@ def draw_by_coins(
     """Members by fair coins from a pool of twice as many images.
 
     The pool, the non-members from outside of it and the reference part are the same for
-    every seed; the seed only throws the coins. So one set of shadow models, trained on
-    random halves of the pool, serves the targets of all seeds; and each image's
-    membership is independent of all others', as the bounds that follow from an epsilon
-    assume. Images are cropped to `image_shape`, not distorted.
+    every seed, which only throws the coins: so one set of shadow models, trained on
+    random halves of the pool, serves all targets. Images are cropped to `image_shape`.
     """
     if data.non_members < members:
         raise ValueError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.data.sources import find_source
 from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
 from keras_mixup_gan.models import recipes
@@ -54,14 +55,10 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model along its training.
+    """A model after so many discriminator steps.
 
-    Attributes:
-        steps: Discriminator steps.
-        attacks: By name, ascending.
-        epsilon: Epsilon spent, `None` without a guarantee.
-        utility: What the images are good for, at the last checkpoint.
-        bounds: At the last checkpoint, where coins decided who is a member.
+    `utility` and `bounds` are there at the last checkpoint, the latter where coins
+    decided who is a member.
     """
 
     steps: int
@@ -177,7 +174,7 @@ def write_results(results: SuiteResults, folder: Path) -> Path:
     return storage.write_json(folder / RESULTS, dataclasses.asdict(results))
 
 
-def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
+def cell_key(cell: Cell) -> str:
     """Hash of all that a cell's numbers are a function of."""
     settings = dataclasses.asdict(cell)
     for label in ("group", "title"):
@@ -190,19 +187,16 @@ def cell_key(cell: Cell, versions: Mapping[str, str] | None = None) -> str:
         "kind": type(cell.defense).__name__,
         "recipe": recipes.load_recipe(cell.model),
         "results_version": RESULTS_VERSION,
-        "versions": dict(software_versions() if versions is None else versions),
+        "versions": software_versions(),
     }
-    if Path(cell.data.data).exists():  # a folder or a file, whose content may change
+    source = find_source(cell.data.data)
+    if source is not None and source.name in ("folder", "npz"):  # which may change
         content["split"] = cell.data.split(cell.members, cell.seed).content_hash
     return storage.digest_json(content)
 
 
 class ResultFiles:
-    """The files of a suite's run; an entry is written last and vouches for the others.
-
-    Raises:
-        ValueError: If the folder cannot be used.
-    """
+    """The files of a suite's run; an entry is written last and vouches for others."""
 
     def __init__(self, suite: Suite, folder: Path) -> None:
         self.suite, self.folder = suite, storage.make_folder(folder)

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from keras_mixup_gan.attacks.shadows.store import Shadows, default_signals
@@ -23,6 +22,7 @@ from keras_mixup_gan.experiments.results import (
     cell_key,
 )
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
+from keras_mixup_gan.models.saving import load_keras
 
 # Shadow models and targets are given the same latents; no target has this seed.
 SHADOW_SEED = 1_000
@@ -132,7 +132,7 @@ class ShadowTargets:
         if "augmented" in shadows.statistics:  # the arm augments, as its targets do
             attacks.append("lira_augmented")
         report = audit(
-            keras.saving.load_model(path),
+            load_keras(path),
             *cell.data.pool(cell.members, cell.seed),
             attacks=attacks,
             seed=SHADOW_SEED,

@@ -17,10 +17,9 @@ def step_seconds(
     rounds: int = 20,
     warm_up: int = 3,
 ) -> dict[str, list[float]]:
-    """Times training steps of several models, one step of each in turn.
+    """Times training steps, batches included, of several models in turn.
 
-    A step includes fetching, mixing or sampling its batch. Taking turns exposes all
-    models to the same disturbances of a shared machine. The models are trained by this.
+    So all meet the same disturbances of a shared machine. They are trained by this.
     """
     takers = {name: step_taker(m, images, batch_size) for name, m in models.items()}
     return seconds_in_turns(takers, rounds, warm_up)

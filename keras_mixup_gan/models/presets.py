@@ -40,14 +40,7 @@ _KEYS = {"class", "arguments", "counters", "weights"}
 
 @dataclass(frozen=True)
 class PresetFiles:
-    """A preset whose files were read and whose checksums are right.
-
-    Attributes:
-        folder: Where it lies.
-        content: What `preset.json` says.
-        config_sha256: SHA-256 of `preset.json`.
-        weights: Bytes of `weights.npz`, not parsed yet.
-    """
+    """A preset whose files were read and whose checksums are right."""
 
     folder: Path
     content: dict[str, Any]

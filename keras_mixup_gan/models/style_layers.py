@@ -254,11 +254,7 @@ def layer_seeds(seed: int) -> Iterator[int]:
 def mix_styles(
     styles: Tensor, others: Tensor, uniform: Tensor, probability: float
 ) -> Tensor:
-    """Replaces later layers' styles `(batch, num_styles, dim)` by `(batch, 1, dim)`.
-
-    Uniform numbers `(batch,)` tell whether, with some probability above 0, and from
-    which layer on.
-    """
+    """Replaces later layers' styles by `others`, where `uniform` `(batch,)` says so."""
     num_styles = styles.shape[1]
     # Uniform in 1 to num_styles - 1; beyond the last style if not to be mixed.
     crossover = 1 + ops.floor(uniform / probability * (num_styles - 1))

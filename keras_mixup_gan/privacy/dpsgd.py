@@ -49,7 +49,7 @@ class DPSGD:
         num_examples: Size of the training set that is taken as public, by default the
             true one. An image enters a step with probability `batch_size /
             num_examples`, and an epoch has `num_examples / batch_size` updates: where
-            coins decide who is a member, neither may hang on the outcome.
+            coins decide who is a member, neither may depend on the outcome.
         engine: How gradients are clipped. `"query"` makes one gradient for each row
             and passes it to tensorflow-privacy's query; `"ghost"` computes the same sum
             several times faster without them, for discriminators of well-known

@@ -19,16 +19,13 @@ class PrivateUpdates:
     """What makes a discriminator's updates private, and knows what they have spent.
 
     Sampling and noise are fixed before the first update; every further one is held
-    against them. What the accountant needs is in variables of the model, so that it is
-    saved with the weights: `num_examples` and `expected_batch_size`, 0 before training,
-    and, where there is a target epsilon, two that `add_counter` adds by name and dtype.
-    This is a plain object on purpose, which neither Keras nor a checkpoint tracks: the
-    state of the noise would reproduce all past noise.
+    against them. What the accountant needs is in variables of the model, saved with its
+    weights. This is a plain object on purpose, which neither Keras nor a checkpoint
+    tracks: the state of the noise would reproduce all past noise.
 
-    An update has `rows_per_image` rows for each real image. Ghost clipping needs a
-    row's loss to be a function of the network's one score (`scores_suffice`). A row's
-    loss is multiplied by `loss_scale` before differentiation, which is undone before
-    clipping.
+    An update has `rows_per_image` rows for each real image, and `scores_suffice` says
+    whether a row's loss is a function of the network's one score, as ghost clipping
+    needs. Losses are scaled by `loss_scale`, which is undone before clipping.
     """
 
     def __init__(

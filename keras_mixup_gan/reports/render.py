@@ -141,11 +141,7 @@ def draw_roc(
 
 
 def tile(images: Any, columns: int = COLUMNS) -> Any:
-    """Images side by side, row by row, with white lines between them.
-
-    uint8 `(num_images, height, width, channels)` of 1 or 3 channels become
-    `(height, width)` or `(height, width, 3)`.
-    """
+    """Images side by side with white lines between them, in gray or RGB."""
     images = np.asarray(images)
     rows = -(-len(images) // columns)
     blank = np.full((rows * columns, *images.shape[1:]), 255, "uint8")
@@ -158,11 +154,7 @@ def tile(images: Any, columns: int = COLUMNS) -> Any:
 
 
 def png(picture: Any, side: int = 1) -> bytes:
-    """A PNG file of a uint8 array `(height, width)` or `(height, width, 3)`.
-
-    The longer side is enlarged toward `side`, by whole pixels so that the picture stays
-    sharp.
-    """
+    """A PNG file of a uint8 image in gray or RGB, enlarged sharply toward `side`."""
     from PIL import Image
 
     image = Image.fromarray(picture)

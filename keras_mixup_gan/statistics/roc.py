@@ -103,7 +103,7 @@ def delong_interval(
         agree, _ = clopper_pearson(smaller, smaller, confidence)
         return area * agree, area * agree + 1 - agree
     half_width = normal_quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
-    # Published digits hang on these two formulas; SciPy's differ in the last one.
+    # Published digits depend on these two formulas; SciPy's differ in the last one.
     logit = float(np.log(area) - np.log1p(-area))
     ends = np.array([logit - half_width, logit + half_width])
     low, high = (1 / (1 + np.exp(-ends))).tolist()
@@ -159,7 +159,7 @@ def operating_points(
     """`tpr_at_fpr` at each of several rates, or why there is too little data.
 
     Rates below 1 % are withheld unless at least 10 false positives are expected: the
-    threshold would hang on a handful of non-members.
+    threshold would depend on a handful of non-members.
 
     Example:
     >>> points = operating_points([3.0] * 50, [1.0] * 50)

@@ -29,12 +29,9 @@ SMALLEST_SHARE = 1e-12  # of a ball's radius
 
 @dataclass(frozen=True)
 class NearestSamples:
-    """The nearest samples of each query.
+    """L2 distances `(num_queries, k)`, nearest first, and positions in the stream.
 
-    Attributes:
-        distances: Float64 array `(num_queries, k)` of L2 distances, nearest first.
-        indices: Integer array `(num_queries, k)`: positions in the stream of samples.
-            Equal distances are ordered by position.
+    Equal distances are ordered by position.
     """
 
     distances: FloatArray
@@ -45,11 +42,8 @@ class NearestSamples:
 class Ball:
     """What is known of the samples at distances `d < radius`, strictly, of each query.
 
-    Attributes:
-        counts: Integer array `(num_queries,)`: number of samples within.
-        logs: Float64 array `(num_queries,)`: sum of `-ln(d / radius)` over them.
-        inverses: Float64 array `(num_queries,)`: sum of `radius / d` over them.
-            In both sums `d` counts as at least `1e-12 * radius`.
+    `counts` is their number, `logs` the sum of `-ln(d / radius)` and `inverses` that of
+    `radius / d`, in both of which `d` counts as at least `1e-12 * radius`.
     """
 
     radius: float
@@ -113,11 +107,8 @@ def nearest_samples(
 class Search:
     """The `k` nearest samples so far, and the bound that newcomers must pass.
 
-    Attributes:
-        squares: Float64 `(num_queries, k)`: squared distances, nearest first;
-            infinite where fewer than `k` samples were seen.
-        indices: Integers `(num_queries, k)`: their positions in the stream.
-        ball: What lies within `radius`, if one was given.
+    `squares` and `indices`, `(num_queries, k)`, are infinite and meaningless where
+    fewer than `k` samples were seen; `ball` is there if a radius was given.
     """
 
     def __init__(

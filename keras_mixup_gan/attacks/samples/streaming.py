@@ -48,13 +48,7 @@ class Chunk:
 
 @dataclass
 class Watcher:
-    """What an attack keeps while generated images pass by.
-
-    Attributes:
-        search: Takes in what is made of the images.
-        features: Makes it.
-        scores: The scores of the queries, after the last image.
-    """
+    """What an attack keeps while generated images pass by."""
 
     search: Search | RunningDensity
     features: FeatureMap

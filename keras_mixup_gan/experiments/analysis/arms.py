@@ -39,15 +39,9 @@ class Strongest:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What an attack achieved over the seeds of an arm.
+    """What an attack achieved over the seeds of an arm; ranges are its extremes.
 
-    Attributes:
-        auc_of_queries: DeLong's interval of each seed.
-        tpr: Members found at 1 % false positives.
-        realized_fpr: The lowest and the highest realized rate of false positives.
-        kind: How shadow models were trained, `""` for attacks without them.
-        num_shadows: The fewest and the most shadow models.
-        num_queries: The fewest and the most members and non-members.
+    `kind` says how shadow models were trained, and is empty for attacks without them.
     """
 
     title: str
@@ -68,13 +62,7 @@ class Leakage:
 
 @dataclass(frozen=True)
 class Arm:
-    """The cells of one defense with the same model and number of members.
-
-    Attributes:
-        cells: By seed, ascending.
-        chosen: The attack that counts, for each seed at each checkpoint.
-        curves: By seed; seeds without any attack that ran are left out.
-    """
+    """The cells of one defense by seed, and for each the attack that counts."""
 
     cells: Mapping[int, CellResult]
     chosen: Mapping[int, Sequence[Strongest | None]]
@@ -162,11 +150,7 @@ class Family:
 
 
 def families_of(results: SuiteResults) -> tuple[Family, ...]:
-    """Sorts cells into families, in the order of their first cells.
-
-    Raises:
-        ValueError: If a cell is there twice.
-    """
+    """Sorts cells into families, in the order of their first cells."""
     found: dict[tuple[str, int], dict[str, dict[int, CellResult]]] = {}
     for cell in results.cells:
         arms = found.setdefault((cell.model, cell.members), {})
@@ -195,9 +179,7 @@ def strongest_attacks(
 ) -> dict[int, list[Strongest | None]]:
     """Chooses the attack at each checkpoint of each seed by the other seeds.
 
-    It is the one with the largest mean AUC at that checkpoint over the other seeds;
-    where no other seed has the checkpoint, with the largest AUC there; `None` where no
-    attack ran.
+    It has the largest mean AUC there over the others, or in this seed if it is alone.
     """
     chosen: dict[int, list[Strongest | None]] = {}
     for seed, curve in curves.items():

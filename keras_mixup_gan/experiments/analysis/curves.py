@@ -16,14 +16,8 @@ from keras_mixup_gan.typing import FloatArray
 class Curve:
     """Quality and leakage along one training, checkpoint by checkpoint.
 
-    Args:
-        fid: Frechet distances, above 0; smaller is better.
-        leakage: AUCs of the attack that counts.
-        standard_error: Of `leakage`, from the queries alone.
-        steps: Discriminator steps, for figures.
-
-    Raises:
-        ValueError: If a distance is not above 0.
+    `fid` are Frechet distances, above 0, `leakage` the AUCs of the attack that counts,
+    with a `standard_error` from the queries alone.
     """
 
     fid: tuple[float, ...]
@@ -43,10 +37,9 @@ class Curve:
 class Reading:
     """What a training had leaked when its images first were good enough.
 
-    The AUC is interpolated between checkpoints, its standard error as if the errors at
-    both were fully correlated: the queries are the same, and it can be no larger. Where
-    the first checkpoint was good enough already, `before_start`, it is that
-    checkpoint's: stopping still earlier may have leaked less.
+    Its standard error is as if those of both neighboring checkpoints were fully
+    correlated, than which it can be no larger. Where the first checkpoint was good
+    enough already, `before_start`, stopping still earlier may have leaked less.
     """
 
     leakage: float
@@ -57,9 +50,8 @@ class Reading:
 def leakage_at(curve: Curve, fid: float) -> Reading | None:
     """What a training had leaked when it first reached a distance; `None` if never.
 
-    The curve is followed from its start and is straight between checkpoints, in the
-    logarithm of the distance. For the undefended model this is early stopping; the same
-    rule holds for every arm.
+    For the undefended model this is early stopping. Between checkpoints the curve is
+    straight in the logarithm of the distance.
     """
     if curve.fid[0] <= fid:
         # At exactly the level nothing happened before the start.
@@ -105,9 +97,7 @@ def common_range(curves: Sequence[Curve]) -> tuple[float, float] | None:
 def mean_leakage(curve: Curve, low: float, high: float) -> Reading:
     """Mean of `leakage_at` over the logarithm of the Frechet distance, exactly.
 
-    As the distance falls, `leakage_at` is linear between the checkpoints that set a
-    new record, and may jump at them. The training must pass the whole range, from
-    `low`, its best distance, to `high`; see `common_range`.
+    The training must pass the whole range; see `common_range`.
     """
     records = np.minimum.accumulate(curve.fid)
     ends = np.unique([low, high, *records[(records > low) & (records < high)]])

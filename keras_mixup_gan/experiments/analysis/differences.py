@@ -53,21 +53,12 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms compared by one rule.
+    """Two arms compared by one rule: at a Frechet distance, or at equal steps.
 
-    Attributes:
-        seeds: The seeds that both arms have.
-        fid: The Frechet distance at which they are compared, if it is a given one.
-        steps: The steps at which they are compared, if at equal ones.
-        other: Leakage of the other arm.
-        arm: Leakage of the defended arm.
-        values: The difference of each seed in which both can be read.
-        standard_error: Of the mean difference, from the queries alone.
-        other_never: In how many seeds the other model never was as good.
-        arm_never: In how many the defended one never was.
-        other_before_start: In how many the other model was better than that at its
-            first checkpoint already; it is read there, by when it may have leaked more.
-        arm_before_start: In how many the defended one was.
+    `values` are the differences of the seeds in which both can be read,
+    `standard_error` is from the queries alone. In `other_never` seeds the other model
+    never was as good; in `other_before_start` it was better at its first checkpoint
+    already, where it is then read, by when it may have leaked more.
     """
 
     seeds: tuple[int, ...] = ()
@@ -138,10 +129,9 @@ def at_equal_steps(other: Arm | None, arm: Arm) -> Comparison:
 
 
 def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
-    """Mean difference over the qualities that both arms pass in all seeds, if any.
+    """Mean difference over the logarithm of the qualities that both arms pass, if any.
 
-    The mean is over the logarithm of the Frechet distance, its interval for this
-    comparison alone.
+    Its interval holds for this comparison alone.
     """
     if other is None or not (seeds := _common_seeds(other, arm)):
         return None

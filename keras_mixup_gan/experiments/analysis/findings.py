@@ -85,27 +85,12 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is found about one arm of a family; comparisons are with the undefended arm.
+    """What is found about one arm of a family, compared with the undefended arm.
 
-    Names are those of `CellResult`; figures are of the trained models.
-
-    Attributes:
-        epsilon: The largest of all seeds, `None` without a guarantee.
-        bounds: What no attack exceeds by the epsilon of any seed.
-        bound_check: Whether attacks exceed it.
-        noise_is_known: Whether the seed of DP-SGD's noise is.
-        curves: Quality and leakage along training, by seed.
-        strongest: The attack that counts, which may be another in each seed; its title
-            says how often each does.
-        chosen_on_own_data: Whether it was chosen on the data it is reported for.
-        not_run: Why other attacks did not run, by their titles.
-        step_time: Time of a step relative to the undefended arm's.
-        at_final_quality: At the quality of the trained model; `None` for the
-            undefended arm itself.
-        at_quality: At given qualities.
-        between_curves: On average over all qualities that both pass.
-        against_noise: For mixup, at the quality of the trained model, compared with
-            noise alone instead of the undefended arm.
+    Figures are of the trained models, `bounds` hold for the largest epsilon of all
+    seeds, and `strongest` may be another attack in each seed; its title says how often
+    each is. `not_run` tells by title why others did not run. `against_noise` compares
+    mixup with noise alone, at the quality of the trained model.
     """
 
     arm: str
@@ -147,11 +132,7 @@ class Finding:
 class FamilyFindings:
     """What is found about one model with one number of members.
 
-    Attributes:
-        members: Number of members, as the suite asks for it.
-        members_attacked: The fewest and the most, where coins say who is one.
-        quality: What the Frechet distance depends on.
-        arms: One finding for each arm, the undefended one first.
+    `members_attacked` are the fewest and the most, where coins say who is one.
     """
 
     model: str
@@ -178,16 +159,7 @@ class FamilyFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is found in a suite's results.
-
-    Attributes:
-        suite: Its name.
-        title: What it is for.
-        command: What repeats it.
-        arms: In the order of the suite, the undefended one first.
-        missing: Names of cells that are not there yet.
-        families: One for each model and number of members.
-    """
+    """What is found in a suite's results; of arms the undefended one is first."""
 
     suite: str
     title: str
@@ -205,9 +177,8 @@ def analyze(
 ) -> Findings:
     """Everything that is said about a comparison is said by these numbers.
 
-    Arms are also compared at `fid_levels`; by default round numbers that the undefended
-    model passes in all seeds. Verdicts are corrected for the number of comparisons in
-    each table of a family.
+    Arms are also compared at `fid_levels`, by default round numbers that the undefended
+    model passes in all seeds.
     """
     suite = results.suite
     uncertainty = Uncertainty.QUERIES if suite.one_seed else Uncertainty.SEEDS
