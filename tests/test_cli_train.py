@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, zoo
-from keras_mixup_gan.cli import training
+from keras_mixup_gan.cli import training_folder
 from keras_mixup_gan.models import presets
 from tests.command_line import run
 from tests.models import tiny
@@ -42,7 +42,7 @@ def weights(out):
 def test_a_stopped_training_goes_on_to_the_same_weights(
     data, tmp_path, monkeypatch, capsys
 ):
-    from keras_mixup_gan.cli.training import ImageGrid
+    from keras_mixup_gan.cli.training_folder import ImageGrid
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     settings = ("--mixup", "true", "--classes")
@@ -136,7 +136,7 @@ def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys
     ],
 )
 def test_words_for_mixup(text, expected):
-    assert training.parse_mixup(text) == expected
+    assert training_folder.parse_mixup(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from keras_mixup_gan.auditing.results import AttackEntry as AttackEntry
 from keras_mixup_gan.auditing.results import AttackResult as AttackResult
 from keras_mixup_gan.auditing.results import AuditReport as AuditReport
 from keras_mixup_gan.auditing.run import audit as audit
+from keras_mixup_gan.auditing.verdict import AuditVerdict as AuditVerdict
 from keras_mixup_gan.auditing.verdict import Caution as Caution
 from keras_mixup_gan.auditing.verdict import Concern as Concern
 from keras_mixup_gan.auditing.verdict import Leak as Leak
-from keras_mixup_gan.auditing.verdict import Verdict as Verdict

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.auditing import verdict
 from keras_mixup_gan.auditing.controls import BlindBaseline, NullTarget
-from keras_mixup_gan.auditing.verdict import Caution, Verdict
+from keras_mixup_gan.auditing.verdict import AuditVerdict, Caution
 from keras_mixup_gan.statistics.held_out import (
     Advantage,
     HeldOutStrongest,
@@ -245,7 +245,7 @@ class AuditReport:
         return detectable_auc(self.num_members, self.num_non_members, num_attacks)
 
     @cached_property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> AuditVerdict:
         """The outcome; as a string one sentence."""
         return verdict.judge(self.done, self.strongest_held_out, self.blind)
 

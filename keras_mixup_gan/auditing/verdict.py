@@ -132,7 +132,7 @@ class Caution:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuditVerdict:
     """The outcome of an audit; as a string one sentence.
 
     Attributes:
@@ -182,7 +182,7 @@ def judge(
     done: Sequence[AttackResult],
     held_out: HeldOutStrongest | None,
     blind: BlindBaseline | None,
-) -> Verdict:
+) -> AuditVerdict:
     """Decides whether, and how much, the model leaks.
 
     A leak is claimed if some attack's AUC lies above .5, or its true-positive rate
@@ -192,7 +192,7 @@ def judge(
     pixels alone distinguish the two sets, neither a leak nor its absence is claimed.
     """
     if not done or held_out is None:
-        return Verdict(Leak.UNKNOWN)
+        return AuditVerdict(Leak.UNKNOWN)
     strongest, area, interval = done[0], done[0].auc, done[0].auc_interval
     point = strongest.operating_point
     if len(done) > 1:
@@ -213,7 +213,7 @@ def judge(
         point = strongest.operating_point
     else:
         leak = Leak.NOT_FOUND
-    return Verdict(
+    return AuditVerdict(
         leak,
         attack=strongest.title,
         num_attacks=len(done),

@@ -80,12 +80,12 @@ def train(
             f"`--dp-clip`. Received: dp_clip={dp_clip}, dp_noise=None. Add it, or "
             "leave `--dp-clip` out."
         )
-    from keras_mixup_gan.cli import training
+    from keras_mixup_gan.cli import training_folder
     from keras_mixup_gan.privacy import DPSGD
 
     clip = 1.0 if dp_clip is None else dp_clip
 
-    job = training.resolve(
+    job = training_folder.resolve(
         model,
         data=data,
         image_size=image_size,
@@ -101,4 +101,4 @@ def train(
     if dry_run:
         print(json.dumps({"out": str(out), "steps": total, **job.settings}, indent=1))
         return
-    training.run(job, total, out, Console().say)
+    training_folder.run(job, total, out, Console().say)

@@ -5,7 +5,9 @@ from keras_mixup_gan.defenses.base import Defense as Defense
 from keras_mixup_gan.defenses.base import Undefended as Undefended
 from keras_mixup_gan.defenses.base import make as make
 from keras_mixup_gan.defenses.diff_augment import DiffAugment as DiffAugment
-from keras_mixup_gan.defenses.dp_sgd import DifferentialPrivacy as DifferentialPrivacy
+from keras_mixup_gan.defenses.differential_privacy import (
+    DifferentialPrivacy as DifferentialPrivacy,
+)
 from keras_mixup_gan.defenses.dropout import Dropout as Dropout
 from keras_mixup_gan.defenses.mixing import Mixing as Mixing
 from keras_mixup_gan.defenses.mixing import Noise as Noise

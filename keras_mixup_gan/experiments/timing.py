@@ -17,10 +17,7 @@ def step_seconds(
     rounds: int = 20,
     warm_up: int = 3,
 ) -> dict[str, list[float]]:
-    """Times training steps, batches included, of several models in turn.
-
-    So all meet the same disturbances of a shared machine. They are trained by this.
-    """
+    """Seconds of training steps, batches included, of models that take turns."""
     takers = {name: step_taker(m, images, batch_size) for name, m in models.items()}
     return seconds_in_turns(takers, rounds, warm_up)
 

@@ -1,4 +1,4 @@
-"""DCGAN (Radford, Metz, Chintala, ICLR 2016): networks and training step."""
+"""DCGAN (Radford, Metz, Chintala, ICLR 2016): networks, losses and an update."""
 
 from collections.abc import Callable
 from typing import Any

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.inputs import plain_data_errors
-from keras_mixup_gan.models.steps import AdversarialModel
+from keras_mixup_gan.models.training_step import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.validation import check_images, register

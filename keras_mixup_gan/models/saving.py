@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
-_NETWORKS = {"generator", "discriminator", "ema_generator", "networks", "is_private"}
+_NOT_SAVED = {"make_generator", "make_discriminator", "networks", "is_private"}
 _NO_NAMES = {"self", "args", "kwargs"}
 _COUNTERS = ("steps", "num_examples", "expected_batch_size")
 # Stands in the settings of a preset, if at all.
@@ -187,7 +187,7 @@ def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
     constructors = [vars(base)["__init__"] for base in own if "__init__" in vars(base)]
     signatures = map(inspect.signature, constructors)
     allowed = {"dtype"}.union(*(signature.parameters for signature in signatures))
-    allowed -= _NETWORKS | _NO_NAMES
+    allowed -= _NOT_SAVED | _NO_NAMES
     checked = dict(arguments)
     for name, value in arguments.items():
         check_choice(name, sorted(allowed), "arguments")

@@ -19,7 +19,6 @@ from keras_mixup_gan.models.dcgan import fake_loss, real_loss, row_losses
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import squared_slopes
 from keras_mixup_gan.models.networks import gradients
-from keras_mixup_gan.models.steps import warmed_up
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -31,6 +30,7 @@ from keras_mixup_gan.models.style_layers import (
     layer_seeds,
     mix_styles,
 )
+from keras_mixup_gan.models.training_step import warmed_up
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range, check_integer

@@ -1,4 +1,4 @@
-"""What a DP-SGD training guarantees, from the steps that really ran."""
+"""Epsilon of a DP-SGD training by its number of updates, which `updates` counts."""
 
 import functools
 import math

@@ -12,16 +12,16 @@ import numpy as np
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.data import source_title
-from keras_mixup_gan.experiments.analysis.differences import (
-    Comparison,
-    Reason,
-    Verdict,
-)
 from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
     Finding,
     Findings,
     analyze,
+)
+from keras_mixup_gan.experiments.analysis.verdicts import (
+    Comparison,
+    Reason,
+    Verdict,
 )
 from keras_mixup_gan.experiments.results import SCORES, SuiteResults, place
 from keras_mixup_gan.reports import figures, render

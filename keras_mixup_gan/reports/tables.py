@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keras_mixup_gan.experiments.analysis.arms import Leakage
-from keras_mixup_gan.experiments.analysis.differences import (
-    Comparison,
-    Reason,
-    Verdict,
-)
 from keras_mixup_gan.experiments.analysis.findings import (
     UTILITY,
     Allowed,
     FamilyFindings,
     Finding,
+)
+from keras_mixup_gan.experiments.analysis.verdicts import (
+    Comparison,
+    Reason,
+    Verdict,
 )
 from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.reports import render

@@ -18,7 +18,7 @@ from keras_mixup_gan.experiments.analysis.curves import (
     common_range,
     fid_before,
 )
-from keras_mixup_gan.experiments.analysis.differences import (
+from keras_mixup_gan.experiments.analysis.verdicts import (
     BetweenCurves,
     Comparison,
     Uncertainty,

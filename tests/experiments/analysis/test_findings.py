@@ -5,12 +5,12 @@ import pytest
 from benchmarks.findings import as_json
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments.analysis.arms import families_of
-from keras_mixup_gan.experiments.analysis.differences import (
+from keras_mixup_gan.experiments.analysis.findings import Side, analyze, round_levels
+from keras_mixup_gan.experiments.analysis.verdicts import (
     Reason,
     Uncertainty,
     Verdict,
 )
-from keras_mixup_gan.experiments.analysis.findings import Side, analyze, round_levels
 from tests.experiments import fake_results as fake
 from tests.experiments.fake_results import FakeArm, family, metric, results
 

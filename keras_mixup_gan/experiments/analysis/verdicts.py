@@ -1,4 +1,4 @@
-"""A defended arm compared with another one: at equal quality and at equal steps.
+"""Verdicts: a defended arm compared with another at equal quality and equal steps.
 
 All differences are of the other arm, which is the undefended one unless said otherwise,
 minus the defended one: above 0, the defended model leaks less.
