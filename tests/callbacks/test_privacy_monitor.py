@@ -12,7 +12,7 @@ MEMBERS, OTHERS = random_images(20, seed=1), random_images(20, seed=2)
 REFERENCE, LABELS = random_images(12, seed=3), random_labels(20)
 
 
-class Scripted(Attack):
+class Scripted(Attack, by_name=False):
     """Reaches the areas of a list, one after the other, whatever the model."""
 
     name, title, paper, requires = "scripted", "Scripted", "None", frozenset()
