@@ -305,6 +305,14 @@ class AuditReport:
             f"members={self.num_members}, non_members={self.num_non_members})"
         )
 
+    def raw_scores(self) -> dict[str, FloatArray]:
+        """Arrays `"<attack>/members"` and `"<attack>/non_members"` of what ran."""
+        arrays = {}
+        for result in self.done:
+            arrays[f"{result.name}/members"] = result.member_scores
+            arrays[f"{result.name}/non_members"] = result.non_member_scores
+        return arrays
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the report without raw scores, as plain JSON values.
 

@@ -164,9 +164,8 @@ class PrivGAN(PARGAN):
         scores = []
         for part, images in enumerate(fakes):
             branch = self.discriminator.get_layer(f"part_{part}")
-            inputs = images if labels is None else [images, labels]
-            scores.append(branch(inputs, training=True)[:, 0])
-        return tf.cast(tf.stack(scores, axis=1), tf.float32)
+            scores.append(self.logits(images, labels, network=branch)[:, 0])
+        return tf.stack(scores, axis=1)
 
     def log_probabilities(
         self, fakes: list[Tensor], labels: Any
@@ -177,9 +176,8 @@ class PrivGAN(PARGAN):
         """
         own, other = [], []
         for part, images in enumerate(fakes):
-            inputs = images if labels is None else [images, labels]
-            logits = self.privacy_discriminator(inputs, training=True)
-            logs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+            network = self.privacy_discriminator
+            logs = tf.nn.log_softmax(self.logits(images, labels, network=network))
             own.append(logs[:, part])
             rest = tf.concat([logs[:, :part], logs[:, part + 1 :]], axis=1)
             other.append(tf.reduce_logsumexp(rest, axis=1))

@@ -185,11 +185,7 @@ def _measure(
         quality=quality(generated, held_out, extractor),
         epsilon=epsilon if np.isfinite(epsilon) else None,
     )
-    arrays = {"samples": generated[:NUM_SHOWN]}
-    for result in audited.done:
-        arrays[f"{result.name}/members"] = result.member_scores
-        arrays[f"{result.name}/non_members"] = result.non_member_scores
-    return point, arrays
+    return point, {"samples": generated[:NUM_SHOWN], **audited.raw_scores()}
 
 
 def _bounds(model: Any, delta: float) -> Bounds:

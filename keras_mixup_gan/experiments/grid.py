@@ -134,12 +134,12 @@ class _Run:
 
     def compute(self, cells: Iterable[Cell]) -> None:
         """Computes cells and keeps each as soon as it is finished."""
-        distinct = list({cell_key(cell): cell for cell in cells}.values())
+        distinct = list({self.files.key_of(cell): cell for cell in cells}.values())
         job = _Job(self.files.folder.absolute(), this_process()[0], self.progress)
         finished = run_jobs(job, distinct, n_jobs=self.n_jobs, scheduler=self.scheduler)
         with contextlib.closing(finished):
             for done, (cell, (entry, files)) in enumerate(finished, start=1):
-                if entry.key != cell_key(cell):
+                if entry.key != self.files.key_of(cell):
                     raise ValueError(
                         f"A worker computed {entry.name!r} by other code or from other "
                         "data. Expected the same everywhere. Received: another key. "

@@ -200,7 +200,7 @@ class ResultFiles:
 
     def __init__(self, suite: Suite, folder: Path) -> None:
         self.suite, self.folder = suite, storage.make_folder(folder)
-        self._key = functools.cache(cell_key)
+        self.key_of = functools.cache(cell_key)  # which may read a folder of images
         self._entries: dict[str, CellResult] = {}
         self._read: set[str] = set()  # from the cells' own files, which may be newer
         if (folder / RESULTS).exists():
@@ -209,7 +209,7 @@ class ResultFiles:
 
     def entry(self, cell: Cell) -> CellResult | None:
         """What is known of a cell, or `None` if it is not finished."""
-        key = self._key(cell)
+        key = self.key_of(cell)
         path = place(self.folder, cell.name, key) / ENTRY
         if key not in self._read and path.exists():
             what = "the entry of a cell"
@@ -236,7 +236,7 @@ class ResultFiles:
 
     def model_path(self, cell: Cell) -> Path | None:
         """Where the trained model of a finished cell lies, if it is here."""
-        path = place(self.folder, cell.name, self._key(cell)) / MODEL
+        path = place(self.folder, cell.name, self.key_of(cell)) / MODEL
         return path if self.entry(cell) is not None and path.exists() else None
 
     def write(self) -> SuiteResults:

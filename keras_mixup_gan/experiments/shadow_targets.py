@@ -19,7 +19,6 @@ from keras_mixup_gan.experiments.results import (
     DONE,
     ResultFiles,
     ShadowAttack,
-    cell_key,
 )
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
 from keras_mixup_gan.models.saving import load_keras
@@ -97,7 +96,7 @@ class ShadowTargets:
             labels = np.concatenate([part.labels for part in pool])
         order = np.argsort(np.concatenate([part.indices for part in pool]))
         name = f"{block.model}/{members}/{arm}"
-        key = f"{cell_key(model_of)[:16]}-{block.shadows}"
+        key = f"{self.files.key_of(model_of)[:16]}-{block.shadows}"
         model = model_of.build(data.split(members, seed).image_shape)
         return train_shadows(
             model,

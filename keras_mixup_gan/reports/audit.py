@@ -71,7 +71,9 @@ def save_audit(
     path = Path(path)
     render.check_suffix(path, (".html", ".md", ".txt", ".json", ".npz"))
     if path.suffix == ".npz":
-        return storage.write_arrays(path, _scores(report))
+        split_hash = np.array(report.split_hash)
+        arrays = {"split_hash": split_hash, **report.raw_scores()}
+        return storage.write_arrays(path, arrays)
     if path.suffix == ".json":
         return storage.write_json(path, report.to_dict())
     if path.suffix == ".html":
@@ -222,15 +224,6 @@ def _queries_in_words(result: AttackResult) -> str:
     """What an attack asked of the model."""
     counts = result.num_queries.items()
     return ", ".join(f"{count:,} {_ASKED.get(name, name)}" for name, count in counts)
-
-
-def _scores(report: AuditReport) -> dict[str, Any]:
-    """The raw scores of every attack that ran, as named arrays."""
-    arrays: dict[str, Any] = {"split_hash": np.array(report.split_hash)}
-    for result in report.done:
-        arrays[f"{result.name}/members"] = result.member_scores
-        arrays[f"{result.name}/non_members"] = result.non_member_scores
-    return arrays
 
 
 def _picture(image: FloatArray) -> str:
