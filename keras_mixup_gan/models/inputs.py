@@ -283,7 +283,7 @@ class InputPipeline:
         """Tuples of as many batches as a training step has discriminator updates."""
         size = self.batches_per_step
         if size == 1:
-            return batches.map(lambda batch: (batch,)).prefetch(tf.data.AUTOTUNE)
+            return _prefetched(batches.map(lambda batch: (batch,)))
         if 0 <= batches.cardinality() < size:
             raise ValueError(
                 f"{_DATA_ERRORS[0]}must fill {size} batches, one for each discriminator"
@@ -302,8 +302,14 @@ class InputPipeline:
 
         # Batches may differ in size: with DP-SGD, and at the end of a data set.
         shaped = batches.map(lambda one: (one, tf.nest.map_structure(tf.shape, one)))
-        groups = shaped.padded_batch(size, drop_remainder=True).map(separate)
-        return groups.prefetch(tf.data.AUTOTUNE)
+        return _prefetched(shaped.padded_batch(size, drop_remainder=True).map(separate))
+
+
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Prepared ahead; without tuning, whose thread every `fit` would wait for."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 @contextlib.contextmanager
