@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import lzma
+import math
 import os
 import threading
 import tokenize
@@ -16,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ _UNREADABLE = (
     *(RuntimeError, SyntaxError, OverflowError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
 )
+# Those that NumPy wrote before it allowed for field names in other alphabets.
+_npy: Any = np.lib.format
+_HEADERS = {(1, 0): _npy.read_array_header_1_0, (2, 0): _npy.read_array_header_2_0}
+_CHUNK_BYTES = 2**20
 
 
 class DamagedFileError(ValueError):
@@ -165,12 +170,82 @@ def _decode_fields(kind: Any, content: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+# === Arrays ===
+
+
+class PackedArray(NamedTuple):
+    """An array in an `.npz` file of which only the header was read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    is_fortran: bool
+    info: zipfile.ZipInfo
+    start: int
+
+    def unpack(self, archive: zipfile.ZipFile) -> NDArray[Any]:
+        """Its values."""
+        flat = np.empty(math.prod(self.shape), self.dtype)
+        rest = flat.view(np.uint8)
+        with archive.open(self.info) as stream:
+            stream.read(self.start)
+            while chunk := stream.read(_CHUNK_BYTES):
+                rest[: len(chunk)] = np.frombuffer(chunk, np.uint8)
+                rest = rest[len(chunk) :]
+        if len(rest):
+            raise ValueError(f"{self.info.filename} is cut short")
+        return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
+
+
+def packed_arrays(archive: zipfile.ZipFile) -> dict[str, PackedArray]:
+    """The arrays of an `.npz` file, none of which takes memory before it is unpacked.
+
+    Raises unless each is what `np.savez` writes and claims the bytes that it has.
+    """
+    packed: dict[str, PackedArray] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename or name in packed:
+            raise ValueError(f"{name} is no array, or there twice")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is compressed in a way that NumPy does not write")
+        with archive.open(info) as stream:
+            read_header = _HEADERS.get(_npy.read_magic(stream))
+            if read_header is None:
+                raise ValueError(f"{name} is written in another format")
+            shape, is_fortran, dtype = read_header(stream)
+            packed[name] = PackedArray(shape, dtype, is_fortran, info, stream.tell())
+        if dtype.hasobject:
+            raise ValueError("Object arrays cannot be loaded")
+        size = dtype.itemsize * math.prod(shape)
+        held = info.file_size - packed[name].start
+        if min(shape, default=0) < 0 or not dtype.itemsize or size != held:
+            raise ValueError(f"{name} claims {size} bytes and holds {held}")
+    return packed
+
+
 def read_arrays(path: Path, what: str, remedy: str) -> dict[str, NDArray[Any]]:
     """Reads all arrays of an `.npz` file, none unpickled; see `reading`."""
-    with reading(path, what, remedy):
-        content = io.BytesIO(path.read_bytes())
-        with np.load(content, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+    with reading(path, what, remedy), zipfile.ZipFile(path) as archive:
+        packed = packed_arrays(archive)
+        size = sum(one.info.file_size for one in packed.values())
+        check_memory(size, "its arrays")
+        return {name: one.unpack(archive) for name, one in packed.items()}
+
+
+def check_memory(size: int, what: str) -> None:
+    """Raises a `ValueError` if so many bytes are more than the machine has."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not told, as on Windows
+        return
+    if size > memory > 0:
+        raise ValueError(
+            f"{what} do not fit into memory. Expected at most {memory / 1e9:.1f} GB. "
+            f"Received: {size / 1e9:.1f} GB. Load fewer or smaller ones."
+        )
+
+
+# === Digests ===
 
 
 def digest_bytes(content: bytes) -> str:

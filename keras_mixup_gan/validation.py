@@ -8,6 +8,9 @@ import numpy as np
 
 from keras_mixup_gan.typing import FloatArray, IntArray
 
+# Of which one-hot rows still fit into memory.
+MAX_CLASSES = 2**16
+
 
 def check_images(
     images: Any,
@@ -55,19 +58,28 @@ def check_images(
     return images.astype("float32", copy=False)
 
 
-def check_labels(labels: Any, num_images: int) -> IntArray | None:
+def check_labels(labels: Any, num_images: int, name: str = "labels") -> IntArray | None:
     """Returns class labels, if any, as int64 `(num_images,)`."""
     if labels is None:
         return None
-    labels = np.asarray(labels)
+    try:
+        labels = np.asarray(labels)
+    except ValueError:  # nested sequences of unequal lengths
+        labels = np.empty(0, dtype=object)
     # Keras ships the labels of CIFAR as a column.
     column = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     is_integer = np.issubdtype(labels.dtype, np.integer)
     if column.shape != (num_images,) or not is_integer or column.min() < 0:
         raise ValueError(
-            "`labels` must be one non-negative integer per image. Expected shape "
+            f"`{name}` must be one non-negative integer per image. Expected shape "
             f"({num_images},). Received: dtype={labels.dtype}, shape={labels.shape}. "
             "Convert one-hot rows with `labels.argmax(axis=1)`."
+        )
+    if column.max() >= MAX_CLASSES:
+        raise ValueError(
+            f"`{name}` must be classes numbered from 0. Expected at most {MAX_CLASSES} "
+            f"classes. Received: labels up to {column.max()}. Number them with "
+            "`np.unique(labels, return_inverse=True)[1]`."
         )
     return column.astype("int64")
 
@@ -105,7 +117,9 @@ def class_rows(
             f"Labels must lie in 0 to {num_classes - 1}. Received: values from "
             f"{labels.min()} to {labels.max()}. Build the model with `num_classes=`."
         )
-    return np.eye(num_classes, dtype="float32")[labels]
+    rows = np.zeros((num_images, num_classes), "float32")
+    rows[np.arange(num_images), labels] = 1.0
+    return rows
 
 
 def register(registry: dict[str, Any], name: str, kind: type) -> None:

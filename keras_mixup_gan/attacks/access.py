@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_mixup_gan.data.classes import names_of
 from keras_mixup_gan.data.sources import load_images
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, Tensor
@@ -73,6 +74,7 @@ def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
         "sampler": sampler,
         "discriminator": discriminator,
         "num_classes": getattr(model, "num_classes", None),
+        "class_names": names_of(model),
         "name": type(model).__name__,
         "latent_dim": latent_dim,
         "generator": network_generator(model) if is_open else None,

@@ -9,6 +9,12 @@ import numpy as np
 
 from keras_mixup_gan.attacks import access as means
 from keras_mixup_gan.attacks.access import Decoder, Discriminator, Generator, Sampler
+from keras_mixup_gan.data.classes import (
+    ClassNames,
+    check_same_classes,
+    names_of,
+    numbered_by,
+)
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 
@@ -24,10 +30,12 @@ class ReferenceData:
         images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
         labels: Class labels: integers `(num_images,)`, rows
             `(num_images, num_classes)`, or None.
+        class_names: Names of the classes in the order of their numbers, or None.
     """
 
     images: FloatArray
     labels: Labels = None
+    class_names: ClassNames = None
 
     def __post_init__(self) -> None:
         images = check_images(self.images, "reference")
@@ -74,6 +82,8 @@ class AttackTarget:
         shadows: The `Shadows` that the attacker trained, see `train_shadows`.
         reference_models: Targets for models that the attacker trained on other data,
             by which scores are calibrated.
+        class_names: Names of the classes of a conditional model, if known: those of
+            the reference are then numbered alike.
 
     Raises:
         ValueError: If images of the reference or of reference models have another
@@ -96,6 +106,7 @@ class AttackTarget:
     latent_dim: int | None = None
     shadows: Any = None
     reference_models: tuple["AttackTarget", ...] = ()
+    class_names: ClassNames = None
 
     def __post_init__(self) -> None:
         check_integer(0, seed=self.seed)
@@ -107,6 +118,7 @@ class AttackTarget:
         object.__setattr__(self, "reference_models", tuple(self.reference_models))
         if self.reference is not None:
             check_images(self.reference.images, "reference", self.image_shape)
+            object.__setattr__(self, "reference", self._named(self.reference))
         if self.generator is not None and self.queries is None:
             queries = means.generator_decoder(self.generator)
             object.__setattr__(self, "queries", queries)
@@ -121,6 +133,15 @@ class AttackTarget:
                     "Reference models must make images of the target's shape "
                     f"{self.image_shape}. Received: {other.image_shape}."
                 )
+            check_same_classes(self.class_names, other.class_names, "Reference models")
+
+    def _named(self, reference: ReferenceData) -> ReferenceData:
+        """The reference with its classes numbered as the model's."""
+        labels, own = reference.labels, reference.class_names
+        if self.class_names in (None, own) or own is None or labels is None:
+            return reference
+        labels = numbered_by(self.class_names, labels, own, "reference images")
+        return ReferenceData(reference.images, labels, self.class_names)
 
     @property
     def access(self) -> frozenset[str]:
@@ -340,7 +361,7 @@ def as_reference(reference: Any) -> ReferenceData | None:
     if reference is None or isinstance(reference, ReferenceData):
         return reference
     images, labels = split_labels(reference)
-    return ReferenceData(images, labels)
+    return ReferenceData(images, labels, names_of(reference))
 
 
 def split_labels(data: Any) -> tuple[Any, Any]:

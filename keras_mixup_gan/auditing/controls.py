@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.data.classes import check_same_classes
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.power import error_at_chance
 from keras_mixup_gan.statistics.roc import auc, delong_interval
@@ -119,6 +120,7 @@ def as_null_target(
             "`null_target` must make images of the target's shape "
             f"{target.image_shape}. Received: {null.image_shape}."
         )
+    check_same_classes(target.class_names, null.class_names, "`null_target`")
     if model_hash is not None and weights_digest(model) == model_hash:
         raise ValueError(
             "`null_target` has the weights of the audited model. Expected one that was "

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -26,6 +27,7 @@ from keras_mixup_gan.auditing.scoring import (
     choose_attacks,
     score_attacks,
 )
+from keras_mixup_gan.data.classes import merged_names, names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.storage import weights_digest
 
@@ -194,6 +196,9 @@ def _prepare(
     else:
         shape: Any = np.shape(split_labels(members)[0])[1:]
         target = AttackTarget.from_model(model, given, seed=seed, image_shape=shape)
+    target = _named(target, members, non_members)
+    members = renumbered(members, target.class_names, "members")
+    non_members = renumbered(non_members, target.class_names, "non_members")
     known = target.reference
     split = MembershipSplit.from_parts(
         split_labels(members),
@@ -213,6 +218,24 @@ def _prepare(
             "labels of one of them. Pass `(images, labels)` for both."
         )
     return target, split
+
+
+def _named(target: AttackTarget, *data: Any) -> AttackTarget:
+    """The target with names of its classes: its own, or else those of the data."""
+    if target.class_names is not None:
+        return target
+    each = [names for names in map(names_of, (*data, target.reference)) if names]
+    names = merged_names(*each)
+    is_whole = all(len(own) == target.num_classes for own in each)
+    if target.num_classes is not None and not (is_whole and len(set(each)) < 2):
+        warnings.warn(
+            "The model does not know its classes by name, and the data do not have all "
+            f"of them. Expected {target.num_classes} in each part. Received: "
+            f"{', '.join(map(repr, each))}, numbered in this order. Set "
+            "`model.class_names` to the names that it was trained with.",
+            stacklevel=4,
+        )
+    return replace(target, class_names=names)
 
 
 def _integer_labels(labels: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
-from keras_mixup_gan.attacks.target import AttackTarget, as_reference, split_labels
+from keras_mixup_gan.attacks.target import AttackTarget, as_reference
 from keras_mixup_gan.auditing.results import plain_settings
 from keras_mixup_gan.auditing.scoring import (
     ShuffledQueries,
@@ -20,6 +20,7 @@ from keras_mixup_gan.auditing.scoring import (
     choose_attacks,
 )
 from keras_mixup_gan.callbacks.quality_monitor import Monitor
+from keras_mixup_gan.data.classes import names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
@@ -196,6 +197,7 @@ class PrivacyMonitor(Monitor):
         self.stopped_epoch = self._safe = self._measured_step = None
         self._num_epochs = self.params.get("epochs", 0)
         self._check_shape(self._split.image_shape, "members")
+        self._name_classes()
         if self.model.dp is None:
             return
         if self.stop_at_auc is not None or not self.log_private_metrics:
@@ -206,6 +208,16 @@ class PrivacyMonitor(Monitor):
                 f"log_private_metrics={self.log_private_metrics}, "
                 f"stop_at_auc={self.stop_at_auc}. Audit the finished model instead."
             )
+
+    def _name_classes(self) -> None:
+        """Numbers the classes of the images as the model's, where both have names."""
+        names, parts = names_of(self.model), self._split.parts()
+        known = {part.class_names for part in parts.values()}
+        if names is None or known <= {None, names}:
+            return
+        parts = {role: renumbered(part, names, role) for role, part in parts.items()}
+        self._split = MembershipSplit(**parts)
+        self._queries = ShuffledQueries(self._split, self.seed)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Finds weights to go back to, before the first epoch."""
@@ -311,8 +323,8 @@ def _chosen(
 def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
     """Members and non-members with everything about them checked."""
     split = MembershipSplit.from_parts(
-        split_labels(members),
-        split_labels(non_members),
+        members,
+        non_members,
         None if reference is None else reference.images,
     )
     check_number("members", split.members.images)

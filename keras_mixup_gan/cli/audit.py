@@ -116,27 +116,19 @@ def _read(
     missing = [None] * (3 - len(sources))
     if model.num_classes is None:
         return model, [*(part.images for part in loaded), *missing]
-    classes = [_class_folders(source) for source in sources if source.is_dir()]
     unlabeled = [
         str(source)
         for source, part in zip(sources, loaded, strict=True)
         if part.labels is None
     ]
-    if unlabeled or any(names != classes[0] for names in classes):
+    named = {part.class_names for part in loaded if part.class_names is not None}
+    if unlabeled or (model.class_names is None and len(named) > 1):
         raise ValueError(
             "The model is conditional and needs the class of every image. Expected "
             "the same sub-folder for each class in all folders, or labels in the .npz "
             f"files. Received: {', '.join(unlabeled) or 'folders of other classes'}."
         )
-    return model, [*((part.images, part.labels) for part in loaded), *missing]
-
-
-def _class_folders(folder: Path) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
-    )
+    return model, [*loaded, *missing]
 
 
 def _names(attacks: str) -> list[str]:

@@ -62,20 +62,23 @@ def resolve(
     recipe = load_recipe(model)
     transform = resolve_mixup(parse_mixup(mixup), recipe)
     shape = None if image_size is None else (image_size, image_size, 3)
-    images, labels = load_images(data, shape)
+    loaded = load_images(data, shape)
+    images, labels, names = loaded.images, loaded.labels, loaded.class_names
     if classes and labels is None:
         raise ValueError(
             "`--classes` needs the class of every image. Expected sub-folders, one for "
             f"each class, or labels in the file. Received: data={data!r}, without any. "
             "Leave `--classes` out."
         )
-    labels = labels if classes else None
-    num_classes = None if labels is None else int(labels.max()) + 1
+    if not classes:
+        labels = names = None
+    num_classes = None if labels is None else len(names or range(labels.max() + 1))
     fresh = family_class(model).from_recipe(
         check_image_shape(images.shape[1:]),
         mixup=transform or False,
         dp=dp,
         num_classes=num_classes,
+        class_names=names,
         augment=augment,
         seed=seed,
     )
@@ -93,7 +96,7 @@ def resolve(
         "seed": seed,
         "recipe": recipe,
     }
-    return Job(fresh, Images(images, labels), json.loads(json.dumps(settings)))
+    return Job(fresh, Images(images, labels, names), json.loads(json.dumps(settings)))
 
 
 def parse_mixup(text: str) -> bool | str | MixUp:
@@ -149,8 +152,7 @@ def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
         whole = 0 if begun else total // length - epoch
         rest = min((epoch + 1) * length, total) - model.num_steps
         model.fit(
-            job.data.images,
-            job.data.labels,
+            job.data,
             batch_size=job.settings["batch_size"],
             initial_epoch=epoch,
             epochs=epoch + max(1, whole),

@@ -1,7 +1,7 @@
 """Images to train on, and their split into members and non-members."""
 
+from keras_mixup_gan.data.classes import Images as Images
 from keras_mixup_gan.data.sources import SOURCES as SOURCES
-from keras_mixup_gan.data.sources import Images as Images
 from keras_mixup_gan.data.sources import Source as Source
 from keras_mixup_gan.data.sources import data_set as data_set
 from keras_mixup_gan.data.sources import extractor_name as extractor_name

@@ -1,20 +1,29 @@
 """Images by Pillow: read from files, brought to one shape, stacked in one array."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.storage import check_memory
+from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 Shape: TypeAlias = tuple[int, int, int]
+Range: TypeAlias = tuple[float, float]
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+# Pillow knows forty more, and starts other programs for some of them.
+_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
+# More than cameras make, and less than what would fill a machine's memory.
+_MAX_PIXELS, _MAX_SIDE, _MAX_BYTES = 2**26, 2**16, 2**28
 # ITU-R BT.601 luma, the weights that Pillow and TensorFlow use as well.
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")
+_ROWS = 1024  # that are converted to floats at once
 
 
 class Options(NamedTuple):
@@ -23,97 +32,68 @@ class Options(NamedTuple):
     image_shape: Shape | None = None
     crop_to_aspect_ratio: bool = False
     data_dir: Path | None = None
+    value_range: Range | None = None
 
 
 # === Files ===
 
 
-def load_folder(source: Any, options: Options) -> tuple[FloatArray, IntArray | None]:
-    """Returns the images of a folder, and labels where it has class sub-folders."""
-    files, labels = _list_files(Path(source).expanduser())
-    named_images = ((f"The image {file}", read_image(file)) for file in files)
-    return stack_images(named_images, len(files), options), labels
+def read_image(file: Path, value_range: Range | None = None) -> NDArray[Any]:
+    """Decodes one file to uint8 `(height, width, 1 or 3)`, unless it is huge.
 
-
-def read_image(file: Path) -> FloatArray:
-    """Decodes one file to float32 `(height, width, 1 or 3)` in `[-1, 1]`.
-
+    Gray of 16 bits is read with a `value_range`, as float32 in `[-1, 1]`.
     Photographs are turned upright as their camera says; transparency shows white.
     """
     try:
-        with Image.open(file) as opened:
-            opened.load()
-            image = _without_alpha(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        if file.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+        with Image.open(file, formats=_FORMATS) as opened:
+            if max(opened.size) > _MAX_SIDE or math.prod(opened.size) > _MAX_PIXELS:
+                raise ValueError(
+                    f"it has {opened.width} x {opened.height} pixels, and at most "
+                    f"{_MAX_PIXELS} are read"
+                )
+            deep = _deep_mode(opened)
+            is_plain = deep.startswith("I;") and not opened.has_transparency_data
+            if is_read := not deep or (is_plain and value_range is not None):
+                opened.load()
+                ImageOps.exif_transpose(opened, in_place=True)
+                pixels = np.asarray(opened if deep else _without_alpha(opened))
+    except Exception as error:  # damaged files make Pillow raise about anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"The image {file} could not be read ({error}). Expected a complete PNG, "
+            f"The image {file} could not be read ({reason}). Expected a complete PNG, "
             "JPEG, BMP or WebP file. Replace it or remove it from the folder."
         ) from error
-    if image.mode not in ("L", "RGB"):
+    if not is_read:
+        way = "Pass `value_range=(0, 65535)`, or what is black and white in it, or c"
         raise ValueError(
             f"The image {file} is not stored with 8 bits per channel. Expected gray "
-            f"or RGB values of 0 to 255. Received: Pillow mode {image.mode!r}. Convert "
-            "the file first, so that you choose how its range is mapped."
+            f"or RGB values of 0 to 255. Received: {deep!r}, which Pillow would cut to "
+            f"8 bits. {way if is_plain else 'C'}onvert the file to 8 bits first, so "
+            "that you choose how its range is mapped."
         )
-    pixels = unit_range(image)
+    if deep and value_range is not None:
+        pixels = from_range(pixels, value_range, f"the image {file}")
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
+def _deep_mode(opened: Image.Image) -> str:
+    """The mode in which a file stores 16 bits per channel; empty where it has 8."""
+    if opened.format != "PNG":  # the only one of the formats that can
+        return ""
+    modes = (str(tile[3]) for tile in getattr(opened, "tile", ()))
+    return next((mode for mode in modes if ";16" in mode), "")
+
+
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Returns the image in mode L or RGB, or unchanged where it is not 8-bit."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return image
+    """Returns the image in mode L or RGB."""
     gray = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image.convert("L" if gray else "RGB")
-
-
-def _list_files(folder: Path) -> tuple[list[Path], IntArray | None]:
-    """The image files in a fixed order, with the index of their sub-folder if any."""
-    loose = [path for path in _visible(folder) if _is_image(path)]
-    classes = [
-        files
-        for sub in _visible(folder)
-        if sub.is_dir() and (files := [path for path in _walk(sub) if _is_image(path)])
-    ]
-    if loose and classes:
-        raise ValueError(
-            f"The folder {folder} holds images both directly and in sub-folders. "
-            "Expected either one flat folder, or one sub-folder per class. Received: "
-            f"{len(loose)} loose files, the first being {loose[0].name}. Move them "
-            "into a class or away."
-        )
-    if not loose and not classes:
-        raise ValueError(
-            f"The folder {folder} holds no images. Expected files ending in "
-            f"{', '.join(EXTENSIONS)}, directly or in one sub-folder per class. "
-            "Check the path."
-        )
-    if loose:
-        return loose, None
-    sizes = [len(files) for files in classes]
-    labels = np.repeat(np.arange(len(classes), dtype="int64"), sizes)
-    return [file for files in classes for file in files], labels
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in _visible(folder):
-        if path.is_dir():
-            yield from _walk(path)
-        else:
-            yield path
-
-
-def _visible(folder: Path) -> list[Path]:
-    """The entries of a folder by name, without hidden files and archive leftovers."""
-    names = (path for path in folder.iterdir() if path.name != "__MACOSX")
-    return sorted(path for path in names if not path.name.startswith("."))
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and path.is_file()
+    mode = "L" if gray else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 # === Shapes ===
@@ -130,18 +110,43 @@ def check_image_shape(image_shape: Any) -> Shape:
         )
     height, width, channels = sizes
     check_integer(1, height=height, width=width, channels=channels)
+    if max(height, width) > _MAX_SIDE or height * width * channels > _MAX_PIXELS:
+        raise ValueError(
+            f"`image_shape` must hold at most {_MAX_PIXELS} values. Received: "
+            f"image_shape={image_shape!r}. Choose smaller images."
+        )
     return int(height), int(width), int(channels)
 
 
-def unit_range(images: Any) -> FloatArray:
-    """Maps 8-bit values 0..255 to float32 values in `[-1, 1]`."""
+def unit_range(images: Any, value_range: Range = (0, 255)) -> FloatArray:
+    """Maps values of a range, by default 8 bits, to float32 values in `[-1, 1]`."""
+    low, high = value_range
     scaled = np.asarray(images).astype("float32")
-    scaled /= 127.5
+    if low:
+        scaled -= low
+    scaled /= (high - low) / 2
     scaled -= 1.0
     return scaled
 
 
-def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
+def from_range(values: NDArray[Any], value_range: Range, name: str) -> FloatArray:
+    """Maps values of a range to float32 values in `[-1, 1]`."""
+    low, high = value_range
+    if values.size and not (low <= values.min() and values.max() <= high):
+        raise ValueError(
+            f"The values of {name} must lie in `value_range`. Received: values from "
+            f"{values.min():g} to {values.max():g}, value_range={value_range}. Pass "
+            "the values that are to become -1 and 1."
+        )
+    return np.clip(unit_range(values, value_range), -1.0, 1.0)
+
+
+def as_floats(image: NDArray[Any]) -> FloatArray:
+    """Maps 8-bit images to `[-1, 1]`, where floats are already."""
+    return unit_range(image) if image.dtype == np.uint8 else image
+
+
+def fit_shape(image: NDArray[Any], options: Options, name: str) -> FloatArray:
     """Returns one image `(height, width, channels)` in the shape asked for, if any.
 
     Pillow's triangle filter widens with the reduction (antialiasing), and unlike
@@ -149,10 +154,12 @@ def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
     """
     shape = options.image_shape
     if shape is None or image.shape == shape:
-        return image
+        return as_floats(image)
     height, width, channels = shape
     if image.shape[2] == 3 and channels == 1:
-        image = (image @ _LUMA)[..., None]
+        starts = range(0, len(image), _ROWS)
+        parts = [as_floats(image[start : start + _ROWS]) @ _LUMA for start in starts]
+        image = np.concatenate(parts)[..., None]
     elif image.shape[2] not in (1, channels) or channels not in (1, 3, image.shape[2]):
         raise ValueError(
             f"{name} has {image.shape[2]} channels and cannot become {channels}. "
@@ -163,7 +170,7 @@ def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
         crop = options.crop_to_aspect_ratio
         box = _centered_box(image, height / width) if crop else None
         planes = [
-            Image.fromarray(np.ascontiguousarray(plane, "float32")).resize(
+            Image.fromarray(np.ascontiguousarray(as_floats(plane), "float32")).resize(
                 (width, height), Image.Resampling.BILINEAR, box=box
             )
             for plane in np.moveaxis(image, -1, 0)
@@ -171,13 +178,13 @@ def fit_shape(image: FloatArray, options: Options, name: str) -> FloatArray:
         image = np.stack([np.asarray(plane) for plane in planes], axis=-1)
     if image.shape[2] != channels:
         image = np.repeat(image, channels, axis=2)
-    return np.clip(image, -1.0, 1.0)
+    return np.clip(as_floats(image), -1.0, 1.0)
 
 
 def stack_images(
-    named_images: Iterable[tuple[str, FloatArray]], count: int, options: Options
+    named_images: Iterable[tuple[str, NDArray[Any]]], count: int, options: Options
 ) -> FloatArray:
-    """Stacks `count` images, which come with names for messages.
+    """Stacks `count` images, 8-bit or floats, which come with names for messages.
 
     They are brought to the options' shape, or must share one where that is `None`.
     """
@@ -186,6 +193,7 @@ def stack_images(
     for i, (name, image) in enumerate(named_images):
         image = fit_shape(image, options, name)
         if i == 0:
+            check_memory(4 * count * image.size, f"{count} images {image.shape}")
             stacked, first = np.empty((count, *image.shape), "float32"), name
         elif image.shape != stacked.shape[1:]:
             raise ValueError(
@@ -199,7 +207,7 @@ def stack_images(
 
 
 def _centered_box(
-    image: FloatArray, aspect_ratio: float
+    image: NDArray[Any], aspect_ratio: float
 ) -> tuple[float, float, float, float]:
     """The largest centered box of `height / width` equal to `aspect_ratio`."""
     rows, columns = image.shape[:2]

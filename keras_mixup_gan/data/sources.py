@@ -6,20 +6,25 @@ and the features that suit it.
 
 import importlib.util
 import os
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_mixup_gan.data import patches, tfds
+from keras_mixup_gan.data.classes import Images, check_class_names
+from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
     Options,
+    Range,
     Shape,
     check_image_shape,
-    load_folder,
+    from_range,
     stack_images,
     unit_range,
 )
@@ -29,18 +34,8 @@ from keras_mixup_gan.validation import check_images, check_labels, did_you_mean
 
 _DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 _Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
-
-
-class Images(NamedTuple):
-    """Images and their labels.
-
-    Attributes:
-        images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
-        labels: int64 array `(num_images,)`, or `None` where they are unknown.
-    """
-
-    images: FloatArray
-    labels: IntArray | None
+# 12 bits in the range of 16 look like this.
+_DARK = -1 + 2 / 16
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Source:
         name: What `load_images` takes for it, or the kind of place.
         expected: What may be passed for it, as a message lists it.
         load: Called with what the user passed and the options; returns images and
-            labels.
+            labels, as a pair or as `Images` with the names of their classes.
         is_meant: Called with what the user passed: whether it is this source. By
             default it is if it is the name.
         title: What pages call it; by default what the user passed.
@@ -75,6 +70,7 @@ def load_images(
     *,
     crop_to_aspect_ratio: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
+    value_range: Range | None = None,
 ) -> Images:
     """Loads images as float32 NHWC in `[-1, 1]`, with labels where they are known.
 
@@ -93,12 +89,15 @@ def load_images(
               Datasets, split `train` unless given, e.g. `"tfds:mnist:train[:5000]"`.
               Downloaded only where it is not on disk. Needs the extra `tfds`.
             * A folder of PNG, JPEG, BMP or WebP files. Its sub-folders, if any, are the
-              classes, numbered in the order of their names.
-            * An `.npz` file with an array `images` and optionally `labels`.
+              classes, numbered in the order of their names. Other files and empty
+              sub-folders are told in a warning.
+            * An `.npz` file with an array `images` and optionally `labels` and
+              `class_names`.
             * An array of images, or a tuple `(images, labels)`.
 
             Arrays are `(num_images, height, width, channels)`: uint8 is rescaled from
-            0..255 to `[-1, 1]`; floats must lie in `[-1, 1]` already.
+            0..255 to `[-1, 1]`; floats must lie in `[-1, 1]`, unless there is a
+            `value_range`, which all other arrays need.
         image_shape: Shape `(height, width, channels)` to bring every image to: resized
             with an antialiasing triangle filter, converted between gray and RGB. By
             default images stay as they are and must agree in shape.
@@ -106,13 +105,19 @@ def load_images(
             `image_shape` before resizing, instead of distorting the image.
         data_dir: Where TensorFlow Datasets keeps its data, if not in `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
+        value_range: The values `(low, high)` that become -1 and 1, such as `(0, 1)`, or
+            `(0, 4095)` for 12 bits, of arrays, `.npz` files and gray files of 16 bits.
+            Those of 8 bits always are 0..255. Color of 16 bits, which Pillow would cut
+            to 8, is refused.
 
     Returns:
-        `Images(images, labels)`.
+        `Images(images, labels)`, whose `class_names` are those of sub-folders, of the
+        file or of the data set, or `None`.
 
     Raises:
         ValueError: For an unknown or missing source, an unreadable file, images that
-            differ in shape, that are not finite or not in `[-1, 1]`.
+            differ in shape, that are not finite or not in `[-1, 1]`, or that do not
+            fit into memory.
         ImportError: When the source needs an extra that is not installed.
 
     Example:
@@ -128,13 +133,25 @@ def load_images(
             f"source 'tfds:...' with it. Received: source={_describe(source)}. Leave "
             "it out."
         )
+    if value_range is not None:
+        value_range = _check_range(value_range, found)
     root = None if data_dir is None else Path(data_dir)
-    options = Options(shape, crop_to_aspect_ratio, root)
+    options = Options(shape, crop_to_aspect_ratio, root, value_range)
     if found is not None:
-        return Images(*found.load(source, options))
-    if isinstance(source, (str, os.PathLike)):
+        loaded = found.load(source, options)
+    elif isinstance(source, (str, os.PathLike)):
         raise ValueError(_unknown(source))
-    return Images(*_fitted(_from_array(source), options))
+    else:
+        loaded = _fitted(_from_array(source, value_range), options)
+    images = loaded if isinstance(loaded, Images) else Images(*loaded)
+    if value_range is not None and (high := images.images.max()) <= _DARK:
+        warnings.warn(
+            "The images are nearly black, as 12 bits are in the range of 16. Expected "
+            f"values up to about 1. Received: values up to {high:g}, value_range="
+            f"{value_range}. Pass what black and white are, such as (0, 4095).",
+            stacklevel=2,
+        )
+    return images
 
 
 def find_source(source: Any) -> Source | None:
@@ -207,7 +224,7 @@ def _load_digits() -> _Loaded:
 
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
-    path = Path(source).expanduser()
+    path = _path(source)
     written = "plain arrays written by `np.savez(path, images=..., labels=...)`"
     arrays = read_arrays(path, written, "Write it again.")
     if "images" not in arrays:
@@ -216,49 +233,89 @@ def _load_npz(source: Any, options: Options) -> _Loaded:
             f"optionally, 'labels'. Received: {list(arrays)}. Write it with "
             "`np.savez(path, images=..., labels=...)`."
         )
-    images = _checked(arrays["images"], f"images of {path}")
-    return _fitted((images, check_labels(arrays.get("labels"), len(images))), options)
+    images = _checked(arrays["images"], f"images of {path}", options.value_range)
+    labels = check_labels(arrays.get("labels"), len(images), f"labels of {path}")
+    named = arrays.get("class_names")
+    names = None if named is None else named.tolist()
+    names = check_class_names(names, f"class_names of {path}", labels)
+    return _fitted(Images(images, labels, names), options)
 
 
-def _from_array(source: Any) -> _Loaded:
-    labels = None
+def _from_array(source: Any, value_range: Range | None) -> _Loaded:
+    images, labels, names = source, None, None
     if isinstance(source, tuple) and len(source) == 2:
-        source, labels = source
+        images, labels = source
+        names = getattr(source, "class_names", None)
     try:
-        array = np.asarray(source)
+        array = np.asarray(images)
     except ValueError:  # nested sequences of unequal lengths
         array = np.empty(0, dtype=object)
     if array.dtype == object or array.ndim == 0:
         raise ValueError(
             "The source is neither a name, a path nor an array of images. Expected "
-            f"{_expected()}. Received: source={_describe(source)}."
+            f"{_expected()}. Received: source={_describe(images)}."
         )
-    images = _checked(array, "source")
-    return images, check_labels(labels, len(images))
+    array = _checked(array, "source", value_range)
+    return Images(array, check_labels(labels, len(array)), names)
 
 
-def _checked(images: FloatArray, name: str) -> FloatArray:
+def _checked(images: NDArray[Any], name: str, value_range: Range | None) -> FloatArray:
     if images.dtype == np.uint8:
         images = unit_range(images)
+    elif value_range is not None and np.issubdtype(images.dtype, np.number):
+        images = from_range(images, value_range, name)
+    elif images.size and np.issubdtype(images.dtype, np.integer):
+        raise ValueError(
+            f"`{name}` must be floating point in [-1, 1] or 8-bit, or come with their "
+            f"range. Received: dtype={images.dtype}, values from {images.min()} to "
+            f"{images.max()}. Pass `value_range=(low, high)`, the values that are to "
+            "become -1 and 1, such as (0, 65535), or (0, 4095) for 12 bits."
+        )
     return check_images(images, name)
 
 
+def _check_range(value_range: Any, source: Source | None) -> Range:
+    """The range as floats, if it is one and the source may need it."""
+    if source is not None and source.name not in ("folder", "npz"):
+        raise ValueError(
+            "`value_range` is for arrays, .npz files and folders. Expected the range "
+            f"of {source.name!r} to be known. Received: value_range={value_range!r}. "
+            "Leave it out."
+        )
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not -np.inf < low < high < np.inf:
+        raise ValueError(
+            "`value_range` must be two finite numbers in ascending order. Received: "
+            f"value_range={value_range!r}. Write e.g. (0, 1)."
+        )
+    return low, high
+
+
 def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
-    """Images in the shape asked for, with their labels."""
+    """Images in the shape asked for, with their labels and names."""
     images, labels = loaded
     if options.image_shape in (None, images.shape[1:]):
         return loaded
     named_images = ((f"Image {i}", image) for i, image in enumerate(images))
-    return stack_images(named_images, len(images), options), labels
+    stacked = stack_images(named_images, len(images), options)
+    return Images(stacked, labels, getattr(loaded, "class_names", None))
+
+
+def _path(source: str | os.PathLike[str]) -> Path:
+    """A path in which `~` stands for a home, if there is one of that name."""
+    return Path(os.path.expanduser(source))
 
 
 def _is_folder(source: Any) -> bool:
-    return str(source) != "" and Path(source).expanduser().is_dir()
+    return str(source) != "" and os.path.isdir(_path(source))
 
 
 def _is_npz(source: Any) -> bool:
-    path = Path(source).expanduser()
-    return path.suffix.lower() == ".npz" and path.is_file()
+    path = _path(source)
+    return path.suffix.lower() == ".npz" and os.path.isfile(path)
 
 
 SOURCES: dict[str, Source] = {
@@ -296,8 +353,8 @@ def _expected() -> str:
 
 def _unknown(source: str | os.PathLike[str]) -> str:
     """What is wrong with a name or path that is no source."""
-    path, text = Path(source).expanduser(), str(source)
-    if path.is_file():
+    path, text = _path(source), str(source)
+    if os.path.isfile(path):
         return (
             f"The file {path} is not an .npz file. Expected {_expected()}. "
             "Pass the folder that holds the images."

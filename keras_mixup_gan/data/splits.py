@@ -2,13 +2,20 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from keras_mixup_gan.data.sources import Images
+from keras_mixup_gan.data.classes import (
+    ClassNames,
+    Images,
+    check_class_names,
+    merged_names,
+    numbered_by,
+)
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
@@ -21,18 +28,35 @@ from keras_mixup_gan.validation import (
 _ROLES = ("members", "non_members", "reference")
 
 
-class SplitPart(NamedTuple):
+class _Part(NamedTuple):
+    images: FloatArray
+    labels: IntArray | None
+    indices: IntArray
+
+
+class SplitPart(_Part):
     """One part of a split: `Images`, and the place of each in the pool.
 
     Attributes:
         images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
         labels: int64 array `(num_images,)`, or `None`.
         indices: int64 array `(num_images,)`.
+        class_names: Names of the classes in the order of their numbers, or `None`.
     """
 
-    images: FloatArray
-    labels: IntArray | None
-    indices: IntArray
+    class_names: ClassNames
+
+    def __new__(
+        cls,
+        images: FloatArray,
+        labels: IntArray | None,
+        indices: IntArray,
+        class_names: Iterable[str] | None = None,
+    ) -> Self:
+        """A part, with the names of its classes."""
+        self = super().__new__(cls, images, labels, indices)
+        self.class_names = check_class_names(class_names, labels=labels)
+        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,8 +67,9 @@ class MembershipSplit:
     queries; the reference part calibrates attacks and belongs to neither. All come from
     one random permutation of one pool, because attacks otherwise detect the difference
     between two data sets and report it as a leak. Parts that share an index or an
-    identical image are refused for the same reason. The arrays are read-only copies, so
-    that `content_hash` stays true.
+    identical image are refused for the same reason. Classes with names are numbered
+    alike in all parts: as in the first that has names, and further ones after them. The
+    arrays are read-only copies, so that `content_hash` stays true.
 
     Usually made by `draw`, or by `from_parts` when the parts are given.
 
@@ -71,9 +96,10 @@ class MembershipSplit:
     reference: SplitPart | None = None
 
     def __post_init__(self) -> None:
+        names = merged_names(*(part.class_names for part in self.parts().values()))
         for role, part in self.parts().items():
             shape = None if role == "members" else self.image_shape
-            object.__setattr__(self, role, _checked_part(part, role, shape))
+            object.__setattr__(self, role, _checked_part(part, role, shape, names))
         self._refuse_shared_indices()
         self._refuse_shared_images()
 
@@ -128,6 +154,7 @@ class MembershipSplit:
         check_choice(membership, ("fixed", "coin"), "membership")
         check_integer(1, num_members=num_members, num_non_members=num_non_members)
         check_integer(0, num_reference=num_reference, seed=seed)
+        names = getattr(images, "class_names", None) if labels is None else None
         if isinstance(images, Images):
             images, labels = images.images, images.labels if labels is None else labels
         images = check_images(images)
@@ -156,6 +183,7 @@ class MembershipSplit:
                     images[indices],
                     None if labels is None else labels[indices],
                     indices,
+                    names,
                 )
                 for role, indices in chosen.items()
                 if len(indices)
@@ -164,19 +192,25 @@ class MembershipSplit:
 
     @classmethod
     def from_parts(cls, members: Any, non_members: Any, reference: Any = None) -> Self:
-        """Makes a split of parts that are given, each images or `(images, labels)`.
+        """Makes a split of parts that are given.
 
-        Its indices number the images through all parts in this order.
+        Each is images, `(images, labels)`, `Images` or a `SplitPart`. Its indices
+        number the images through all parts in this order.
         """
         parts: dict[str, SplitPart] = {}
         start = 0
         for role, part in zip(_ROLES, (members, non_members, reference), strict=True):
             if part is None:
                 continue
-            images, labels = part if isinstance(part, tuple) else (part, None)
+            images, labels = getattr(part, "images", part), None
+            if hasattr(part, "labels"):
+                labels = part.labels
+            elif isinstance(part, tuple):
+                images, labels = part
             images = check_images(images, role)
             indices = np.arange(start, start + len(images))
-            parts[role] = SplitPart(images, labels, indices)
+            names = getattr(part, "class_names", None)
+            parts[role] = SplitPart(images, labels, indices, names)
             start += len(images)
         return cls(**parts)
 
@@ -252,11 +286,15 @@ class MembershipSplit:
 
 
 def _checked_part(
-    part: SplitPart, role: str, image_shape: tuple[int, int, int] | None
+    part: SplitPart,
+    role: str,
+    image_shape: tuple[int, int, int] | None,
+    class_names: ClassNames,
 ) -> SplitPart:
-    """A read-only copy of a part."""
+    """A read-only copy of a part, its classes numbered by these names."""
     images = _read_only(check_images(part.images, role, image_shape))
     labels = check_labels(part.labels, len(images))
+    labels = numbered_by(class_names, labels, part.class_names, role)
     indices = np.asarray(part.indices)
     is_integer = np.issubdtype(indices.dtype, np.integer)
     if indices.shape != (len(images),) or not is_integer:
@@ -268,6 +306,7 @@ def _checked_part(
         images,
         None if labels is None else _read_only(labels),
         _read_only(indices.astype("int64")),
+        part.class_names and class_names,
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_mixup_gan.data.images import Options, stack_images, unit_range
-from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.data.classes import Images
+from keras_mixup_gan.data.images import Options, stack_images
 from keras_mixup_gan.validation import did_you_mean
 
 _SOURCE = re.compile(
@@ -19,7 +20,7 @@ _SOURCE = re.compile(
 _METADATA = ("features.json", "dataset_info.json")
 
 
-def load_tfds(source: str, options: Options) -> tuple[FloatArray, IntArray | None]:
+def load_tfds(source: str, options: Options) -> Images:
     """The images and, where the data set has them, the labels of a split.
 
     The split of a source may be a slice, `train[:10%]`, or a sum, `train+test`.
@@ -107,9 +108,7 @@ def _download(tfds: Any, parsed: re.Match[str], root: Path) -> Any:
     return builder
 
 
-def _read(
-    tfds: Any, builder: Any, split: str, options: Options
-) -> tuple[FloatArray, IntArray | None]:
+def _read(tfds: Any, builder: Any, split: str, options: Options) -> Images:
     """Decodes a split of a prepared data set in its stored order."""
     import tensorflow as tf
 
@@ -133,11 +132,11 @@ def _read(
     count = int(dataset.cardinality())
     labels: list[int] = []
 
-    def named_images() -> Iterator[tuple[str, FloatArray]]:
+    def named_images() -> Iterator[tuple[str, NDArray[Any]]]:
         for i, example in enumerate(tfds.as_numpy(dataset)):
             if has_labels:
                 labels.append(int(example["label"]))
-            yield f"Image {i} of {builder.name!r}", unit_range(example["image"])
+            yield f"Image {i} of {builder.name!r}", example["image"]
 
     try:
         images = stack_images(named_images(), count, options)
@@ -147,4 +146,7 @@ def _read(
             f"({type(error).__name__}). Expected complete record files. Delete that "
             "folder and prepare the data set again."
         ) from error
-    return images, np.array(labels, "int64") if has_labels else None
+    if not has_labels:
+        return Images(images, None)
+    names = getattr(builder.info.features["label"], "names", None)
+    return Images(images, np.array(labels, "int64"), names)

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 
 from keras_mixup_gan.data import MembershipSplit
+from keras_mixup_gan.data.classes import names_of, renumbered
 from keras_mixup_gan.metrics.features import (
     FeatureExtractor,
     check_both,
@@ -236,9 +237,11 @@ def usefulness(
     if model.num_classes is None or held_out.labels is None:
         return figures
     classes = np.arange(number) % model.num_classes
+    members = renumbered(split.members, names_of(model), "members")
+    held_out = renumbered(held_out, names_of(model), "reference")
     worth = train_on_generated(
         (pixels(model.generate(number, classes, seed=seed)), classes),
-        (pixels(split.members.images), split.members.labels),
+        (pixels(members.images), members.labels),
         (pixels(held_out.images), held_out.labels),
         seed=seed,
     )

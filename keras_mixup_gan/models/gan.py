@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.inputs import plain_data_errors
@@ -41,8 +42,8 @@ class GAN(AdversarialModel):
         discriminator_steps: Discriminator updates in a training step, each on a batch
             of its own, for one generator update.
         ema_momentum: Momentum of the generator's moving average, in `[0, 1]`.
-        **kwargs: `image_shape`, `latent_dim`, `num_classes`, `seed`, see
-            `NetworkPair`, and arguments of `keras.Model`.
+        **kwargs: `image_shape`, `latent_dim`, `num_classes`, `class_names`, `seed`,
+            see `NetworkPair`, and arguments of `keras.Model`.
 
     Raises:
         ValueError: If an argument is out of range, `mixup` meets `dp`, or the
@@ -117,12 +118,13 @@ class GAN(AdversarialModel):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the model, without its networks."""
-        serialize = keras.saving.serialize_keras_object
+        serialize, names = keras.saving.serialize_keras_object, self.class_names
         return {
             **super().get_config(),
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "num_classes": self.num_classes,
+            **({} if names is None else {"class_names": list(names)}),
             "mixup": serialize(self.mixup),
             "dp": serialize(self.dp),
             "augment": self.augment,
@@ -174,6 +176,9 @@ class GAN(AdversarialModel):
                 images than a batch, or are already mixed.
         """
         kwargs.pop("shuffle", None)  # arrays always are, data sets never
+        x = self.numbered(x)
+        if isinstance(x, tuple) and y is None:
+            x, y = x[0], None if self.num_classes is None else x[1]
         if self.privacy is not None and self.privacy.forget_unused_plan():
             self.train_function = None  # which may have been traced with the plan
         with plain_data_errors():
@@ -194,6 +199,25 @@ class GAN(AdversarialModel):
                 shuffle=False,
                 **kwargs,
             )
+
+    def numbered(self, data: Any) -> Any:
+        """Data with their classes numbered as the model's, where both have names.
+
+        A model without names takes those of the first data that it is trained on.
+        """
+        names = names_of(data)
+        if names is None or self.num_classes is None:
+            return data
+        if self.num_steps == 0 and self.class_names is None:
+            if len(names) == self.num_classes:
+                self.class_names = check_class_names(names)
+        if not isinstance(data, tuple) and self.class_names not in (None, names):
+            raise ValueError(
+                "The data set numbers its classes otherwise than the model. Expected "
+                f"{self.class_names}. Received: class_names={names}. Read it with "
+                "`class_names=` in that order."
+            )
+        return renumbered(data, self.class_names, "training images")
 
     def training_batches(
         self, x: Any, y: Any = None, batch_size: int | None = None

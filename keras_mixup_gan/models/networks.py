@@ -2,16 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup_gan.data.classes import check_class_names
 from keras_mixup_gan.models.layers import policy_scope
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
+    MAX_CLASSES,
     check_choice,
     check_images,
     check_in_range,
@@ -37,6 +39,9 @@ class NetworkPair(keras.Model):
             labels]`, to raw scores `(batch, 1)`.
         image_shape: `(height, width, channels)`.
         num_classes: Number of classes of a conditional model, or `None`.
+        class_names: What they are called, in the order of their numbers: data whose
+            classes have names are then numbered alike. A model that is first trained
+            on such data takes theirs.
         seed: Integer below 2**31, or `None` to draw one.
         is_private: Whether the discriminator's gradients arrive clipped and noised:
             without loss scaling, on one replica, from batches of changing size.
@@ -50,6 +55,7 @@ class NetworkPair(keras.Model):
         image_shape: tuple[int, int, int],
         latent_dim: int,
         num_classes: int | None,
+        class_names: Iterable[str] | None = None,
         seed: int | None = None,
         is_private: bool = False,
         **kwargs: Any,
@@ -57,12 +63,14 @@ class NetworkPair(keras.Model):
         super().__init__(**kwargs)
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
+            check_in_range(2, MAX_CLASSES, num_classes=num_classes)
         seed = secrets.randbits(31) if seed is None else seed
         check_integer(0, seed=seed)
         check_in_range(0, 2**31 - 1, seed=seed)
         self.image_shape = image_shape
         self.latent_dim = latent_dim
         self.num_classes = num_classes
+        self.class_names = check_class_names(class_names, num_classes=num_classes or 0)
         self.seed = seed
         self.is_private = is_private
         with policy_scope(kwargs.get("dtype")):

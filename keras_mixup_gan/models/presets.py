@@ -8,7 +8,6 @@ executed. This module needs NumPy alone.
 
 import io
 import json
-import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from keras_mixup_gan.models.recipes import zoo_folder
 from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_bytes,
+    packed_arrays,
     read_json,
     reading,
     write_file,
@@ -29,12 +29,10 @@ from keras_mixup_gan.storage import (
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import did_you_mean
 
-_npy: Any = np.lib.format
 CONFIG, WEIGHTS, MANIFEST = "preset.json", "weights.npz", "manifest.json"
 FORMAT = 1
 _MAX_CONFIG_BYTES = 2**20
 _MAX_WEIGHTS_BYTES = 2**28
-_MAX_HEADER_BYTES = 2**12
 _KEYS = {"class", "arguments", "counters", "weights"}
 
 
@@ -104,39 +102,23 @@ class PresetFiles:
             reading(path, written, "Copy the whole folder again."),
             zipfile.ZipFile(archived) as archive,
         ):
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if sorted(names) != sorted(shapes):
-                missing = sorted(set(shapes) - set(names))
-                surplus = sorted(set(names) - set(shapes))
+            packed = packed_arrays(archive)
+            if sorted(packed) != sorted(shapes):
+                missing = sorted(set(shapes) - set(packed))
+                surplus = sorted(set(packed) - set(shapes))
                 raise DamagedFileError(
                     f"The file {path} holds the weights of another model. Expected "
                     f"{len(shapes)} arrays, among them {missing[:3]}. Received: "
-                    f"{len(names)}, among them {surplus[:3]}."
+                    f"{len(packed)}, among them {surplus[:3]}."
                 )
-            return {
-                name: self._array(archive, archive.getinfo(f"{name}.npy"), shape)
-                for name, shape in shapes.items()
-            }
-
-    def _array(
-        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, shape: tuple[int, ...]
-    ) -> FloatArray:
-        """One array, which is unpacked only if it is as large as it must be."""
-        size = 4 * math.prod(shape)
-        found: Any = f"{info.file_size} bytes"
-        if size < info.file_size <= size + _MAX_HEADER_BYTES:
-            stream = io.BytesIO(archive.read(info))
-            if _npy.read_magic(stream) != (1, 0):
-                raise ValueError(f"{info.filename} is written in another format")
-            found, is_fortran, dtype = _npy.read_array_header_1_0(stream)
-            rest = stream.read()
-            if (found, dtype, len(rest)) == (shape, np.dtype("<f4"), size):
-                order: Any = "F" if is_fortran else "C"
-                return np.frombuffer(rest, "<f4").reshape(shape, order=order)
-        raise DamagedFileError(
-            f"The file {self.folder / WEIGHTS} holds the weights of another model. "
-            f"Expected {info.filename} as float32 of shape {shape}. Received: {found}."
-        )
+            for name, shape in shapes.items():
+                found = packed[name].shape, packed[name].dtype
+                if found != (shape, np.dtype("<f4")):
+                    raise DamagedFileError(
+                        f"The file {path} holds the weights of another model. Expected "
+                        f"{name} as float32 of shape {shape}. Received: {found}."
+                    )
+            return {name: packed[name].unpack(archive) for name in shapes}
 
 
 # === The zoo's ===

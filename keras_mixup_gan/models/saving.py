@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from keras_mixup_gan.data.classes import check_class_names
 from keras_mixup_gan.lazy import PACKAGE, announce_classes
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.presets import PresetFiles, read_preset
@@ -195,6 +196,8 @@ def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
             checked[name] = _NESTED[name](**_fields(value, _NESTED[name]))
         elif name == "image_shape":
             checked[name] = _image_shape(value)
+        elif name == "class_names":
+            check_class_names(value)
         elif not isinstance(value, (bool, int, float, str, type(None))):
             raise ValueError(f"`{name}` must be one plain value")
         elif isinstance(value, int) and name != "seed" and value > _MAX_SIZE:
