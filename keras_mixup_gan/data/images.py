@@ -157,9 +157,11 @@ def fit_shape(image: NDArray[Any], options: Options, name: str) -> FloatArray:
         return as_floats(image)
     height, width, channels = shape
     if image.shape[2] == 3 and channels == 1:
-        starts = range(0, len(image), _ROWS)
-        parts = [as_floats(image[start : start + _ROWS]) @ _LUMA for start in starts]
-        image = np.concatenate(parts)[..., None]
+        gray = np.empty(image.shape[:2], "float32")
+        for start in range(0, len(image), _ROWS):
+            rows = slice(start, start + _ROWS)
+            gray[rows] = as_floats(image[rows]) @ _LUMA
+        image = gray[..., None]
     elif image.shape[2] not in (1, channels) or channels not in (1, 3, image.shape[2]):
         raise ValueError(
             f"{name} has {image.shape[2]} channels and cannot become {channels}. "
