@@ -28,6 +28,31 @@ def test_arrays_come_back(tmp_path):
         np.testing.assert_array_equal(arrays["x/y"], np.arange(3.0))
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_of_all_kinds_are_those_that_numpy_reads(tmp_path, save):
+    kinds = {
+        "plain": np.arange(6.0).reshape(2, 3),
+        "fortran": np.asfortranarray(np.arange(12).reshape(3, 4)),
+        "none": np.zeros((0, 3), "float32"),
+        "single": np.array(3, "int16"),
+        "text": np.array("{}"),
+        "texts": np.array(["a", "bc"]),
+        "big endian": np.arange(3, dtype=">f8"),
+        "time": np.array(["2026-01-01"], "datetime64[D]"),
+        "fields": np.zeros(2, [("a", "i4"), ("b", "f8")]),
+        "a/b": np.array([True, False]),
+    }
+    save(tmp_path / "a.npz", **kinds)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as expected:
+        received = storage.read_arrays(tmp_path / "a.npz", "arrays", "")
+        assert list(received) == expected.files
+        for name, array in received.items():
+            np.testing.assert_array_equal(array, expected[name])
+            assert array.dtype == expected[name].dtype
+            assert array.flags.f_contiguous == expected[name].flags.f_contiguous
+            assert array.flags.writeable
+
+
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", b'{"auc": NaN}', b"\xff"])
 def test_what_is_no_object_of_json_is_one_sentence(tmp_path, content):
     path = tmp_path / "results.json"
