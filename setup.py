@@ -59,7 +59,8 @@ setup(
     },
     install_requires=[
         "joblib>=1.4",
-        "keras>=3.12",
+        # Before, a .keras file could run a foreign SavedModel (CVE-2026-1462).
+        "keras>=3.13.2",
         "mlxtend>=0.23",
         "numpy>=1.26",
         "pillow>=10.0",

@@ -74,6 +74,17 @@ def announce_classes() -> None:
                 known[f"{PACKAGE}>{name}"] = _stand_in(name, f"{PACKAGE}.{module}")
 
 
+def check_backend() -> None:
+    """Raises an `ImportError` unless Keras, once imported, computes by TensorFlow."""
+    backend = sys.modules["keras"].config.backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            "Models, mixing and DP-SGD of keras_mixup_gan compute by TensorFlow. "
+            f"Expected Keras on it. Received: backend={backend!r}. Set KERAS_BACKEND="
+            "tensorflow before anything imports Keras."
+        )
+
+
 def _stand_in(name: str, module: str) -> type:
     """A class that builds another one, which it imports when it is asked to.
 

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan.lazy import check_backend
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import (
     check_choice,
@@ -28,6 +29,9 @@ _UNEQUAL_BATCHES = (
     "Mixing passes over the data needs batches of one size. Use "
     "batch(..., drop_remainder=True) before any repeat()."
 )
+
+
+check_backend()
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")

@@ -175,13 +175,10 @@ def with_lambda(path):
     keras.Sequential(layers).save(path)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [(other_model, "no model of this library"), (with_lambda, "asks for code")],
-)
-def test_other_models_are_not_loaded(tmp_path, make, message):
+@pytest.mark.parametrize("make", [other_model, with_lambda])
+def test_other_models_are_not_loaded(tmp_path, make):
     make(tmp_path / "other.keras")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="no model of this library"):
         load_gan(tmp_path / "other.keras")
 
 
@@ -192,6 +189,10 @@ def test_other_models_are_not_loaded(tmp_path, make, message):
         {"module": "keras", "class_name": "Dense", "registered_name": "evil>Dense"},
         {"class_name": "__lambda__", "config": {"value": "code"}},
         {"module": "builtins", "class_name": "function", "config": "eval"},
+        {"module": "keras.layers", "class_name": "TFSMLayer"},
+        {"module": "keras.src.export.tfsm_layer", "class_name": "TFSMLayer"},
+        {"module": "keras.optimizers", "class_name": "get"},
+        {"class_name": "Evil", "registered_name": "keras_mixup_gan>Evil"},
     ],
 )
 def test_classes_of_others_are_refused_before_anything_is_built(

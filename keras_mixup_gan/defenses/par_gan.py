@@ -16,7 +16,7 @@ from keras_mixup_gan.models.dcgan import (
     refuse_together,
 )
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.layers import hashed_choices
+from keras_mixup_gan.models.layers import hashed_choices, named_network
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_integer
@@ -85,8 +85,11 @@ class PARGAN(DCGAN):
             inputs = [inputs, keras.Input((num_classes,), name="labels")]
         settings = (image_shape, width, norm, num_classes)
         scores = [
-            build_discriminator(
-                *settings, seed + part, dropout=dropout, name=f"part_{part}"
+            named_network(
+                f"part_{part}",
+                build_discriminator,
+                *(*settings, seed + part),
+                dropout=dropout,
             )(inputs)
             for part in range(self.num_parts)
         ]

@@ -15,7 +15,7 @@ from keras_mixup_gan.models.dcgan import (
     real_loss,
 )
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.layers import named_network, policy_scope
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range
 
@@ -75,14 +75,17 @@ class PrivGAN(PARGAN):
         # The discriminators took the seeds from `seed + 1` on.
         first = self.seed + 1 + num_parts
         with policy_scope(kwargs.get("dtype")):
-            self.privacy_discriminator = build_discriminator(
+            self.privacy_discriminator = named_network(
+                "privacy_discriminator",
+                build_discriminator,
                 *(shape, width, self.norm, num_classes, first),
                 outputs=num_parts,
-                name="privacy_discriminator",
             )
             self.unreleased = [
-                build_generator(
-                    shape, self.latent_dim, width, num_classes, first + part
+                named_network(
+                    f"generator_{part}",
+                    build_generator,
+                    *(shape, self.latent_dim, width, num_classes, first + part),
                 )
                 for part in range(1, num_parts)
             ]

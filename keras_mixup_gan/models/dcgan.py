@@ -180,7 +180,6 @@ def build_discriminator(
     *,
     dropout: float = 0.0,
     outputs: int = 1,
-    name: str = "discriminator",
 ) -> keras.Model:
     """Images, and labels if any, to raw scores through strided convolutions."""
     initializer = normal_initializers(seed)
@@ -202,7 +201,7 @@ def build_discriminator(
     scores = L.Dense(
         outputs, kernel_initializer=initializer(), dtype="float32", name="scores"
     )(x)
-    return keras.Model(inputs, scores, name=name)
+    return keras.Model(inputs, scores, name="discriminator")
 
 
 def num_halvings(height: int, breadth: int) -> int:

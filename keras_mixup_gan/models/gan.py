@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
+from keras_mixup_gan.models.divergence import StopAtDivergence
 from keras_mixup_gan.models.inputs import plain_data_errors
 from keras_mixup_gan.models.training_step import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
@@ -173,7 +174,8 @@ class GAN(AdversarialModel):
 
         Raises:
             ValueError: If the data have a wrong type, shape or range, hold fewer
-                images than a batch, or are already mixed.
+                images than a batch, or are already mixed; after an epoch, if weights
+                are NaN or infinite.
         """
         kwargs.pop("shuffle", None)  # arrays always are, data sets never
         x = self.numbered(x)
@@ -181,14 +183,15 @@ class GAN(AdversarialModel):
             x, y = x[0], None if self.num_classes is None else x[1]
         if self.privacy is not None and self.privacy.forget_unused_plan():
             self.train_function = None  # which may have been traced with the plan
+        callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
+        kwargs["callbacks"] = [StopAtDivergence(), *callbacks]
         with plain_data_errors():
             batches, length = self.training_batches(x, y, batch_size)
             if self.privacy is not None:
                 updates = (steps_per_epoch or length or 0) * self.discriminator_steps
                 first = kwargs.get("initial_epoch", 0)
                 guard = self.privacy.guard(epochs, first, updates)
-                callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
-                kwargs["callbacks"] = [*callbacks, guard]
+                kwargs["callbacks"].append(guard)
             if steps_per_epoch is None and length is not None:
                 batches = batches.take(length)
                 batches = batches.apply(tf.data.experimental.assert_cardinality(length))

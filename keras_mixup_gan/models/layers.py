@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from keras_mixup_gan.typing import Tensor
 
+# Those whose weights are of 32 bits come first.
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+
 
 def normal_initializers(seed: int, stddev: float = 0.02) -> Callable[[], Any]:
     """A function that returns a fresh normal initializer at each call, by one seed."""
@@ -112,13 +115,42 @@ def squared_slopes(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def policy_scope(policy: Any) -> Iterator[None]:
-    """Layers made inside have this dtype policy; `None` keeps the current one."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(before if policy is None else policy)
+    """Layers made inside have this dtype policy; `None` keeps the current one.
+
+    Their images have channels last, whatever Keras' setting is.
+    """
+    before = keras.config.dtype_policy(), keras.config.image_data_format()
+    keras.config.set_dtype_policy(before[0] if policy is None else policy)
+    keras.config.set_image_data_format("channels_last")
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(before[0])
+        keras.config.set_image_data_format(before[1])
+
+
+def check_precision(policy: str, needs_float32: bool) -> None:
+    """Raises a `ValueError` unless models of this library train under a dtype policy.
+
+    With `needs_float32` weights are of 32 bits, though layers may compute in 16.
+    """
+    known = POLICIES[:3] if needs_float32 else POLICIES
+    if policy not in known:
+        raise ValueError(
+            f"The model does not train in this precision. Expected {', '.join(known)}. "
+            f"Received: dtype={policy!r}, which `keras.config.set_floatx` and "
+            "`set_dtype_policy` set too. Pass dtype='float32'."
+        )
+
+
+def named_network(
+    name: str, make: Callable[..., keras.Model], *args: Any, **kwargs: Any
+) -> keras.Model:
+    """A network that, and whose weights, are told by name from others of a model."""
+    with keras.name_scope(name):
+        network = make(*args, **kwargs)
+    network.name = name
+    return network
 
 
 def hashed_choices(images: Tensor, weights: Tensor, num_choices: Tensor) -> Tensor:

@@ -10,7 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names
-from keras_mixup_gan.models.layers import policy_scope
+from keras_mixup_gan.models.divergence import check_finite, check_weights
+from keras_mixup_gan.models.layers import check_precision, named_network, policy_scope
+from keras_mixup_gan.models.optimizers import (
+    LearningRates,
+    gradients,
+    prepared,
+    trainable_variables,
+)
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     MAX_CLASSES,
@@ -21,8 +28,6 @@ from keras_mixup_gan.validation import (
     class_rows,
 )
 
-# DP-SGD clips each row's true gradient: a fixed scale, undone before clipping.
-_FIXED_LOSS_SCALE = 1024.0
 _LATENT_BLOCK = 256
 
 
@@ -61,6 +66,7 @@ class NetworkPair(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_precision(self.dtype_policy.name, self.needs_float32 or is_private)
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
             check_in_range(2, MAX_CLASSES, num_classes=num_classes)
@@ -74,11 +80,16 @@ class NetworkPair(keras.Model):
         self.seed = seed
         self.is_private = is_private
         with policy_scope(kwargs.get("dtype")):
-            self.generator = make_generator(seed)
-            self.discriminator = make_discriminator(seed + 1)
-            self.ema_generator = make_generator(seed)
+            self.generator = named_network("generator", make_generator, seed)
+            self.discriminator = named_network(
+                "discriminator", make_discriminator, seed + 1
+            )
+            self.ema_generator = named_network("ema_generator", make_generator, seed)
         self.ema_generator.set_weights(self.generator.get_weights())
         self.ema_generator.trainable = False
+
+    # Whether float16 or bfloat16 weights are not enough.
+    needs_float32 = False
 
     # === Optimizers ===
 
@@ -106,9 +117,12 @@ class NetworkPair(keras.Model):
             kwargs.setdefault("jit_compile", False)
         _check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
         super().compile(optimizer=None, **kwargs)
-        self.g_optimizer = _prepared(g_optimizer, self.trained_generators)
-        self.d_optimizer = _prepared(
+        self.g_optimizer = prepared(g_optimizer, self.trained_generators)
+        self.d_optimizer = prepared(
             d_optimizer, self.trained_discriminators, scales_loss=not self.is_private
+        )
+        self.optimizer = LearningRates(
+            generator=self.g_optimizer, discriminator=self.d_optimizer
         )
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -137,7 +151,7 @@ class NetworkPair(keras.Model):
         optimizer: keras.optimizers.Optimizer,
     ) -> None:
         """One update of a network, or of several, by a loss that a tape has seen."""
-        variables = _trainable_variables(tf.nest.flatten(networks))
+        variables = trainable_variables(tf.nest.flatten(networks))
         optimizer.apply(gradients(tape, loss, variables, optimizer), variables)
 
     # === Images and scores ===
@@ -225,7 +239,7 @@ class NetworkPair(keras.Model):
             Array `(num_images, height, width, channels)`.
 
         Raises:
-            ValueError: If labels do not fit the model.
+            ValueError: If labels do not fit the model, or it has diverged.
         """
         check_integer(0, num_images=num_images, seed=seed, start=start)
         check_integer(1, batch_size=batch_size)
@@ -262,7 +276,7 @@ class NetworkPair(keras.Model):
             Float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
 
         Raises:
-            ValueError: If latents or labels do not fit the model.
+            ValueError: If latents or labels do not fit the model, or it has diverged.
         """
         latents = np.asarray(latents, dtype="float32")
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
@@ -276,6 +290,7 @@ class NetworkPair(keras.Model):
             self._with_labels(latents, labels),
             batch_size,
         )
+        check_finite(images, "The generator's images")
         return images.reshape(len(latents), *self.image_shape)
 
     def score(
@@ -298,12 +313,13 @@ class NetworkPair(keras.Model):
             Float64 array `(num_images,)`; higher means "more like a training image".
 
         Raises:
-            ValueError: If images or labels do not fit the model.
+            ValueError: If images or labels do not fit the model, or it has diverged.
         """
         if check_range:
             images = check_images(images, image_shape=self.image_shape)
         inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
         scores = _in_portions(self._score_batch, inputs, batch_size)
+        check_finite(scores, "The discriminator's scores")
         return scores.astype("float64")
 
     def inference_scores(self, images: Tensor, labels: Tensor | None) -> Tensor:
@@ -317,12 +333,17 @@ class NetworkPair(keras.Model):
         `(num_images, num_classes)` of a conditional model, to float32 images in
         `[-1, 1]`. The file holds neither the discriminator nor the optimizers.
 
+        Raises:
+            ValueError: If the model has diverged.
+
         Example:
         ```python
         model.export_generator("generator")
-        images = tf.saved_model.load("generator").serve(latents)
+        served = tf.saved_model.load("generator")
+        images = served.serve(latents)
         ```
         """
+        check_weights(self.ema_generator)
         sizes = [self.latent_dim, *([self.num_classes] if self.num_classes else [])]
         archive = keras.export.ExportArchive()
         archive.track(self.ema_generator)
@@ -332,6 +353,31 @@ class NetworkPair(keras.Model):
             [tf.TensorSpec((None, size), tf.float32) for size in sizes],
         )
         archive.write_out(os.fspath(path), verbose=False)
+
+    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Writes the whole model, `model.save("model.keras")`, as Keras does."""
+        if os.fspath(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "Keras' older format holds neither two optimizers nor two networks. "
+                f"Expected a name that ends in .keras. Received: filepath={filepath!r}."
+                " For weights alone call `model.save_weights('name.weights.h5')`."
+            )
+        super().save(filepath, *args, **kwargs)
+
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        **kwargs: Any,
+    ) -> None:
+        """Exports the averaged generator, by default as `export_generator` does.
+
+        Further formats and arguments are those of `keras.Model.export`.
+        """
+        if format == "tf_saved_model" and not kwargs.keys() - {"verbose"}:
+            return self.export_generator(filepath)
+        check_weights(self.ema_generator)
+        self.ema_generator.export(filepath, format=format, **kwargs)
 
     def _with_labels(self, inputs: FloatArray, labels: Any) -> list[FloatArray]:
         """Inputs of a network, with rows of labels where the model is conditional."""
@@ -350,54 +396,6 @@ class NetworkPair(keras.Model):
     def _score_batch(self, inputs: list[Tensor]) -> Tensor:
         images, labels = (*inputs, None)[:2]
         return self.inference_scores(images, labels)
-
-
-# === Gradients and optimizers ===
-
-
-def gradients(
-    tape: tf.GradientTape,
-    loss: Tensor,
-    variables: list[Any],
-    optimizer: keras.optimizers.Optimizer,
-) -> list[Tensor]:
-    """Gradients of a replica's mean loss as the optimizer's `apply` expects them.
-
-    They are scaled up where the optimizer scales its loss, and down by the number of
-    replicas, whose gradients it will sum.
-    """
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    scale = tf.ones_like(loss) / replicas
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        scale = optimizer.scale_loss(scale)
-    return tape.gradient(loss, variables, output_gradients=scale)
-
-
-def fixed_loss_scale(network: keras.Model) -> float:
-    """The constant by which to scale losses of one row before differentiation."""
-    return _FIXED_LOSS_SCALE if _computes_in_float16(network) else 1.0
-
-
-def _prepared(
-    optimizer: Any, networks: list[keras.Model], scales_loss: bool = True
-) -> keras.optimizers.Optimizer:
-    """An optimizer with its state, scaling the loss of a float16 network."""
-    optimizer = keras.optimizers.get(optimizer)
-    if not scales_loss:
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if scales_loss and not scaled and any(map(_computes_in_float16, networks)):
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(_trainable_variables(networks))
-    return optimizer
-
-
-def _trainable_variables(networks: list[keras.Model]) -> list[Any]:
-    return [variable for one in networks for variable in one.trainable_variables]
-
-
-def _computes_in_float16(network: keras.Model) -> bool:
-    return any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
 
 
 def _check_compile(
@@ -446,7 +444,7 @@ def _in_portions(
 ) -> FloatArray:
     """A function's outputs for arrays of equal length, computed so many at once."""
     outputs = [
-        function([part[at : at + batch_size] for part in inputs]).numpy()
+        function([tf.constant(part[at : at + batch_size]) for part in inputs]).numpy()
         for at in range(0, len(inputs[0]), batch_size)
     ]
     return np.concatenate(outputs) if outputs else np.zeros(0, "float32")

@@ -84,6 +84,13 @@ class PresetFiles:
         folder = Path(folder)
         buffer = io.BytesIO()
         plain = {name: np.asarray(array, "<f4") for name, array in arrays.items()}
+        for name, array in plain.items():
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    "A preset holds a model that works. Expected finite weights. "
+                    f"Received: NaN or infinite values in {name}. Save weights from "
+                    "before the training diverged."
+                )
         np.savez_compressed(buffer, **plain)
         weights = buffer.getvalue()
         described = {"sha256": digest_bytes(weights), "bytes": len(weights)}
@@ -118,7 +125,14 @@ class PresetFiles:
                         f"The file {path} holds the weights of another model. Expected "
                         f"{name} as float32 of shape {shape}. Received: {found}."
                     )
-            return {name: packed[name].unpack(archive) for name in shapes}
+            arrays = {name: packed[name].unpack(archive) for name in shapes}
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise DamagedFileError(
+                    f"The file {path} holds no weights of a model. Expected finite "
+                    f"values. Received: NaN or infinite ones in {name}."
+                )
+        return arrays
 
 
 # === The zoo's ===
@@ -184,13 +198,20 @@ def read_manifest() -> dict[str, Any]:
     what, remedy = "JSON with an object 'presets'", "Install keras-mixup-gan again."
     content = read_json(path, what, remedy)
     with reading(path, what, remedy):
-        return dict(content["presets"])
+        return {name: dict(entry) for name, entry in content["presets"].items()}
 
 
 # === Reading ===
 
 
 def _read_shipped(name: str, entry: dict[str, Any]) -> PresetFiles:
+    missing = {"path", "sha256", "config_sha256"} - set(entry)
+    if missing:
+        raise ValueError(
+            f"The manifest does not say enough of {name!r}. Expected "
+            f"{', '.join(sorted(missing))}. Received: {', '.join(map(str, entry))}. "
+            "Install keras-mixup-gan again."
+        )
     files = PresetFiles.read(zoo_folder() / entry["path"], entry["config_sha256"])
     received = files.content["weights"]["sha256"]
     if received != entry["sha256"]:

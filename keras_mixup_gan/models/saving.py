@@ -5,7 +5,9 @@ built from one. A `.keras` file holds the whole state of a training; before Kera
 one, everything that it names is held against an allow-list.
 """
 
+import contextlib
 import dataclasses
+import functools
 import inspect
 import json
 import os
@@ -16,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names
 from keras_mixup_gan.lazy import PACKAGE, announce_classes
 from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models.layers import POLICIES
 from keras_mixup_gan.models.presets import PresetFiles, read_preset
 from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
 from keras_mixup_gan.privacy.dpsgd import DPSGD
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from keras_mixup_gan.models.gan import GAN
 
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
-_POLICIES = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 _NOT_SAVED = {"make_generator", "make_discriminator", "networks", "is_private"}
 _NO_NAMES = {"self", "args", "kwargs"}
 _COUNTERS = ("steps", "num_examples", "expected_batch_size")
@@ -39,6 +42,9 @@ _CALIBRATED = ("calibrated_noise", "planned_updates")
 # Larger numbers than these are no sizes of a network that fits into a preset.
 _MAX_SIZE, _MAX_PIXELS = 2**12, 2**20
 _MAX_CONFIG_BYTES = 2**24
+# How much larger than its file a model may be: a preset holds one of two generators,
+# and weights hardly compress.
+_MAX_GROWTH, _SPARE_BYTES = 8, 2**20
 
 # === Presets ===
 
@@ -92,8 +98,8 @@ def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
 def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN":
     """A trained model, by its name or from a folder.
 
-    Nothing in the files is executed, and their checksums, and the sizes that they ask
-    for, are checked before anything is built.
+    Nothing in the files is executed. Their checksums are compared before anything is
+    built, and nothing is built that is much larger than they are.
 
     Args:
         preset: One of `list_presets()`; or a folder that `model.save_to_preset` wrote,
@@ -172,7 +178,8 @@ def _built(files: PresetFiles) -> "GAN":
     kind = known[name]
     try:
         arguments = _checked(files.content["arguments"], kind)
-        model: GAN = kind(**arguments)
+        with _no_larger_than(len(files.weights)):
+            model: GAN = kind(**arguments)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
@@ -202,7 +209,7 @@ def _checked(arguments: Mapping[str, Any], kind: type["GAN"]) -> dict[str, Any]:
             raise ValueError(f"`{name}` must be one plain value")
         elif isinstance(value, int) and name != "seed" and value > _MAX_SIZE:
             raise ValueError(f"`{name}` must be at most {_MAX_SIZE}, not {value}")
-    check_choice(arguments.get("dtype", "float32"), _POLICIES, "dtype")
+    check_choice(arguments.get("dtype", "float32"), POLICIES, "dtype")
     return checked
 
 
@@ -242,6 +249,30 @@ def _value(variable: Any) -> Any:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
+@contextlib.contextmanager
+def _no_larger_than(file_size: int) -> Iterator[None]:
+    """Stops a model of which a file of so many bytes cannot hold the weights.
+
+    Each is measured before memory is taken for it.
+    """
+    left, sketch = _MAX_GROWTH * file_size + _SPARE_BYTES, tf.Graph()
+
+    def measured(create: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        initial = kwargs["initial_value"]
+        with sketch.as_default():
+            value = tf.convert_to_tensor(initial() if callable(initial) else initial)
+        left -= value.shape.num_elements() * value.dtype.size
+        if left < 0:
+            raise ValueError(
+                f"it asks for a model far larger than its file of {file_size} bytes"
+            )
+        return create(**kwargs)
+
+    with tf.variable_creator_scope(measured):
+        yield
+
+
 # === .keras files ===
 
 
@@ -249,8 +280,9 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
     """Loads a GAN that was saved by `model.save("name.keras")`.
 
     Before anything is built, the file's configuration is read as plain JSON and must
-    name no classes but those of Keras and those registered by this library; Lambda
-    layers and other code are refused. Then Keras loads it in its safe mode.
+    name no classes but this library's and Keras' optimizers, schedules and precisions;
+    layers, Lambda among them, and other code are refused. Then Keras loads it in its
+    safe mode, and stops at a model that is much larger than the file.
 
     Returns:
         The model, with its optimizers and its random state.
@@ -265,19 +297,17 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
     ```
     """
     path = Path(path)
+    announce_classes()
     config = _read_config(path)
-    for entry in _class_entries(config):
-        _check_entry(entry, path)
     if not str(config.get("registered_name")).startswith(f"{PACKAGE}>"):
         raise ValueError(
             f"The file {path} holds no model of this library. Expected one of its "
             f"GANs. Received: class_name={config.get('class_name')!r}. Audit other "
             "models from Python, `keras_mixup_gan.audit(...)`."
         )
-    try:
-        model = load_keras(path)
-    except Exception as error:
-        raise _damaged(path, error) from error
+    for entry in _class_entries(config):
+        _check_entry(entry, path)
+    model = load_keras(path)
     kinds: Any = tuple(family_classes().values())
     if not isinstance(model, kinds):
         raise ValueError(
@@ -290,10 +320,21 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
 def load_keras(path: Path) -> Any:
     """A model of a file that this library wrote and whose digest has been checked."""
     announce_classes()
-    return keras.saving.load_model(path, safe_mode=True)
+    try:
+        with _no_larger_than(path.stat().st_size):
+            return keras.saving.load_model(path, safe_mode=True)
+    # Keras reports what does not fit together with many exception types.
+    except Exception as error:
+        raise _damaged(path, error) from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    if path.suffix != ".keras":
+        raise ValueError(
+            "A model is read from the format that Keras loads without running code. "
+            f"Expected a file whose name ends in .keras. Received: path={str(path)!r}. "
+            'Save the model with `model.save("model.keras")`.'
+        )
     if not path.is_file():
         raise ValueError(
             f"There is no file {path}. Expected a model saved by `model.save("
@@ -325,18 +366,39 @@ def _class_entries(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_entry(entry: dict[str, Any], path: Path) -> None:
-    """Raises unless an entry names a class of Keras or of this library."""
-    name = str(entry.get("class_name"))
-    module = str(entry.get("module") or "keras")
+    """Raises unless an entry names one of the classes that are loaded from files."""
+    name, module = str(entry.get("class_name")), entry.get("module")
     registered = entry.get("registered_name")
-    is_ours = str(registered).startswith(f"{PACKAGE}>")
-    is_keras = registered in (None, name) and module.split(".")[0] == "keras"
-    if not (is_ours or is_keras) or name in ("Lambda", "__lambda__", "function"):
+    if registered in (None, name):
+        is_known = name in _keras_classes().get(str(module), ())
+    else:
+        is_known = str(registered).startswith(f"{PACKAGE}>")
+        is_known = is_known and registered in keras.saving.get_custom_objects()
+    if not is_known:
         raise ValueError(
             f"The file {path} asks for code that is not loaded from files. Expected "
-            f"classes of Keras and of {PACKAGE} alone. Received: "
-            f"{module}.{name}, registered_name={registered!r}."
+            f"classes of {PACKAGE}, and optimizers, schedules and precisions of Keras, "
+            f"alone. Received: {module}.{name}, registered_name={registered!r}."
         )
+
+
+@functools.cache
+def _keras_classes() -> dict[str, frozenset[str]]:
+    """What a saved GAN may hold of Keras, by the module that files name."""
+    optimizers, schedules = keras.optimizers, keras.optimizers.schedules
+    bases = {
+        "keras.optimizers": (optimizers, optimizers.Optimizer),
+        "keras.optimizers.schedules": (schedules, schedules.LearningRateSchedule),
+    }
+    names = {
+        module: frozenset(
+            name
+            for name, kind in vars(space).items()
+            if isinstance(kind, type) and issubclass(kind, base)
+        )
+        for module, (space, base) in bases.items()
+    }
+    return {**names, "keras": frozenset({"DTypePolicy"})}
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

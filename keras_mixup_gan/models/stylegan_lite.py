@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras_mixup_gan.models.dcgan import fake_loss, real_loss, row_losses
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import squared_slopes
-from keras_mixup_gan.models.networks import gradients
+from keras_mixup_gan.models.optimizers import gradients
 from keras_mixup_gan.models.style_layers import (
     ConstantRows,
     EqualizedConv,
@@ -80,6 +80,7 @@ class StyleGANLite(GAN):
 
     family = "stylegan_lite"
     title = "StyleGAN-lite"
+    needs_float32 = True  # the mapping network, whatever the policy
 
     def __init__(
         self,

@@ -9,7 +9,8 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.augment import augment as diff_augment
 from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.inputs import Batch, InputPipeline
-from keras_mixup_gan.models.networks import NetworkPair, fixed_loss_scale
+from keras_mixup_gan.models.networks import NetworkPair
+from keras_mixup_gan.models.optimizers import fixed_loss_scale
 from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_combinations
 from keras_mixup_gan.privacy.updates import PrivateUpdates
 from keras_mixup_gan.randomness import StepStream

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 import shutil
@@ -6,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mixup_gan import zoo
 from keras_mixup_gan.models import presets
@@ -172,10 +174,26 @@ def test_another_preset_in_the_place_of_one_is_refused(shipped):
             ask()
 
 
-def test_a_damaged_manifest_is_one_sentence(shipped):
-    (shipped.parents[1] / presets.MANIFEST).write_text("{")
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[" * 100_000, "[]", "{}", '{"presets": 3}', '{"presets": {"a": 3}}'],
+    ids="cut deep list empty number entry".split(),
+)
+def test_a_damaged_manifest_is_one_sentence(shipped, text):
+    (shipped.parents[1] / presets.MANIFEST).write_text(text)
     with pytest.raises(ValueError, match=r"manifest.json' cannot be read"):
         zoo.list_presets()
+
+
+@pytest.mark.parametrize("key", ["path", "sha256", "config_sha256"])
+def test_a_manifest_without_a_key_is_one_sentence(shipped, key):
+    path = shipped.parents[1] / presets.MANIFEST
+    content = json.loads(path.read_text())
+    del content["presets"]["tiny_digits"][key]
+    path.write_text(json.dumps(content))
+    for ask in (zoo.verify_presets, lambda: zoo.from_preset("tiny_digits")):
+        with pytest.raises(ValueError, match=f"Expected {key}"):
+            ask()
 
 
 def test_the_presets_of_the_library_are_as_published_and_small():
@@ -346,6 +364,51 @@ def test_what_is_larger_than_it_must_be_is_not_unpacked(copied, monkeypatch):
 def test_settings_that_are_no_model_of_ours_are_refused(copied, changes, message):
     rewrite(copied, **changes)
     with pytest.raises(ValueError, match=message):
+        zoo.from_preset(copied)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"width": 4096},
+        {"image_shape": [1024, 1024, 1]},
+        {"latent_dim": 4096, "num_classes": 4096, "width": 512},
+    ],
+)
+def test_no_model_is_built_that_the_file_cannot_hold(copied, arguments):
+    rewrite(copied, arguments={"image_shape": [8, 8, 1], **arguments})
+    with largest_weight() as largest, pytest.raises(ValueError, match="far larger"):
+        zoo.from_preset(copied)
+    assert largest() < 2**21
+
+
+@contextlib.contextmanager
+def largest_weight():
+    """A function that tells the most bytes that a weight made inside has had."""
+    sizes = [0]
+
+    def measured(create, **kwargs):
+        variable = create(**kwargs)
+        sizes.append(variable.shape.num_elements() * variable.dtype.size)
+        return variable
+
+    with tf.variable_creator_scope(measured):
+        yield lambda: max(sizes)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(
+    copied, monkeypatch, value
+):
+    def spoil(arrays):
+        arrays["discriminator/001"][0] = value
+
+    with pytest.raises(ValueError, match="Expected finite weights"):
+        rewrite(copied, spoil)
+    with monkeypatch.context() as patch:
+        patch.setattr(presets.np, "isfinite", lambda array: np.ones(1, bool))
+        rewrite(copied, spoil)
+    with pytest.raises(ValueError, match="NaN or infinite"):
         zoo.from_preset(copied)
 
 

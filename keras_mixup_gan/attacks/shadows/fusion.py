@@ -26,7 +26,9 @@ class ShadowFusion(LiRA):
 
     Example:
     ```python
-    shadows = train_shadows(..., signals=["critic", "nearest"])
+    shadows = train_shadows(
+        model, images, folder="shadows", signals=["critic", "nearest"]
+    )
     target = AttackTarget.from_model(model, shadows=shadows)
     scores = ShadowFusion().fit(target).score(images)
     ```

@@ -1,0 +1,97 @@
+"""Settings of Keras and TensorFlow that hold for a whole process."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import tiny
+
+IMAGES, LABELS = tiny.random_images(8), tiny.random_labels(8)
+
+
+@pytest.fixture
+def restored():
+    """Everything as it was, afterwards."""
+    policy = keras.config.dtype_policy()
+    yield
+    tf.config.run_functions_eagerly(False)
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_image_data_format("channels_last")
+
+
+def use(**arguments):
+    """What a conditional model makes and says after a step."""
+    model = tiny.make(num_classes=tiny.NUM_CLASSES, **arguments)
+    model.fit(IMAGES, LABELS, batch_size=8, verbose=0)
+    return model.generate(4), model.score(IMAGES, LABELS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: tf.config.run_functions_eagerly(True),
+        lambda: keras.config.set_image_data_format("channels_first"),
+        lambda: keras.config.set_floatx("float64"),
+    ],
+    ids="eager channels_first floatx".split(),
+)
+def test_models_do_the_same_whatever_is_set(restored, change):
+    images, scores = use(dtype="float32")
+    change()
+    changed_images, changed_scores = use(dtype="float32")
+    np.testing.assert_array_equal(changed_images, images)
+    np.testing.assert_allclose(changed_scores, scores, rtol=1e-4, atol=1e-6)
+
+
+def test_the_setting_of_channels_is_given_back(restored):
+    keras.config.set_image_data_format("channels_first")
+    tiny.make(compile=False)
+    assert keras.config.image_data_format() == "channels_first"
+
+
+@pytest.mark.parametrize(
+    ("policy", "arguments"),
+    [
+        ("float64", {}),
+        ("float16", tiny.DEFENSES["dp"]),
+        ("bfloat16", tiny.DEFENSES["dp"]),
+    ],
+)
+def test_precisions_that_do_not_train_are_refused_at_construction(
+    restored, policy, arguments
+):
+    with pytest.raises(ValueError, match=f"dtype='{policy}'"):
+        tiny.make(dtype=policy, **arguments)
+    keras.config.set_dtype_policy(policy)
+    with pytest.raises(ValueError, match=f"dtype='{policy}'"):
+        tiny.make(**arguments)
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "float64"])
+def test_a_style_based_model_needs_weights_of_32_bits(policy):
+    from keras_mixup_gan import zoo
+
+    with pytest.raises(ValueError, match=f"dtype='{policy}'"):
+        zoo.stylegan_lite((8, 8, 1), dtype=policy)
+
+
+def test_another_backend_is_one_sentence_where_models_are_imported():
+    code = (
+        "import keras, keras_mixup_gan.statistics\n"
+        "try: import keras_mixup_gan.models.dcgan\n"
+        "except ImportError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "backend='numpy'" in done.stdout
