@@ -109,7 +109,7 @@ def in_place_of(function, result):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("module", "text"), examples())
+@pytest.mark.parametrize(("module", "text"), list(examples()))
 def test_every_example_runs(module, text, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     words = set(re.findall(r"\w+", text))
