@@ -260,8 +260,11 @@ def _no_larger_than(file_size: int) -> Iterator[None]:
     def measured(create: Any, **kwargs: Any) -> Any:
         nonlocal left
         initial = kwargs["initial_value"]
-        with sketch.as_default():
-            value = tf.convert_to_tensor(initial() if callable(initial) else initial)
+        if callable(initial):
+            with sketch.as_default():
+                value = tf.convert_to_tensor(initial())
+        else:
+            value = tf.convert_to_tensor(initial)
         left -= value.shape.num_elements() * value.dtype.size
         if left < 0:
             raise ValueError(
