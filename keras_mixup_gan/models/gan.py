@@ -15,7 +15,7 @@ from keras_mixup_gan.models.inputs import plain_data_errors
 from keras_mixup_gan.models.training_step import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.validation import check_images, register
+from keras_mixup_gan.validation import check_images, check_integer, register
 
 
 class GAN(AdversarialModel):
@@ -165,7 +165,8 @@ class GAN(AdversarialModel):
             batch_size: Images in a batch of an array, 64 by default. With `dp` it is
                 the expected size.
             epochs: Number of epochs.
-            steps_per_epoch: Batches in an epoch; by default the data set's length.
+            steps_per_epoch: Batches in an epoch, at least 1; by default the data set's
+                length.
             **kwargs: Further arguments of `keras.Model.fit`, such as `callbacks`,
                 `validation_data`, `initial_epoch` and `verbose`.
 
@@ -178,6 +179,8 @@ class GAN(AdversarialModel):
                 are NaN or infinite.
         """
         kwargs.pop("shuffle", None)  # arrays always are, data sets never
+        if steps_per_epoch is not None:
+            check_integer(1, steps_per_epoch=steps_per_epoch)
         x = self.numbered(x)
         if isinstance(x, tuple) and y is None:
             x, y = x[0], None if self.num_classes is None else x[1]
@@ -188,7 +191,11 @@ class GAN(AdversarialModel):
         with plain_data_errors():
             batches, length = self.training_batches(x, y, batch_size)
             if self.privacy is not None:
-                updates = (steps_per_epoch or length or 0) * self.discriminator_steps
+                steps = length or 0
+                if steps_per_epoch is not None:  # a whole number of executions
+                    at_once = self.steps_per_execution
+                    steps = -(-steps_per_epoch // at_once) * at_once
+                updates = steps * self.discriminator_steps
                 first = kwargs.get("initial_epoch", 0)
                 guard = self.privacy.guard(epochs, first, updates)
                 kwargs["callbacks"].append(guard)

@@ -25,12 +25,18 @@ from keras_mixup_gan.mixup import (
     keep_cardinality,
 )
 from keras_mixup_gan.privacy.dpsgd import DPSGD
+from keras_mixup_gan.privacy.updates import OVERRUN
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import check_images, check_integer, class_rows
 
 # What the assertions that run inside a data set begin with.
-_DATA_ERRORS = ("Images of the data set ", "Labels of the data set ", "Mixing ")
+_DATA_ERRORS = (
+    "Images of the data set ",
+    "Labels of the data set ",
+    "Mixing ",
+    OVERRUN,
+)
 _EMPTY = (
     f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty data set. "
     "Check the filter or `drop_remainder=True` that it came from."

@@ -1,5 +1,7 @@
 """The training step of all GANs: its skeleton, its randomness and its state."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,10 +14,13 @@ from keras_mixup_gan.models.inputs import Batch, InputPipeline
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
 from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_combinations
-from keras_mixup_gan.privacy.updates import PrivateUpdates
+from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
 from keras_mixup_gan.randomness import StepStream
-from keras_mixup_gan.typing import Tensor
+from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import check_in_range, check_integer
+
+# The entry of a weights file beside those of variables, which are numbers.
+_SPENT = "dp_spent"
 
 
 class AdversarialModel(NetworkPair):
@@ -108,6 +113,53 @@ class AdversarialModel(NetworkPair):
             self.discriminator_loss(real, fake), self.generator_loss(fake)
         )
 
+    # === What files and arrays of weights carry ===
+
+    def get_weights(self) -> list[FloatArray]:
+        """All weights as arrays, in a list that also knows what DP-SGD has spent."""
+        weights = WeightArrays(super().get_weights())
+        if self.privacy is not None:
+            weights.spent = self.privacy.spent
+        return weights
+
+    def set_weights(self, weights: list[FloatArray]) -> None:
+        """Sets all weights; with DP-SGD, what was spent is never undone."""
+        with self._remembering(getattr(weights, "spent", None)):
+            super().set_weights(weights)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the counters, and with DP-SGD what was spent."""
+        super().save_own_variables(store)
+        if self.privacy is not None:
+            store[_SPENT] = self.privacy.spent.as_array()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads the counters; files of which less was spent do not undo more."""
+        entries = {key: store[key] for key in store.keys()}
+        carried = entries.pop(_SPENT, None)
+        with self._remembering(None if carried is None else Spent.from_array(carried)):
+            super().load_own_variables(entries)
+
+    @contextlib.contextmanager
+    def _remembering(self, carried: Spent | None) -> Iterator[None]:
+        """Keeps what was spent while weights, which carry this, are replaced."""
+        if self.privacy is not None:
+            self.privacy.recall(self.privacy.spent)
+        yield
+        if self.privacy is not None:
+            self.privacy.recall(carried)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        is_private = vars(self).get("dp") is not None
+        fixed = ("dp", "discriminator_steps", *(("mixup", "augment") * is_private))
+        if name in fixed and name in vars(self):
+            raise AttributeError(
+                f"`{name}` is fixed when a model is built, as the accountant relies on "
+                f"it. Expected it as an argument of {type(self).__name__}. Received: "
+                f"{name}={value!r}. Build another model."
+            )
+        super().__setattr__(name, value)
+
     @property
     def num_steps(self) -> int:
         """Training steps done so far, as a number."""
@@ -124,7 +176,9 @@ class AdversarialModel(NetworkPair):
             with tf.GradientTape() as tape:
                 fakes, labels = self.counterparts(batch, draw)
             d_loss = update(batch, fakes, labels, draw)
-        g_loss = self.update_generator(tape, batch, fakes, labels, draw)
+        done = [tf.identity(self.d_optimizer.iterations.value)] if is_private else []
+        with tf.control_dependencies(done):
+            g_loss = self.update_generator(tape, batch, fakes, labels, draw)
         return self.finish_step(d_loss, g_loss)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -178,7 +232,9 @@ class AdversarialModel(NetworkPair):
         gradients = self.privacy.gradients(
             self.row_losses, rows, mask, self.discriminate, number
         )
-        self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
+        # An update that is refused must not count in the optimizer either.
+        with tf.control_dependencies(gradients):
+            self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
 
     def private_rows(
         self, batch: Batch, fakes: Tensor, labels: Tensor | None, draw: int

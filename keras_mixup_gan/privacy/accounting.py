@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.optimize
+import scipy.special
 
 from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.typing import FloatArray
@@ -18,6 +20,8 @@ from keras_mixup_gan.validation import (
 
 # Below it, privacy-loss distributions would need gigabytes.
 _LEAST_TIGHT_NOISE = 0.3
+# By how much a calibrated noise may fall short of its target, and in how many trials.
+_SLACK, _TRIALS = 1e-3, 12
 _NOT_COVERED = (
     "Figures that were computed from real images without noise: losses, scores, FID.",
     "The choice of settings or of a checkpoint by such figures, and other trainings on "
@@ -68,9 +72,16 @@ def epsilon(
 def privacy_profile(
     sampling_rate: float, noise_multiplier: float, steps: int, epsilons: Any
 ) -> FloatArray:
-    """The delta that holds at each epsilon of an array, by privacy-loss distributions.
+    """The delta that holds at each epsilon, by privacy-loss distributions.
 
-    The other arguments are those of `epsilon`.
+    Args:
+        sampling_rate: Probability that an example enters a step, in `(0, 1]`.
+        noise_multiplier: As for `epsilon`.
+        steps: Number of noisy updates.
+        epsilons: Array of epsilons of any shape and order.
+
+    Returns:
+        Float64 array of the same shape, in `[0, 1]`.
     """
     _check_rates(sampling_rate, delta=1.0)
     check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
@@ -80,9 +91,10 @@ def privacy_profile(
         return np.full(epsilons.shape, float(steps > 0))
     ledger = _ledger(sampling_rate, noise_multiplier, steps, "pld")
     if tightest(noise_multiplier) == "rdp":
-        deltas = [ledger.get_delta(number) for number in epsilons.ravel()]
-    else:  # many at once, which is faster by far
-        deltas = ledger.get_delta(epsilons.ravel())
+        deltas = np.array([ledger.get_delta(number) for number in epsilons.ravel()])
+    else:  # many at once, which is faster by far, but in ascending order
+        ascending, places = np.unique(epsilons, return_inverse=True)
+        deltas = np.asarray(ledger.get_delta(ascending))[places]
     return np.clip(np.reshape(deltas, epsilons.shape), 0, 1).astype("float64")
 
 
@@ -97,8 +109,11 @@ def noise_multiplier_for(
 ) -> float:
     """The noise with which so many updates spend no more than a target epsilon.
 
-    Calibrated by Renyi accounting, which is above the tight figure of `epsilon`: what
-    is spent by `accountant="pld"` is a little less than the target.
+    Calibrated by the tight accountant, so that nothing is wasted: what is spent by
+    `epsilon` is 99.9 to 100 % of the target. That takes one to three seconds for
+    thousands of updates, and up to ten for a million. Renyi accounting, which asks for
+    5 to 20 % more noise, decides where privacy-loss distributions cannot: for noise
+    below 0.3, and for a delta or an epsilon below their resolution.
 
     Args:
         target_epsilon: Epsilon that must not be exceeded, above 0.
@@ -116,11 +131,71 @@ def noise_multiplier_for(
     Example:
         >>> noise = noise_multiplier_for(3.0, 1e-4, sampling_rate=0.064, steps=2000)
         >>> round(noise, 1), round(epsilon(0.064, noise, 2000, 1e-4), 1)
-        (3.9, 2.8)
+        (3.6, 3.0)
+
+    Reference:
+        Gopi, Lee, Wutschitz, "Numerical composition of differential privacy", NeurIPS
+        2021; the search starts from the central limit theorem of Bu et al., "Deep
+        learning with Gaussian differential privacy", HDSR 2020.
     """
     check_positive(target_epsilon=target_epsilon)
     _check_rates(sampling_rate, delta)
     check_integer(1, steps=steps)
+    problem = target_epsilon, delta, sampling_rate, steps
+    return _tight_noise(*problem) or _renyi_noise(*problem)
+
+
+def _tight_noise(
+    target: float, delta: float, sampling_rate: float, steps: int
+) -> float | None:
+    """By privacy-loss distributions; `None` where they cannot tell."""
+    # A step's rounding adds up: the error is about `steps * interval**2`, upward.
+    interval = 1e-3 if steps <= 1e3 * target else 1e-4
+    if steps * interval**2 > target / 20 or delta == 1:
+        return None
+    noise = max(_LEAST_TIGHT_NOISE, _noise_guess(target, delta, sampling_rate, steps))
+    before: tuple[float, float] | None = None
+    slope = -1.5  # of log epsilon by log noise: -1 for much noise, steeper for little
+    for _ in range(_TRIALS):
+        ledger = _dp_accounting().pld.PLDAccountant(
+            value_discretization_interval=interval
+        )
+        ledger.compose(_training(sampling_rate, noise, steps))
+        spent = ledger.get_epsilon(delta)
+        if not 0 < spent < math.inf:
+            return None
+        above = math.log(spent / target)
+        if -_SLACK <= above <= 0:
+            return noise
+        if above < 0 and noise == _LEAST_TIGHT_NOISE:
+            return None
+        if before is not None and before[0] != math.log(noise):
+            slope = min(-0.5, (above - before[1]) / (math.log(noise) - before[0]))
+        before = math.log(noise), above
+        step = -(above + _SLACK / 2) / slope
+        noise = max(_LEAST_TIGHT_NOISE, noise * math.exp(max(-0.7, min(0.7, step))))
+    return None
+
+
+def _noise_guess(
+    target: float, delta: float, sampling_rate: float, steps: int
+) -> float:
+    """What many small steps would need, which add up to a Gaussian mechanism."""
+
+    def excess(log_mu: float) -> float:
+        mu = math.exp(log_mu)
+        upper = scipy.special.log_ndtr(mu / 2 - target / mu)
+        lower = target + scipy.special.log_ndtr(-mu / 2 - target / mu)
+        return float(np.exp(upper) - np.exp(lower)) - delta
+
+    mu = math.exp(scipy.optimize.brentq(excess, -40.0, 40.0))
+    return 1 / math.sqrt(math.log1p((mu / sampling_rate) ** 2 / steps))
+
+
+def _renyi_noise(
+    target: float, delta: float, sampling_rate: float, steps: int
+) -> float:
+    """By Renyi accounting."""
     library = _dp_accounting()
     search = library.mechanism_calibration
     unreachable = (search.NoBracketIntervalFoundError, search.NoOptimumFoundError)
@@ -129,7 +204,7 @@ def noise_multiplier_for(
             library.calibrate_dp_mechanism(
                 library.rdp.RdpAccountant,
                 lambda noise: _training(sampling_rate, noise, steps),
-                target_epsilon,
+                target,
                 delta,
                 tol=1e-5,
             )
@@ -137,7 +212,7 @@ def noise_multiplier_for(
     except (ValueError, OverflowError, *unreachable) as error:
         raise ValueError(
             "No noise meets the target. Expected an epsilon that so many updates can "
-            f"keep to. Received: target_epsilon={target_epsilon}, delta={delta}, "
+            f"keep to. Received: target_epsilon={target}, delta={delta}, "
             f"sampling_rate={sampling_rate}, steps={steps}. Ask for another epsilon, "
             "or fewer updates."
         ) from error

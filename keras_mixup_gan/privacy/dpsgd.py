@@ -44,8 +44,9 @@ class DPSGD:
             default; with 0 the model is clipped but not private.
         noise_seed: Seed of noise and sampling for a reproducible benchmark; the
             guarantee then holds only while the seed is secret, and a saved model
-            contains it. `None` takes operating-system entropy, and a resumed
-            training draws fresh noise.
+            contains it. A step that is repeated, as after loading earlier weights,
+            draws the same noise again. `None` takes operating-system entropy, and a
+            resumed training draws fresh noise.
         num_examples: Size of the training set that is taken as public, by default the
             true one. An image enters a step with probability `batch_size /
             num_examples`, and an epoch has `num_examples / batch_size` updates: where
@@ -57,8 +58,9 @@ class DPSGD:
             `"ghost"` where it can. See `privacy.ghost`.
         target_epsilon: What training may spend, instead of `noise_multiplier`: when
             `fit` begins, the noise is calibrated to the number of updates that it is
-            asked for, by Renyi accounting, and kept with the model. More updates than
-            that are then refused.
+            asked for, by `privacy.noise_multiplier_for`, and kept with the model. The
+            step itself then refuses any update beyond that, whatever called it. A
+            preset keeps the noise, but not the target.
         delta: The delta of `target_epsilon`, which needs one.
     """
 

@@ -84,6 +84,8 @@ def test_profile_agrees_with_epsilon(noise):
     assert deltas[1] == pytest.approx(1e-4, rel=0.02)
     assert 1 >= deltas[0] > deltas[1] > deltas[2] >= 0
     np.testing.assert_array_equal(privacy_profile(0.1, noise, 0, [0.0, 1.0]), 0)
+    unsorted = privacy_profile(0.1, noise, 20, [[2 * spent, 0.0], [spent, 0.0]])
+    np.testing.assert_array_equal(unsorted, deltas[[[2, 0], [1, 0]]])
 
 
 # === Of a model ===

@@ -27,7 +27,7 @@ def test_noise_is_calibrated_to_the_updates_that_fit_is_asked_for():
     train(model, epochs=3)  # two steps an epoch, two updates a step
     assert int(model.d_optimizer.iterations) == 12
     assert model.noise_multiplier == noise_multiplier_for(2.0, DELTA, 5 / 20, 12)
-    assert 0.97 * 2 < model.epsilon(DELTA, "rdp") <= 2
+    assert 0.998 * 2 < model.epsilon(DELTA) <= 2
     assert model.epsilon(DELTA) < model.epsilon(DELTA, "rdp")
     assert f"multiplier {model.noise_multiplier} " in model.privacy_statement(DELTA)
 
@@ -78,7 +78,7 @@ def test_a_training_may_be_made_in_parts(tmp_path):
     for part in (model, resumed):
         assert int(part.d_optimizer.iterations) == 12
         assert part.noise_multiplier == noise_multiplier_for(2.0, DELTA, 5 / 20, 12)
-        assert part.epsilon(DELTA, "rdp") <= 2
+        assert 1.99 < part.epsilon(DELTA) <= 2
 
 
 def test_restored_weights_do_not_buy_another_budget():
@@ -86,10 +86,9 @@ def test_restored_weights_do_not_buy_another_budget():
     start = model.get_weights()
     train(model)
     model.set_weights(start)
-    with pytest.raises(ValueError, match="one sampling rate"):
+    with pytest.raises(ValueError, match=r"calibrated to 4 .* 4 are done"):
         train(model)
-    with pytest.raises(ValueError, match="went with the weights"):
-        model.epsilon(DELTA)
+    assert 1.99 < model.epsilon(DELTA) <= 2
 
 
 def test_a_preset_says_the_noise_that_was_calibrated(tmp_path):
@@ -117,5 +116,5 @@ def test_a_plan_that_was_never_begun_binds_nothing():
     assert int(model.d_optimizer.iterations) == 2
     assert model.noise_multiplier == noise_multiplier_for(2.0, DELTA, 10 / 20, 2)
     assert model.noise_multiplier != planned
-    assert 1.9 < model.epsilon(DELTA, "rdp") <= 2
+    assert 1.99 < model.epsilon(DELTA) <= 2
     assert model.privacy._private_gradients.noise_multiplier == model.noise_multiplier
