@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import platform
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -19,6 +22,7 @@ from keras_mixup_gan.versions import (
 
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
+WATCH_SECONDS = 0.1
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -58,9 +62,27 @@ def _run_job(
 ) -> tuple[Task, Result]:
     if this_process() == caller:
         return task, job(task)
+    if os.getppid() == caller[1]:  # not so on a cluster
+        _end_with_parent(caller[1])
     use_one_core()
     with threadpool_limits(1):
         return task, job(task)
+
+
+@functools.cache
+def _end_with_parent(parent: int) -> None:
+    """Ends this process as soon as its parent is gone, however that ended.
+
+    A worker that goes on writes where the next run writes. (The kernel's own signal of
+    a parent's death tells of the end of the thread that started the worker.)
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -86,11 +108,11 @@ def use_one_core() -> bool:
     """Makes TensorFlow use one core; False where it has started on several."""
     import tensorflow as tf
 
-    threading = tf.config.threading
+    threads = tf.config.threading
     with contextlib.suppress(RuntimeError):
-        threading.set_intra_op_parallelism_threads(1)
-        threading.set_inter_op_parallelism_threads(1)
-    return bool(threading.get_intra_op_parallelism_threads() == 1)
+        threads.set_intra_op_parallelism_threads(1)
+        threads.set_inter_op_parallelism_threads(1)
+    return bool(threads.get_intra_op_parallelism_threads() == 1)
 
 
 @contextlib.contextmanager

@@ -9,15 +9,18 @@ import json
 import lzma
 import math
 import os
-import threading
+import secrets
+import sys
+import time
 import tokenize
 import types
 import typing
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,27 +35,41 @@ _UNREADABLE = (
 _npy: Any = np.lib.format
 _HEADERS = {(1, 0): _npy.read_array_header_1_0, (2, 0): _npy.read_array_header_2_0}
 _CHUNK_BYTES = 2**20
+LOCK, _PARTIAL, _SEAL = ".lock", ".partial-", "digest"
+_SYSTEMS_OWN = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
 class DamagedFileError(ValueError):
     """A file that is missing, cut short, altered, or was written by something else."""
 
 
-def write_file(path: Path, content: bytes) -> Path:
-    """Writes a file whole or not at all, and makes the folders it needs."""
-    unique = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name}.{unique}")
+@contextlib.contextmanager
+def writing(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """A place for a file, which takes its name when the block ends, or is deleted.
+
+    The folders that it needs are made; a private file is readable by its owner alone.
+    """
+    place = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        if private:
+            place.touch(0o600)
+        yield place
+        place.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise ValueError(
             f"The file cannot be written: {error.strerror or error}. "
             f"Received: path={str(path)!r}. Choose a folder that you may write to."
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
+def write_file(path: Path, content: bytes, *, private: bool = False) -> Path:
+    """Writes a file whole or not at all; see `writing`."""
+    with writing(path, private=private) as place:
+        place.write_bytes(content)
     return path
 
 
@@ -62,11 +79,28 @@ def write_json(path: Path, content: Mapping[str, Any]) -> Path:
     return write_file(path, text.encode())
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+def write_sealed(path: Path, content: Mapping[str, Any]) -> Path:
+    """Writes JSON with a digest of its own, by which edits are noticed."""
+    return write_json(path, {**content, _SEAL: digest_json(content)})
+
+
+def finite(content: Any) -> Any:
+    """Plain values for `write_json`: numbers that are not finite become null."""
+    if isinstance(content, Mapping):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [finite(value) for value in content]
+    is_number = isinstance(content, (float, np.floating))
+    return None if is_number and not np.isfinite(content) else content
+
+
+def write_arrays(
+    path: Path, arrays: Mapping[str, Any], *, private: bool = False
+) -> Path:
     """Writes named arrays as a compressed `.npz` file, as `write_file` does."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    return write_file(path, buffer.getvalue())
+    return write_file(path, buffer.getvalue(), private=private)
 
 
 def make_folder(folder: Path) -> Path:
@@ -79,6 +113,101 @@ def make_folder(folder: Path) -> Path:
             f"folder={str(folder)!r}. Choose a folder that you may write to."
         ) from error
     return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *own: str) -> Iterator[None]:
+    """Keeps other runs out of a folder, which is made if need be.
+
+    The lock is the system's: it ends with this process, however that ends. What a
+    killed run left half written, there and below its `own` sub-folders, is deleted.
+    """
+    path = make_folder(folder) / LOCK
+    file = _lock(path)
+    try:
+        below = (place.rglob(f"{_PARTIAL}*") for place in map(folder.joinpath, own))
+        for partial in (*folder.glob(f"{_PARTIAL}*"), *chain.from_iterable(below)):
+            with contextlib.suppress(OSError):
+                partial.unlink()
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        file.close()
+
+
+def _lock(path: Path) -> Any:
+    """The open file of a lock that is held from now on."""
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise ValueError(
+            f"The folder cannot be used: {error.strerror or error}. Received: "
+            f"folder={str(path.parent)!r}. Choose a folder that you may write to."
+        ) from error
+    try:
+        _lock_file(file)
+    except (BlockingIOError, PermissionError):
+        with file, contextlib.suppress(OSError):
+            file.seek(0)
+            holder = file.read(20) or "unknown"
+        raise ValueError(
+            f"The folder {str(path.parent)!r} is in use by another run. Expected one "
+            f"run at a time. Received: a folder held by process {holder}. Wait until "
+            "that ends, or choose another folder."
+        ) from None
+    except OSError:  # a file system without locks
+        return file
+    with contextlib.suppress(OSError):
+        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            return file
+    file.close()  # its holder deleted it meanwhile
+    return _lock(path)
+
+
+def _lock_file(file: IO[str]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only files that systems hide."""
+    if not folder.exists():
+        return True
+    names = (path.name for path in folder.iterdir())
+    return all(name.startswith(".") or name in _SYSTEMS_OWN for name in names)
+
+
+def check_outside(out: Path, **sources: Any) -> None:
+    """Raises where results would be written among the images that they are made of."""
+    for name, source in sources.items():
+        inside = Path(str(source)).expanduser()
+        if inside.is_dir() and out.resolve().is_relative_to(inside.resolve()):
+            raise ValueError(
+                "Results must not lie among the images, or they become images of the "
+                f"next run. Expected `--out` outside of `--{name.replace('_', '-')}`. "
+                f"Received: out={str(out)!r}, {name}={str(source)!r}. Choose another "
+                "`--out`."
+            )
+
+
+def check_clock() -> None:
+    """Raises where models cannot be saved, as archives know no date before 1980."""
+    if (now := time.localtime()).tm_year < 1980:
+        raise ValueError(
+            "The clock of this machine is wrong. Expected a date after 1980, which "
+            f"the files of models need. Received: {time.strftime('%Y-%m-%d', now)}. "
+            "Set the clock."
+        )
 
 
 @contextlib.contextmanager
@@ -106,6 +235,14 @@ def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise TypeError(f"it holds {type(content).__name__}, not an object")
     return content
+
+
+def unseal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What `write_sealed` was given; a `ValueError` if that was changed since."""
+    given = dict(content)
+    if given.pop(_SEAL, None) != digest_json(given):
+        raise ValueError("its digest is not that of its content")
+    return given
 
 
 def _refuse(constant: str) -> None:

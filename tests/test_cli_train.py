@@ -2,12 +2,13 @@ import csv
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_mixup_gan import MixUp, auditing, zoo
+from keras_mixup_gan import MixUp, auditing, storage, zoo
 from keras_mixup_gan.cli import training_folder
 from keras_mixup_gan.models import presets
 from tests.command_line import run
@@ -49,19 +50,24 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     five = (*settings, "--steps", 5)
     assert run(monkeypatch, capsys, *words(data, whole, *five))[0] == 0
 
-    # Stopped in the middle of the second epoch of two steps, then on from there.
-    def stop(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
+    # Stopped with the picture of the second epoch of two steps, then before the preset.
+    three = (*settings, "--steps", 3)
+    stops = [(ImageGrid, "on_epoch_end", 1), (zoo, "save_to_preset", None)]
+    for place, name, at in stops:
+        real = getattr(place, name)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(ImageGrid, "on_epoch_end", stop)
-        code, output = run(
-            patched, capsys, *words(data, parts, *settings, "--steps", 3)
-        )
-    assert code == 130
-    assert output.err.endswith("Stopped. The same command continues from here.\n")
-    assert not (parts / "model.keras").exists()
+        def stop(one, epoch, logs=None, *, at=at, real=real):
+            if at in (None, epoch):
+                raise KeyboardInterrupt
+            real(one, epoch, logs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, stop)
+            code, output = run(patched, capsys, *words(data, parts, *three))
+        assert code == 130
+        assert output.err.endswith("Stopped. The same command continues from here.\n")
+    assert "continuing after step 2 of 3" in output.err
+    assert not (parts / "preset").exists()
     code, output = run(monkeypatch, capsys, *words(data, parts, *five))
     assert code == 0
     assert "continuing after step 3 of 5" in output.err
@@ -69,9 +75,13 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     history = (parts / "history.csv").read_text().splitlines()
     assert [row["step"] for row in csv.DictReader(history)] == ["2", "3", "4", "5"]
     assert [path.name for path in parts.glob("checkpoint-*")] == ["checkpoint-5.keras"]
-    assert {path.name for path in (whole / "grids").iterdir()} == {
-        f"epoch-000{n}.png" for n in (1, 2, 3)
-    }
+    pictures = [
+        {path.name: path.read_bytes() for path in (out / "grids").iterdir()}
+        for out in (whole, parts)
+    ]
+    assert pictures[0] == pictures[1]
+    assert sorted(pictures[0]) == [f"epoch-000{n}.png" for n in (1, 2, 3)]
+    assert not list(parts.rglob(".*"))
     same = zoo.from_preset(parts / "preset")
     assert (same.num_steps, same.num_classes) == (5, tiny.NUM_CLASSES)
     assert same.mixup == MixUp(**zoo.load_recipe("dcgan")["mixup"])
@@ -80,6 +90,9 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     before = (parts / "train.json").stat().st_mtime_ns
     assert run(monkeypatch, capsys, *words(data, parts, *five))[0] == 0
     assert (parts / "train.json").stat().st_mtime_ns == before
+    code, output = run(monkeypatch, capsys, *words(data, parts, *three))
+    assert code == 2
+    assert "Expected at least 5 steps, which are done. Received: 3" in output.err
     code, output = run(monkeypatch, capsys, *words(data, parts, *settings, "--seed", 1))
     assert code == 2
     assert "other settings. Expected {'seed': 0}. Received: {'seed': 1}" in output.err
@@ -176,6 +189,8 @@ def test_classes_need_labels(tmp_path, monkeypatch, capsys):
 
 
 def test_a_folder_of_other_files_is_left_alone(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / ".DS_Store").write_text("")
+    (tmp_path / ".partial-0123.json").write_text("{")
     (tmp_path / "notes.txt").write_text("mine")
     code, output = run(monkeypatch, capsys, *words(data, tmp_path))
     assert code == 2
@@ -184,6 +199,67 @@ def test_a_folder_of_other_files_is_left_alone(data, tmp_path, monkeypatch, caps
     code, output = run(monkeypatch, capsys, *words(data, tmp_path))
     assert code == 2
     assert "cannot be read" in output.err
+
+
+def store(data, folder, **more):
+    given = {"image_size": None, "mixup": "none", "dp": None, "classes": False}
+    given |= {"augment": None, "batch_size": 20, "seed": 0}
+    job = training_folder.resolve("dcgan", data=str(data), **given | more)
+    return training_folder._Store(folder, job)
+
+
+def test_what_a_kill_at_the_first_write_left_is_taken_over(data, tmp_path):
+    (tmp_path / ".DS_Store").write_text("")
+    (tmp_path / ".partial-0123.json").write_text("{")
+    store(data, tmp_path)
+    assert (tmp_path / "train.json").exists()
+
+
+def test_a_state_that_was_changed_is_noticed(data, tmp_path, monkeypatch):
+    begun = store(data, tmp_path)
+    begun.state["history"] = [{"epoch": 1, "discriminator_loss": float("inf")}]
+    path = tmp_path / "train.json"
+    with pytest.raises(ValueError, match="JSON"):
+        begun._write()
+    begun.state["history"] = [{"epoch": 1, "step": 2}]
+    begun._write()
+    text = path.read_text()
+    path.write_text(text.replace('"step": 2', '"step": 4'))
+    with pytest.raises(ValueError, match="its digest is not that of its content"):
+        store(data, tmp_path)
+    path.write_text(text)
+    monkeypatch.setattr(training_folder, "RESULTS_VERSION", 0)
+    with pytest.raises(ValueError, match=r"other settings\. .*results_version"):
+        store(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train", ("dcgan", "--data")),
+        ("compare", ("--data",)),
+        ("audit", ("--non-members", "none", "--members")),
+    ],
+)
+def test_results_among_the_images_are_refused(
+    preset, tmp_path, monkeypatch, capsys, command, options
+):
+    for number, image in enumerate(tiny.random_images(2)[..., 0]):
+        pixels = ((image + 1) * 127.5).astype("uint8")
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    first = (preset,) if command == "audit" else ()
+    words_ = (command, *first, *options, tmp_path, "--out", tmp_path / "runs")
+    code, output = run(monkeypatch, capsys, *words_)
+    assert code == 2
+    assert "Results must not lie among the images" in output.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_clock_before_1980_is_one_sentence(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage.time, "localtime", lambda: time.gmtime(0))
+    begun = store(data, tmp_path)
+    with pytest.raises(ValueError, match=r"clock of this machine.*1970-01-01"):
+        training_folder.run(begun.job, 1, tmp_path, print)
 
 
 # === generate ===

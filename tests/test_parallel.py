@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socketserver
+import subprocess
 import sys
 import threading
 from concurrent.futures import Future
@@ -156,6 +158,34 @@ def test_each_shadow_is_kept_as_soon_as_it_is_trained(tmp_path):
     with joblib.parallel_config("threading", n_jobs=2):
         train_shadows(slow, POOL, folder=tmp_path, num_shadows=4, progress=progress)
     assert finished[0] == "shadow-001.npz"
+
+
+ORPHAN = """
+import os, subprocess, sys, time
+from keras_mixup_gan.parallel import _end_with_parent
+
+if sys.argv[1:]:
+    _end_with_parent(os.getppid())
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+else:
+    subprocess.run([sys.executable, "-c", os.environ["ORPHAN"], "worker"])
+"""
+
+
+def test_a_worker_ends_with_its_parent():
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN],
+        env={**os.environ, "ORPHAN": ORPHAN},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, 0)
+        parent.kill()
+        parent.wait()
+        # The pipe is closed when the last process that can write to it has ended.
+        assert in_time(parent.stdout.read) == ""
 
 
 def test_without_dask_the_extra_is_named(tmp_path, monkeypatch):

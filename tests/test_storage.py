@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,6 +56,120 @@ def test_arrays_of_all_kinds_are_those_that_numpy_reads(tmp_path, save):
             assert array.dtype == expected[name].dtype
             assert array.flags.f_contiguous == expected[name].flags.f_contiguous
             assert array.flags.writeable
+
+
+def test_what_fails_or_is_interrupted_leaves_nothing(tmp_path):
+    path = storage.write_file(tmp_path / "a.keras", b"whole")
+    for error in (KeyboardInterrupt, RuntimeError):
+        with pytest.raises(error), storage.writing(path) as place:
+            place.write_bytes(b"ha")
+            assert place.suffix == ".keras"
+            raise error
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_private_files_are_readable_by_their_owner_alone(tmp_path):
+    path = storage.write_arrays(tmp_path / "a.npz", {"a": np.ones(2)})
+    storage.write_arrays(path, {"a": np.ones(2)}, private=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_change_in_a_sealed_file_is_noticed(tmp_path):
+    content = {"auc": (0.75, 0.1 + 0.2), "by name": {"b": None, "a": [True]}}
+    path = storage.write_sealed(tmp_path / "a.json", content)
+    read = storage.read_json(path, "figures", "")
+    assert storage.unseal(read) == {**content, "auc": [0.75, 0.1 + 0.2]}
+    read["by name"]["b"] = 0
+    with pytest.raises(ValueError, match="digest is not that of its content"):
+        storage.unseal(read)
+    with pytest.raises(ValueError, match="digest is not"):
+        storage.unseal(content)
+
+
+def test_numbers_that_are_not_finite_become_null():
+    given = {"a": (1, float("nan")), "b": {"c": [np.float32("inf"), "nan", None]}}
+    assert storage.finite(given) == {"a": [1, None], "b": {"c": [None, "nan", None]}}
+
+
+# === Folders ===
+
+HOLD = """
+import sys
+from pathlib import Path
+from keras_mixup_gan.storage import locked
+
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_held_until_its_process_ends_however_that_ends(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        words = rf"in use by another run.*process {process.pid}\. Wait"
+        with pytest.raises(ValueError, match=words), storage.locked(tmp_path):
+            pass
+        process.kill()
+    left = tmp_path / storage.LOCK
+    assert left.exists()
+    (tmp_path / "own" / "deep").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    swept = [tmp_path / ".partial-0.json", tmp_path / "own" / "deep" / ".partial-1"]
+    kept = [tmp_path / "other" / ".partial-2", tmp_path / "file"]
+    for path in (*swept, *kept):
+        path.write_text("")
+    with storage.locked(tmp_path, "own", "missing"):
+        assert left.read_text() == str(os.getpid())
+        with pytest.raises(ValueError, match="in use"), storage.locked(tmp_path):
+            pass
+        assert left.exists()
+    assert not any(path.exists() for path in (left, *swept))
+    assert all(path.exists() for path in kept)
+    with storage.locked(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_holds_nothing_up(tmp_path, monkeypatch):
+    def refuse(file):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(storage, "_lock_file", refuse)
+    with storage.locked(tmp_path / "new"), storage.locked(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "new"]
+
+
+@pytest.mark.parametrize(
+    ("names", "empty"),
+    [((), True), ((".DS_Store", "Thumbs.db", ".lock"), True), ((".a", "b"), False)],
+)
+def test_files_of_the_system_do_not_fill_a_folder(tmp_path, names, empty):
+    assert storage.is_empty(tmp_path / "missing")
+    for name in names:
+        (tmp_path / name).touch()
+    assert storage.is_empty(tmp_path) == empty
+
+
+def test_results_go_outside_of_the_images(tmp_path, monkeypatch):
+    (tmp_path / "images" / "runs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    for out in ("images", "images/new/out", "link/runs", "images/../images/a"):
+        with pytest.raises(ValueError, match=r"outside of `--non-members`.*out='"):
+            storage.check_outside(
+                tmp_path / out, data="digits", non_members=tmp_path / "images"
+            )
+    monkeypatch.chdir(tmp_path)
+    storage.check_outside(Path("images2"), data="images", reference=None)
+
+
+# === Reading ===
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", b'{"auc": NaN}', b"\xff"])

@@ -1,5 +1,6 @@
 """Journal: scores of finished attacks, by which an interrupted audit continues."""
 
+import contextlib
 import json
 import os
 import re
@@ -56,6 +57,11 @@ class Journal:
                 **_known_to_attacker(target, self._probes),
             }
 
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps other audits out of the folder, while scores are written there."""
+        nothing = contextlib.nullcontext()
+        return nothing if self._folder is None else storage.locked(self._folder)
+
     def path_of(self, name: str, attack: Attack) -> Path | None:
         """Where the scores of an attack lie, if anywhere.
 
@@ -83,6 +89,8 @@ class Journal:
         try:
             with storage.reading(path, "scores of an attack", "Run the attack again."):
                 arrays = storage.read_arrays(path, "scores of an attack", "")
+                if str(arrays.pop("digest")) != _digest(arrays):
+                    raise ValueError("it was changed since it was written")
                 about = json.loads(str(arrays["about"]))
                 scores = Scores(arrays["members"], arrays["non_members"], **about)
                 received = [len(scores.members), len(scores.non_members)]
@@ -98,7 +106,14 @@ class Journal:
         if path is not None:
             about = asdict(scores)
             arrays = {name: about.pop(name) for name in ("members", "non_members")}
-            storage.write_arrays(path, {**arrays, "about": np.array(json.dumps(about))})
+            arrays["about"] = np.array(json.dumps(about))
+            arrays["digest"] = np.array(_digest(arrays))
+            storage.write_arrays(path, arrays, private=True)
+
+
+def _digest(arrays: dict[str, Any]) -> str:
+    """SHA-256 by which scores that were changed are noticed."""
+    return storage.digest_arrays(arrays[name] for name in sorted(arrays))
 
 
 def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:

@@ -75,8 +75,9 @@ def audit(
             again with the same arguments, an interrupted audit then continues with the
             attacks that are missing, and its report is the same as if it had never
             been interrupted. Everything that scores depend on is part of the key, so
-            that several audits may share a folder; damaged files are not used. The
-            scores say who was a member: keep the folder like the images themselves.
+            that several audits may share a folder, one after the other; damaged files
+            are not used. The scores say who was a member: only you may read them; keep
+            the folder like the images themselves.
         blind: Whether to measure also how well pixels alone, without the model,
             distinguish members and non-members: where that succeeds, the two were not
             drawn alike and no attack proves a leak.
@@ -253,7 +254,8 @@ def _attack(
     """Entries of all attacks on a target, and the journal that keeps their scores."""
     queries = ShuffledQueries(split, target.seed)
     journal = Journal(folder, target, model, split, queries.images)
-    return score_attacks(target, attacks, queries, journal, tell), journal
+    with journal.held():
+        return score_attacks(target, attacks, queries, journal, tell), journal
 
 
 def _ignored_defenses(

@@ -12,6 +12,7 @@ import typer
 from keras_mixup_gan.cli import audit, compare, generate, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
+from keras_mixup_gan.cli.console import printable
 
 # TensorFlow greets with a dozen lines about the machine.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,5 +37,5 @@ def main(*arguments: str) -> None:
     try:
         app([*arguments, *sys.argv[1:]])
     except (ValueError, ImportError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(error)}", file=sys.stderr)
         sys.exit(2)

@@ -5,7 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from keras_mixup_gan.cli.console import MODEL_HELP, Console, read_model, resumable
+from keras_mixup_gan.cli.console import (
+    MODEL_HELP,
+    Console,
+    printable,
+    read_model,
+    resumable,
+)
 
 
 @resumable
@@ -63,6 +69,7 @@ def audit(
     """
     from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.reports import save_audit
+    from keras_mixup_gan.storage import check_outside, locked
     from keras_mixup_gan.validation import check_integer
 
     check_integer(1, shadow_batch_size=shadow_batch_size)
@@ -74,6 +81,7 @@ def audit(
             f"them. Received: scheduler={scheduler}, shadow_steps={shadow_steps}. Add "
             "`--shadows 16`."
         )
+    check_outside(out, members=members, non_members=non_members, reference=reference)
     say = Console().say
     say(f"reading {model} and the images")
     target, (inside, outside, known) = _read(model, members, non_members, reference)
@@ -82,26 +90,27 @@ def audit(
         "steps_per_epoch": shadow_steps or max(1, target.num_steps),
         "batch_size": shadow_batch_size,
     }
-    report = run_audit(
-        target,
-        inside,
-        outside,
-        reference=known,
-        attacks="default" if attacks == "default" else _names(attacks),
-        seed=seed,
-        progress=lambda title, done, total: say(
-            f"attack {done + 1} of {total}: {title}" if title else "reporting"
-        ),
-        folder=out / "scores",
-        shadows=shadows,
-        shadow_fit=None if shadows is None else fit,
-        scheduler=scheduler,
-        null_target=null_target and read_model(null_target),
-    )
-    print(report)
-    for suffix in (".json", ".npz", ".md", ".html"):
-        path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
-        say(f"wrote {path}")
+    with locked(out, "scores"):
+        report = run_audit(
+            target,
+            inside,
+            outside,
+            reference=known,
+            attacks="default" if attacks == "default" else _names(attacks),
+            seed=seed,
+            progress=lambda title, done, total: say(
+                f"attack {done + 1} of {total}: {title}" if title else "reporting"
+            ),
+            folder=out / "scores",
+            shadows=shadows,
+            shadow_fit=None if shadows is None else fit,
+            scheduler=scheduler,
+            null_target=null_target and read_model(null_target),
+        )
+        for suffix in (".json", ".npz", ".md", ".html"):
+            path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
+            say(f"wrote {path}")
+    print(printable(report))
 
 
 def _read(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mixup_gan.cli.console import Progress, resumable
+from keras_mixup_gan.cli.console import Progress, printable, resumable
 
 
 @resumable
@@ -65,6 +65,7 @@ def compare(
     """
     from keras_mixup_gan import experiments
     from keras_mixup_gan.reports import comparison
+    from keras_mixup_gan.storage import check_outside
 
     settings = experiments.Suite.read("quick" if quick else suite).changed(
         data=data,
@@ -77,6 +78,7 @@ def compare(
         seed=seed,
     )
     out = out or Path("runs") / settings.name
+    check_outside(out, data=settings.data.data)
     if dry_run:
         print(json.dumps({"out": str(out), **dataclasses.asdict(settings)}, indent=1))
         return
@@ -89,6 +91,6 @@ def compare(
         say=progress.say,
         progress=progress,
     )
-    print(comparison.to_text(results))
     for path in comparison.save(results, out):
         progress.say(f"wrote {path}")
+    print(printable(comparison.to_text(results)))

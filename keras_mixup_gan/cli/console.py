@@ -1,8 +1,10 @@
 """What the commands share: the models they take, what they say, how they stop."""
 
+import contextlib
 import functools
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,22 +20,16 @@ MODEL_HELP = "A .keras file, the name of a preset, or a preset's folder."
 class Console:
     """Lines on stderr, so that stdout can be piped."""
 
-    def __init__(self) -> None:
-        from rich.console import Console as RichConsole
-
-        self._console = RichConsole(stderr=True, highlight=False)
-
     def say(self, text: str) -> None:
-        """One line."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        """One line; nobody has to listen."""
+        with contextlib.suppress(OSError):
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 class Progress(Console):
     """Tells on stderr how far a comparison is."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._next = 0.0
+    _next = 0.0
 
     def __call__(self, cell: "Cell", step: int, message: str) -> None:
         """A line for each stage, and every ten seconds while training."""
@@ -45,6 +41,16 @@ class Progress(Console):
         else:
             return
         self._next = time.monotonic() + 10
+
+
+def printable(text: object) -> str:
+    """Text without what would command a terminal, such as in the name of a file."""
+    return "".join(
+        f"\\x{ord(one):02x}"
+        if unicodedata.category(one) == "Cc" and one not in "\n\t"
+        else one
+        for one in str(text)
+    )
 
 
 def resumable(command: Callable[..., None]) -> Callable[..., None]:

@@ -20,13 +20,22 @@ from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mi
 from keras_mixup_gan.models.saving import load_gan
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.storage import (
+    check_clock,
+    check_outside,
     digest_arrays,
     digest_file,
+    finite,
+    is_empty,
+    locked,
     read_json,
     reading,
+    unseal,
     write_file,
+    write_sealed,
+    writing,
 )
 from keras_mixup_gan.validation import check_choice
+from keras_mixup_gan.versions import RESULTS_VERSION
 
 STATE = "train.json"
 
@@ -95,6 +104,7 @@ def resolve(
         "batch_size": batch_size,
         "seed": seed,
         "recipe": recipe,
+        "results_version": RESULTS_VERSION,
     }
     return Job(fresh, Images(images, labels, names), json.loads(json.dumps(settings)))
 
@@ -132,8 +142,20 @@ def _as_kind(name: str, value: str, kind: type) -> Any:
 
 def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
     """Trains until the model has done `total` steps, and writes what came of it."""
-    store = _Store(folder, job)
-    model = store.model()
+    check_clock()
+    check_outside(folder, data=job.settings["data"])
+    with locked(folder, "grids", "preset"):
+        _run(_Store(folder, job), job, total, say)
+
+
+def _run(store: "_Store", job: Job, total: int, say: Callable[[str], None]) -> None:
+    folder, model = store.folder, store.model()
+    if model.num_steps > total:
+        raise ValueError(
+            f"The training in {str(folder)!r} has gone further. Expected at least "
+            f"{model.num_steps} steps, which are done. Received: {total}. Ask for "
+            "more, or choose another `--out`."
+        )
     if model.num_steps:
         say(f"continuing after step {model.num_steps} of {total}")
 
@@ -144,9 +166,10 @@ def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
         say(f"epoch {epoch + 1}: step {model.num_steps} of {total}: {words}")
 
     length = job.steps_per_epoch
+    # The picture first: an epoch that is kept is not trained, nor shown, again.
     callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=keep)]
     if model.image_shape[-1] in (1, 3):
-        callbacks.append(ImageGrid(folder / "grids", seed=job.settings["seed"]))
+        callbacks.insert(0, ImageGrid(folder / "grids", seed=job.settings["seed"]))
     while model.num_steps < total:
         epoch, begun = divmod(model.num_steps, length)
         whole = 0 if begun else total // length - epoch
@@ -160,7 +183,8 @@ def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
             callbacks=callbacks,
             verbose=0,
         )
-    model.save(folder / "model.keras")
+    with writing(folder / "model.keras") as place:
+        model.save(place)
     zoo.save_to_preset(model, folder / "preset")
     say(f"wrote {folder / 'model.keras'} and {folder / 'preset'}")
     if model.dp is not None:
@@ -177,7 +201,7 @@ class _Store:
         path = folder / STATE
         if path.exists():
             self.state = self._read(path)
-        elif folder.exists() and any(folder.iterdir()):
+        elif not is_empty(folder):
             raise ValueError(
                 f"The folder {str(folder)!r} holds other files. Expected an empty "
                 f"folder, or one with {STATE}. Choose another `--out`."
@@ -202,27 +226,29 @@ class _Store:
     def keep(self, model: Any, row: dict[str, Any]) -> None:
         """Writes the model and the history after an epoch."""
         path = self.folder / f"checkpoint-{row['step']}.keras"
-        model.save(path)
+        with writing(path) as place:
+            model.save(place)
         self.state = {
             "settings": self.job.settings,
             "checkpoint": path.name,
             "sha256": digest_file(path),
-            "history": [*self.state["history"], row],
+            "history": [*self.state["history"], finite(row)],
         }
-        self._write()
-        for old in self.folder.glob("checkpoint-*.keras"):
-            if old != path:
-                old.unlink()
         table = io.StringIO()
         writer = csv.DictWriter(table, list(row), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.state["history"])
         write_file(self.folder / "history.csv", table.getvalue().encode())
+        self._write()
+        for old in self.folder.glob("checkpoint-*.keras"):
+            if old != path:
+                old.unlink()
 
     def _read(self, path: Path) -> dict[str, Any]:
         what, remedy = "the state of a training", "Choose another `--out`."
         state = read_json(path, what, remedy)
         with reading(path, what, remedy):
+            state = unseal(state)
             settings = dict(state["settings"])
             list(state["history"])
         ours = self.job.settings
@@ -238,6 +264,4 @@ class _Store:
         return state
 
     def _write(self) -> None:
-        # A training that diverged has losses that are NaN, which `write_json` refuses.
-        text = json.dumps(self.state, indent=1) + "\n"
-        write_file(self.folder / STATE, text.encode())
+        write_sealed(self.folder / STATE, self.state)

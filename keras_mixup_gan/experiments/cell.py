@@ -211,7 +211,7 @@ def _read_state(path: Path) -> _State:
     remedy = "Choose another `--out`, or delete the folder."
     content = storage.read_json(path, what, remedy)
     with storage.reading(path, what, remedy):
-        state: _State = storage.decode(_State, content)
+        state: _State = storage.decode(_State, storage.unseal(content))
     return state
 
 
@@ -219,12 +219,13 @@ class _Store:
     """The files of a cell while it is computed."""
 
     def __init__(self, folder: Path, cell: Cell) -> None:
+        storage.check_clock()
         self.folder = storage.make_folder(folder)
         self.started = time.process_time()
         self.state = _State(cell_key(cell))
         path = folder / STATE
         if not path.exists():
-            storage.write_json(path, dataclasses.asdict(self.state))
+            storage.write_sealed(path, dataclasses.asdict(self.state))
         found = _read_state(path)
         if found.key != self.state.key:
             raise ValueError(
@@ -252,8 +253,11 @@ class _Store:
     ) -> None:
         step, now = curve[-1].steps, time.process_time()
         path = self.folder / f"model-{step}.keras"
-        model.save(path)
-        scores = storage.write_arrays(self.folder / f"scores-{step}.npz", arrays)
+        with storage.writing(path) as place:
+            model.save(place)
+        scores = storage.write_arrays(
+            self.folder / f"scores-{step}.npz", arrays, private=True
+        )
         self.state = _State(
             self.state.key,
             curve,
@@ -263,7 +267,7 @@ class _Store:
             self.state.cpu_seconds + now - self.started,
         )
         self.started = now
-        storage.write_json(self.folder / STATE, dataclasses.asdict(self.state))
+        storage.write_sealed(self.folder / STATE, dataclasses.asdict(self.state))
         for old in self.folder.glob("model-*.keras"):
             if old != path:
                 old.unlink()

@@ -20,8 +20,11 @@ from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.experiments.cell import Progress, last_files, run_cell
 from keras_mixup_gan.experiments.results import (
+    CELLS,
     MODEL,
     SCORES,
+    SHADOWS,
+    UNFINISHED,
     CellResult,
     ResultFiles,
     StepTime,
@@ -33,6 +36,7 @@ from keras_mixup_gan.experiments.shadow_targets import ShadowTargets
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.parallel import run_jobs, this_process, use_one_core
+from keras_mixup_gan.storage import locked
 
 # Called with a line to show.
 Say: TypeAlias = Callable[[str], None]
@@ -64,11 +68,24 @@ def run_grid(
 
     Raises:
         ValueError: If a cell cannot be built, the data do not fit, the folder cannot be
-            written, or this process has already started TensorFlow on several cores.
+            written or is in use by another run, or this process has already started
+            TensorFlow on several cores.
         ImportError: If an extra is missing.
     """
-    say = say or (lambda line: None)
-    files = ResultFiles(suite, Path(folder))
+    with locked(Path(folder), CELLS, UNFINISHED, SHADOWS):
+        say = say or (lambda line: None)
+        return _run_grid(suite, Path(folder), n_jobs, scheduler, say, progress)
+
+
+def _run_grid(
+    suite: Suite,
+    folder: Path,
+    n_jobs: int,
+    scheduler: str | None,
+    say: Say,
+    progress: Progress | None,
+) -> SuiteResults:
+    files = ResultFiles(suite, folder)
     if suite.one_core and not use_one_core():
         raise ValueError(
             "A grid computes with one core at a time, so that results are the same "

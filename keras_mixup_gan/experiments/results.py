@@ -18,6 +18,7 @@ from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 SCHEMA_VERSION = 3
 RESULTS, ENTRY, STATE = "results.json", "entry.json", "state.json"
 MODEL, SCORES = "model.keras", "scores.npz"
+CELLS, UNFINISHED, SHADOWS = "cells", "unfinished", "shadows"
 DONE = "done"
 _OTHER_FOLDER = "Choose another `--out`, or delete the file."
 
@@ -165,13 +166,14 @@ def read_results(path: Path) -> SuiteResults:
             f"{_OTHER_FOLDER}"
         )
     with storage.reading(path, what, _OTHER_FOLDER):
-        results: SuiteResults = storage.decode(SuiteResults, content)
+        given = storage.unseal(content)
+        results: SuiteResults = storage.decode(SuiteResults, given)
     return results
 
 
 def write_results(results: SuiteResults, folder: Path) -> Path:
     """Writes `results.json` into a folder."""
-    return storage.write_json(folder / RESULTS, dataclasses.asdict(results))
+    return storage.write_sealed(folder / RESULTS, dataclasses.asdict(results))
 
 
 def cell_key(cell: Cell) -> str:
@@ -204,7 +206,12 @@ class ResultFiles:
         self._entries: dict[str, CellResult] = {}
         self._read: set[str] = set()  # from the cells' own files, which may be newer
         if (folder / RESULTS).exists():
-            earlier = read_results(folder / RESULTS).cells
+            try:
+                earlier = read_results(folder / RESULTS).cells
+            except storage.DamagedFileError:
+                if not any((folder / CELLS).glob(f"**/{ENTRY}")):
+                    raise
+                earlier = ()  # each finished cell has a file of its own
             self._entries = {entry.key: entry for entry in earlier}
 
     def entry(self, cell: Cell) -> CellResult | None:
@@ -215,21 +222,27 @@ class ResultFiles:
             what = "the entry of a cell"
             content = storage.read_json(path, what, _OTHER_FOLDER)
             with storage.reading(path, what, _OTHER_FOLDER):
-                self._entries[key] = storage.decode(CellResult, content)
+                given = storage.unseal(content)
+                self._entries[key] = storage.decode(CellResult, given)
             self._read.add(key)
         found = self._entries.get(key)
         if found is None:
             return None
         return dataclasses.replace(
-            found, arm=cell.arm, group=cell.group, title=cell.title
+            found,
+            name=cell.name,
+            key=key,
+            arm=cell.arm,
+            group=cell.group,
+            title=cell.title,
         )
 
     def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:
         """Keeps a finished cell, its entry last."""
         kept = place(self.folder, entry.name, entry.key)
         for name, content in (files or {}).items():
-            storage.write_file(kept / name, content)
-        storage.write_json(kept / ENTRY, dataclasses.asdict(entry))
+            storage.write_file(kept / name, content, private=name == SCORES)
+        storage.write_sealed(kept / ENTRY, dataclasses.asdict(entry))
         self._entries[entry.key] = entry
         self._read.add(entry.key)
         shutil.rmtree(unfinished(self.folder, entry.key), ignore_errors=True)
@@ -257,9 +270,9 @@ class ResultFiles:
 
 def place(folder: Path, name: str, key: str) -> Path:
     """Where a finished cell lies; other settings have other folders."""
-    return folder / "cells" / name / key[:16]
+    return folder / CELLS / name / key[:16]
 
 
 def unfinished(folder: Path, key: str) -> Path:
     """Where a cell lies while it is computed on this machine."""
-    return folder / "unfinished" / key[:16]
+    return folder / UNFINISHED / key[:16]

@@ -17,6 +17,7 @@ from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.experiments.cell import attack_figures
 from keras_mixup_gan.experiments.results import (
     DONE,
+    SHADOWS,
     ResultFiles,
     ShadowAttack,
 )
@@ -102,7 +103,7 @@ class ShadowTargets:
             model,
             images[order],
             None if labels is None else labels[order],
-            folder=self.files.folder / "shadows" / name / key,
+            folder=self.files.folder / SHADOWS / name / key,
             num_shadows=block.shadows,
             fit={
                 "batch_size": suite.batch_size,

@@ -73,9 +73,9 @@ def save_audit(
     if path.suffix == ".npz":
         split_hash = np.array(report.split_hash)
         arrays = {"split_hash": split_hash, **report.raw_scores()}
-        return storage.write_arrays(path, arrays)
+        return storage.write_arrays(path, arrays, private=True)
     if path.suffix == ".json":
-        return storage.write_json(path, report.to_dict())
+        return storage.write_json(path, storage.finite(report.to_dict()))
     if path.suffix == ".html":
         text = _html(report, show_members)
     elif path.suffix == ".md":

@@ -229,3 +229,15 @@ def test_kept_scores_of_other_numbers_of_queries_are_not_used(tmp_path):
     again = run_in(tmp_path, attacks=["logan"])
     assert again["logan"].auc == first["logan"].auc
     assert again.damaged == ("logan",)
+
+
+def test_scores_are_private_and_not_used_once_they_were_changed(tmp_path):
+    before = run_in(tmp_path, attacks="logan")
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    arrays = storage.read_arrays(path, "scores", "")
+    np.savez(path, **arrays | {"members": arrays["members"] + 1})
+    model = CountingGAN(MEMBERS)
+    again = run_in(tmp_path, model, attacks="logan")
+    assert (again.damaged, again["logan"].auc) == (("logan",), before["logan"].auc)
+    assert model.seen

@@ -22,6 +22,7 @@ from keras_mixup_gan.experiments.results import (
     read_results,
     write_results,
 )
+from keras_mixup_gan.storage import locked
 from tests.clusters import SECONDS, loopback_cluster
 from tests.command_line import run
 
@@ -190,6 +191,45 @@ def test_what_a_kill_left_in_the_cells_is_newer_than_the_results(
     assert ResultFiles(suite, tmp_path).entry(cell) == results.cells[0]
 
 
+def test_a_truncated_results_file_is_made_again_of_the_cells(finished, write, tmp_path):
+    folder, results = finished
+    shutil.copytree(folder / "cells", tmp_path / "cells")
+    path = tmp_path / RESULTS
+    path.write_bytes((folder / RESULTS).read_bytes()[:-100])
+    suite = Suite.read(write(text=TEXT + SHADOWS))
+    assert ResultFiles(suite, tmp_path).write() == results
+    assert path.read_bytes() == (folder / RESULTS).read_bytes()
+    shutil.rmtree(tmp_path / "cells")
+    path.write_text(path.read_text().replace('"auc": 0', '"auc": 1', 1))
+    with pytest.raises(ValueError, match="digest is not that of its content"):
+        ResultFiles(suite, tmp_path)
+
+
+def test_figures_of_a_cell_that_were_changed_are_noticed(finished, write, tmp_path):
+    folder, _ = finished
+    entry = entries(folder)[0].relative_to(folder)
+    shutil.copytree(folder / entry.parent, tmp_path / entry.parent)
+    text = (tmp_path / entry).read_text()
+    assert '"auc": 0.' in text
+    (tmp_path / entry).write_text(text.replace('"auc": 0.', '"auc": 0.9', 1))
+    suite = Suite.read(write(text=TEXT + SHADOWS))
+    files = ResultFiles(suite, tmp_path)
+    with pytest.raises(ValueError, match="digest is not that of its content"):
+        [files.entry(cell) for cell in suite.cells(suite.blocks[0])]
+
+
+def test_a_folder_in_use_is_refused(write, tmp_path):
+    with locked(tmp_path), pytest.raises(ValueError, match="in use by another run"):
+        run_grid(Suite.read(write()), tmp_path)
+    assert not (tmp_path / RESULTS).exists()
+
+
+def test_scores_are_readable_by_their_owner_alone(finished):
+    folder, _ = finished
+    modes = {path.stat().st_mode & 0o777 for path in folder.glob("cells/**/scores.npz")}
+    assert modes == {0o600}
+
+
 def test_a_results_file_alone_is_enough_to_continue(finished, write, tmp_path):
     folder, results = finished
     (tmp_path / RESULTS).write_bytes((folder / RESULTS).read_bytes())
@@ -274,10 +314,9 @@ def test_processes_give_the_same_numbers_and_a_kill_loses_no_cell(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
     wait_for(lambda: entries(tmp_path), process)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.terminate()  # alone: its workers end with it, and so does their writing
     process.communicate()
     kept = {path: path.stat().st_mtime_ns for path in entries(tmp_path)}
     assert 1 <= len(kept) < 3

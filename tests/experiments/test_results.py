@@ -33,6 +33,11 @@ def at(content, *keys):
     return content
 
 
+def seal(path, content):
+    del content["digest"]
+    storage.write_sealed(path, content)
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
@@ -53,7 +58,7 @@ def test_whatever_is_not_as_it_was_written_is_one_sentence(
     _, path = written
     content = json.loads(path.read_text())
     at(content, *keys[:-1])[keys[-1]] = value
-    path.write_text(json.dumps(content))
+    seal(path, content)
     with pytest.raises(storage.DamagedFileError) as caught:
         read_results(path)
     assert message in str(caught.value)
@@ -66,7 +71,7 @@ def test_a_missing_field_is_named(written, key):
     _, path = written
     content = json.loads(path.read_text())
     del content["cells"][1][key]
-    path.write_text(json.dumps(content))
+    seal(path, content)
     with pytest.raises(storage.DamagedFileError, match=f"no key '{key}'"):
         read_results(path)
 
@@ -83,6 +88,13 @@ def test_a_whole_number_is_read_where_a_float_is_meant(written):
     _, path = written
     content = json.loads(path.read_text())
     content["cells"][0]["cpu_seconds"] = 90
-    path.write_text(json.dumps(content))
+    seal(path, content)
     seconds = read_results(path).cells[0].cpu_seconds
     assert (seconds, type(seconds)) == (90.0, float)
+
+
+def test_a_figure_that_was_changed_is_noticed(written):
+    _, path = written
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    with pytest.raises(storage.DamagedFileError, match="digest is not that of its co"):
+        read_results(path)

@@ -27,7 +27,7 @@ from keras_mixup_gan.storage import (
     digest_arrays,
     digest_file,
     digest_json,
-    make_folder,
+    locked,
     weights_digest,
     write_arrays,
     write_file,
@@ -106,8 +106,9 @@ def train_shadows(
         progress: Called as `progress(num_done, num_shadows)`.
 
     Raises:
-        ValueError: If an argument is not as described, the folder holds other shadows,
-            a shadow equals the target, or no scheduler or no fit worker answers.
+        ValueError: If an argument is not as described, the folder holds other shadows
+            or is in use by another run, a shadow equals the target, or no scheduler or
+            no fit worker answers.
         ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Source: Carlini, Chien, Nasr, Song, Terzis, Tramer, "Membership Inference Attacks
@@ -138,17 +139,20 @@ def train_shadows(
         "pool": pool.digest(),
         "recipe": recipe,
     }
-    folder = _open(Path(folder), manifest, pool)
+    folder = Path(folder)
     job = _Job(train, pool, manifest, weights_digest(model))
-    missing = [k for k in range(num_shadows) if store.read_shadow(folder, k) is None]
-    done = num_shadows - len(missing)
-    trained = run_jobs(job, missing, n_jobs=n_jobs, scheduler=scheduler)
-    with contextlib.closing(trained):
-        for number, arrays in trained:
-            _keep(folder, number, arrays)
-            done += 1
-            if progress is not None:
-                progress(done, num_shadows)
+    with locked(folder):
+        _open(folder, manifest, pool)
+        known = [store.read_shadow(folder, k) is not None for k in range(num_shadows)]
+        missing = [k for k in range(num_shadows) if not known[k]]
+        done = num_shadows - len(missing)
+        trained = run_jobs(job, missing, n_jobs=n_jobs, scheduler=scheduler)
+        with contextlib.closing(trained):
+            for number, arrays in trained:
+                _keep(folder, number, arrays)
+                done += 1
+                if progress is not None:
+                    progress(done, num_shadows)
     return Shadows.load(folder)
 
 
@@ -323,8 +327,8 @@ def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
     return sizes
 
 
-def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> Path:
-    """Makes the folder, or checks that it holds these very shadows."""
+def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> None:
+    """Begins the files of the folder, or checks that it holds these very shadows."""
     path = folder / store.MANIFEST
     text = json.dumps(manifest, sort_keys=True, indent=1, default=str) + "\n"
     if path.exists():
@@ -334,12 +338,10 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> Path:
                 "pool, seed and settings they were trained with. Choose another "
                 "folder, or delete this one."
             )
-        return folder
-    make_folder(folder)
+        return
     digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
     write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
     write_file(path, text.encode())
-    return folder
 
 
 def with_shadows(
