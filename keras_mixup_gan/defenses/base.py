@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.validation import check_choice, register
@@ -42,7 +43,8 @@ class Defense:
     @classmethod
     def from_settings(cls, **settings: Any) -> Self:
         """The defense by settings as a TOML file gives them."""
-        return cls(**settings)
+        defense: Self = storage.decode(cls, settings)
+        return defense
 
     def build(
         self, family: str, image_shape: tuple[int, int, int], **settings: Any

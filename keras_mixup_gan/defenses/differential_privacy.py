@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.privacy import DPSGD
 
@@ -24,7 +25,7 @@ class DifferentialPrivacy(Defense):
     @classmethod
     def from_settings(cls, **settings: Any) -> Self:
         """The defense by arguments of `DPSGD`."""
-        return cls(DPSGD(**settings))
+        return cls(storage.decode(DPSGD, settings))
 
     def describe(self, family: str) -> str:
         """In words, with the epsilon that the noise is for, if one was asked for."""

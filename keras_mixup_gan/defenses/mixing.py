@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.defenses.base import Defense
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import load_recipe, resolve_mixup
@@ -37,7 +38,7 @@ class Mixing(Defense):
             )
         if rule is not None:
             return cls(rule)
-        return cls(MixUp(**settings) if settings else True)
+        return cls(storage.decode(MixUp, settings) if settings else True)
 
     def describe(self, family: str) -> str:
         """The law of the weights, and what else matters."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_mixup_gan.data import MembershipSplit, SplitPart, load_images
+from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.typing import IntArray
 from keras_mixup_gan.validation import check_choice, check_integer
 
@@ -39,6 +40,8 @@ class Data:
     def __post_init__(self) -> None:
         check_choice(self.draw, (COINS, FIXED), "draw")
         check_integer(2, non_members=self.non_members, reference=self.reference)
+        if self.image_shape is not None:
+            check_image_shape(self.image_shape)
 
     def split(self, members: int, seed: int) -> MembershipSplit:
         """Members, non-members and reference of a cell."""

@@ -1,6 +1,7 @@
 """A suite: the cells of a comparison, model x defense x members x seed, from TOML."""
 
 import dataclasses
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 Setting: TypeAlias = str | bool | int | float
 BASELINE = "undefended"  # the arm that others are compared with
+_NAME = re.compile(r"\w[\w .+=@-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,13 @@ class Block:
     def __post_init__(self) -> None:
         check_choice(self.model, list_families(), "model")
         check_integer(0, shadows=self.shadows)
+        _check_filled(members=self.members, arms=self.arms)
         for members in self.members:
             check_integer(2, members=members)
+        sizes = {"num_classes": self.num_classes, "width": self.width}
+        check_integer(1, **_given(sizes))
+        numbers = {"non_members": self.non_members, "reference": self.reference}
+        check_integer(2, **_given(numbers))
         _check_seeds(seeds=self.seeds)
         steps = (0, *self.checkpoints)
         if not self.checkpoints or any(b <= a for a, b in pairwise(steps)):
@@ -175,6 +182,8 @@ class Suite:
         check_integer(1, num_blends=self.num_blends)
         check_integer(2, num_generated=self.num_generated)
         check_integer(0, timed_rounds=self.timed_rounds)
+        check_positive(delta=self.delta)
+        check_in_range(0, 1, delta=self.delta)
         _check_seeds(seed=self.seeds)
         for settings in self.arms.values():
             for name in settings.keys() & {"noise_multiplier", "target_epsilon"}:
@@ -195,6 +204,20 @@ class Suite:
                     f"draw={self.data.draw!r} with shadows={block.shadows}."
                 )
         self._refuse_ambiguous_names()
+
+    def _check_arms(self) -> None:
+        """Raises where a name or an arm could not be used."""
+        _check_filled(seeds=self.seeds, blocks=self.blocks, arms=self.arms)
+        _check_text("title", self.title)
+        for name in (self.name, *self.arms):
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    "Names of suites and arms become names of folders. Expected "
+                    "letters, digits and any of ' .+=@_-' after the first. Received: "
+                    f"{name[:80]!r}. Choose another."
+                )
+        for name, settings in self.arms.items():
+            _check_arm(name, settings, self.delta)
 
     def _refuse_ambiguous_names(self) -> None:
         """Raises where two blocks train different cells under one name."""
@@ -229,11 +252,11 @@ class Suite:
                 f"There is no suite {str(source)!r}. Expected a .toml file, or one of "
                 f"{', '.join(map(repr, known))}. Received: {error}."
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"The suite {str(path)!r} is no TOML. Received: {error}."
             ) from error
-        content = {"name": path.stem, "path": str(source), **content}
+        content = {"name": path.stem, **content, "path": str(source), "options": []}
         try:
             suite: Suite = storage.decode(
                 cls, {"data": {}, "arms": {}, "blocks": [], **content}
@@ -242,6 +265,7 @@ class Suite:
             raise ValueError(
                 f"The suite {str(path)!r} does not describe one: {error}."
             ) from error
+        suite._check_arms()
         return suite
 
     def cells(self, block: Block) -> Iterator[Cell]:
@@ -370,6 +394,43 @@ class Suite:
             seeds=self.seeds if seed is None else (seed,),
             options=(*self.options, *options),
         )
+
+
+def _check_arm(arm: str, settings: Mapping[str, Setting], delta: float) -> None:
+    """Raises unless an arm is a defense with settings that it takes."""
+    own: dict[str, Any] = dict(settings)
+    for label in ("title", "group"):
+        _check_text(label, own.pop(label, arm))
+    name = own.pop("defense", arm)
+    for set_here in own.keys() & {"noise_seed", "num_examples", "delta"}:
+        raise ValueError(
+            f"`{set_here}` follows from the suite. Expected an arm without it. "
+            f"Received: {set_here}={own[set_here]!r} in the arm {arm!r}. Leave it out."
+        )
+    if "target_epsilon" in own:
+        own["delta"] = delta
+    defenses.make(str(name), **own)
+
+
+def _check_text(name: str, text: Setting) -> None:
+    if not (isinstance(text, str) and text.isprintable() and text.strip()):
+        raise ValueError(
+            f"`{name}` must be text without control characters. Received: "
+            f"{name}={text!r:.80}. Write it in quotation marks, in one line."
+        )
+
+
+def _check_filled(**given: Any) -> None:
+    for name, value in given.items():
+        if not value:
+            raise ValueError(
+                f"`{name}` must name at least one. Received: {name}={value!r}. Add "
+                "one, or leave the block out."
+            )
+
+
+def _given(values: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _check_seeds(**given: tuple[int, ...]) -> None:

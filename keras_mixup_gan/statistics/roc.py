@@ -77,8 +77,16 @@ def delong_interval(
     """Confidence interval of the AUC by DeLong's variance on the logit scale.
 
     The variance is that of DeLong et al. (1988), from midranks as in Sun and Xu
-    (2014). The interval is formed on the logit scale, which keeps it in `[0, 1]` and
-    its coverage close to nominal for AUCs near the ends.
+    (2014). The interval is formed on the logit scale, which keeps it in `[0, 1]`.
+
+    Of 95 % intervals, 94 to 98 % hold the AUC where both sides have the same number of
+    scores, 10 to 1,000, normal with one variance, and the AUC is .5 to .99 (2,000 draws
+    of each). With few scores on one side and an AUC near an end the variance rests on
+    the few scores out of place, and the interval is too narrow, mostly by beginning
+    above the AUC: of 20 members and 1,000 non-members it holds an AUC of .9, .95 and
+    .99 in 92, 89 and 80 % of 1,500 draws, of 100 members in 95, 94 and 91 %; where
+    members spread three times as far, in 90, 78 and 66 %, and 96, 93 and 82 %. Query
+    as many members as non-members, and hundreds of both where the AUC is above .95.
 
     DeLong's variance is zero exactly if the scores separate perfectly or are all
     equal. Then `min(num_members, num_non_members)` disjoint pairs all agree, and the

@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 import numpy as np
@@ -89,3 +90,13 @@ def test_a_png_holds_the_picture_enlarged_by_whole_pixels():
         found = np.asarray(Image.open(io.BytesIO(render.png(picture, side))))
         expected = picture.repeat(factor, axis=0).repeat(factor, axis=1)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_pages_load_and_run_nothing():
+    for path in render.TEMPLATES.glob("*.html.j2"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"<script|javascript:|<[^>]* on\w+=|@import|url\(", text)
+        if path.name == "base.html.j2":
+            assert """content="default-src 'none'; style-src""" in text
+        else:
+            assert text.startswith('{% extends "base.html.j2" %}')
