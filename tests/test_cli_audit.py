@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 import zipfile
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.models.saving import load_gan
 from tests.command_line import run
@@ -77,6 +79,36 @@ def test_an_audit_prints_the_table_and_writes_the_report(
         )
         np.testing.assert_allclose(scores["logan/members"], expected, atol=1e-4)
     assert "<img" not in (out / "audit.html").read_text()
+
+
+def test_reports_are_written_before_anything_is_printed(
+    folder, tmp_path, monkeypatch, capsys
+):
+    def closed(*words, **options):
+        if options.get("file") is not sys.stderr:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("builtins.print", closed)
+    code, _ = run(monkeypatch, capsys, *command(folder, tmp_path))
+    assert code == 1
+    assert {"audit.html", "audit.json", "audit.npz"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    assert (tmp_path / "audit.npz").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_in_use_is_refused(folder, tmp_path, monkeypatch, capsys):
+    with storage.locked(tmp_path):
+        code, output = run(monkeypatch, capsys, *command(folder, tmp_path))
+    assert (code, "in use by another run" in output.err) == (2, True)
+
+
+def test_names_do_not_command_the_terminal(tmp_path, monkeypatch, capsys):
+    words = command(tmp_path, tmp_path / "out", model=tmp_path / "a\x1b[31mb.keras")
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "\x1b" not in output.err
+    assert "a\\x1b[31mb.keras" in output.err
 
 
 def test_members_are_shown_only_if_asked_for(folder, tmp_path, monkeypatch, capsys):
@@ -232,13 +264,36 @@ def test_bad_arguments_are_one_sentence(
     assert "Traceback" not in output.err
 
 
-def test_members_among_the_non_members_are_refused(
+def test_members_among_the_non_members_are_named_or_left_out(
     folder, tmp_path, monkeypatch, capsys
 ):
     words = command(folder, tmp_path, non_members=folder / "members.npz")
     code, output = run(monkeypatch, capsys, *words)
     assert code == 2
     assert "40 images occur in more than one part" in output.err
+    mixed = tmp_path / "mixed"
+    for number in range(10):  # three of them among the non-members
+        name = f"{number + 27:02d}.png"
+        if number < 3:
+            (mixed / "a").mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / "non-members" / name, mixed / "a" / name)
+        else:
+            pixels = (tiny.random_images(1, seed=number)[0, ..., 0] + 1) * 127.5
+            Image.fromarray(pixels.astype("uint8")).save(mixed / "a" / name)
+    shutil.copy(mixed / "a" / "30.png", mixed / "a" / "copy.png")
+    changed = {"members": mixed, "out": tmp_path / "out"}
+    code, output = run(monkeypatch, capsys, *command(folder, **changed))
+    assert code == 2
+    first = f"{mixed / 'a' / '27.png'} is {folder / 'non-members' / '27.png'}; "
+    assert "3 images occur in more than one part of the audit" in output.err
+    assert first in output.err
+    assert "add `--drop-duplicates`" in output.err
+    words = command(folder, **changed)
+    code, output = run(monkeypatch, capsys, *words, "--drop-duplicates")
+    assert code == 0, output.err
+    assert "left out 4 copies" in output.err
+    report = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert (report["members"], report["non_members"]) == (10, 27)
 
 
 def test_an_unwritable_folder_is_one_sentence(folder, tmp_path, monkeypatch, capsys):

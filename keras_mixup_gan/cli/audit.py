@@ -1,10 +1,12 @@
 """`keras-mixup-gan audit`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.cli.console import (
     MODEL_HELP,
     Console,
@@ -54,6 +56,13 @@ def audit(
     out: Annotated[
         Path, typer.Option(help="Folder for the report; replaces one that is there.")
     ] = Path("runs/audit"),
+    drop_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--drop-duplicates",
+            help="Leave out copies of an image; members come first.",
+        ),
+    ] = False,
     show_members: Annotated[
         bool,
         typer.Option(
@@ -69,7 +78,6 @@ def audit(
     """
     from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.reports import save_audit
-    from keras_mixup_gan.storage import check_outside, locked
     from keras_mixup_gan.validation import check_integer
 
     check_integer(1, shadow_batch_size=shadow_batch_size)
@@ -81,16 +89,19 @@ def audit(
             f"them. Received: scheduler={scheduler}, shadow_steps={shadow_steps}. Add "
             "`--shadows 16`."
         )
-    check_outside(out, members=members, non_members=non_members, reference=reference)
+    storage.check_outside(
+        out, members=members, non_members=non_members, reference=reference
+    )
     say = Console().say
     say(f"reading {model} and the images")
-    target, (inside, outside, known) = _read(model, members, non_members, reference)
+    sources = [path for path in (members, non_members, reference) if path is not None]
+    target, (inside, outside, known) = _read(model, sources, drop_duplicates, say)
     fit = {
         "epochs": 1,
         "steps_per_epoch": shadow_steps or max(1, target.num_steps),
         "batch_size": shadow_batch_size,
     }
-    with locked(out, "scores"):
+    with storage.locked(out, "scores"):
         report = run_audit(
             target,
             inside,
@@ -114,14 +125,20 @@ def audit(
 
 
 def _read(
-    name: str, members: Path, non_members: Path, reference: Path | None
+    name: str, sources: list[Path], drop_duplicates: bool, say: Callable[[str], None]
 ) -> tuple[Any, list[Any]]:
     """The model, and members, non-members and reference (or None)."""
     from keras_mixup_gan.data import load_images
 
     model = read_model(name)
-    sources = [members, non_members, *([] if reference is None else [reference])]
     loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
+    if drop_duplicates:
+        number = sum(len(part.images) for part in loaded)
+        loaded = _without_copies(loaded)
+        number -= sum(len(part.images) for part in loaded)
+        say(f"left out {number} copies of images")
+    else:
+        _refuse_copies(sources, loaded)
     missing = [None] * (3 - len(sources))
     if model.num_classes is None:
         return model, [*(part.images for part in loaded), *missing]
@@ -138,6 +155,64 @@ def _read(
             f"files. Received: {', '.join(unlabeled) or 'folders of other classes'}."
         )
     return model, [*loaded, *missing]
+
+
+def _without_copies(parts: list[Any]) -> list[Any]:
+    """The parts with each image where it occurs first."""
+    from keras_mixup_gan.data import Images
+
+    seen: set[str] = set()
+    kept = []
+    for part in parts:
+        first = []
+        for index, image in enumerate(map(_digest, part.images)):
+            if image not in seen:
+                first.append(index)
+            seen.add(image)
+        labels = None if part.labels is None else part.labels[first]
+        kept.append(Images(part.images[first], labels, part.class_names))
+    return kept
+
+
+def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
+    """Raises where parts share images, and names their files."""
+    places: dict[str, dict[Path, str]] = {}
+    for source, part in zip(sources, parts, strict=True):
+        names = _file_names(source, len(part.images))
+        for name, image in zip(names, map(_digest, part.images), strict=True):
+            places.setdefault(image, {}).setdefault(source, name)
+    shared = [list(found.values()) for found in places.values() if len(found) > 1]
+    if shared:
+        shown = "; ".join(" is ".join(names) for names in shared[:4])
+        raise ValueError(
+            f"{len(shared)} images occur in more than one part of the audit. Expected "
+            "parts without a common image, or membership is undefined. Received: "
+            f"{shown}{'; ...' * (len(shared) > 4)}. Remove the copies, or add "
+            "`--drop-duplicates`."
+        )
+
+
+def _file_names(source: Path, number: int) -> list[str]:
+    """The file of each image of a folder, in the order of `load_images`."""
+    from keras_mixup_gan.data.images import EXTENSIONS
+
+    files = sorted(
+        path
+        for path in (source.rglob("*") if source.is_dir() else ())
+        if path.suffix.lower() in EXTENSIONS
+        and not any(
+            part.startswith((".", "__MACOSX"))
+            for part in path.relative_to(source).parts
+        )
+    )
+    if len(files) != number:
+        return [f"image {index} of {source}" for index in range(number)]
+    return [str(file) for file in files]
+
+
+def _digest(image: Any) -> str:
+    """SHA-256 of an image's values; adding 0 makes -0.0 and 0.0 the same."""
+    return storage.digest_arrays([image + 0])
 
 
 def _names(attacks: str) -> list[str]:

@@ -93,11 +93,14 @@ def cross_fitted_advantage(
     fpr_low, fpr_high = clopper_pearson(false_positives, num_non_members, each)
     advantage = true_positives / num_members - false_positives / num_non_members
     error = 0.5 * np.sqrt(1 / num_members + 1 / num_non_members)
+    quantile = -special.ndtri(0.05) * error
+    if (smaller := min(num_members, num_non_members)) < 10:
+        quantile += 0.5 / smaller  # the advantage moves in steps of one over the number
     return Advantage(
         balanced_accuracy=(1 + advantage) / 2,
         advantage=advantage,
         interval=(tpr_low - fpr_high, tpr_high - fpr_low),
-        null_quantile=float(min(1.0, -special.ndtri(0.05) * error)),
+        null_quantile=float(min(1.0, quantile)),
         true_positives=true_positives,
         false_positives=false_positives,
     )
