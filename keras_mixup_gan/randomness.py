@@ -38,6 +38,7 @@ class Stream(Enum):
     FUSION_TREES = 61
     LOCAL_GAN = 70
     ARRAY_SAMPLES = 80
+    QUANTILES = (61, "quantiles")  # trees of another attack
     TRANSFORMS = 90
     PARTITIONS = 0x9A47
 

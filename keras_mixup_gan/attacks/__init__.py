@@ -36,6 +36,9 @@ from keras_mixup_gan.attacks.samples.density import (
     LogDensity as LogDensity,
 )
 from keras_mixup_gan.attacks.samples.plagiarism import DPI as DPI
+from keras_mixup_gan.attacks.samples.quantile import (
+    QuantileGANLeaks as QuantileGANLeaks,
+)
 from keras_mixup_gan.attacks.samples.classifier import (
     ClassifierLOGAN as ClassifierLOGAN,
 )
@@ -59,12 +62,30 @@ from keras_mixup_gan.attacks.shadows.lira import (
     OfflineLiRA as OfflineLiRA,
     OffsetLiRA as OffsetLiRA,
 )
+from keras_mixup_gan.attacks.shadows.bayes import (
+    RMIA as RMIA,
+    BayesianLiRA as BayesianLiRA,
+)
+from keras_mixup_gan.attacks.shadows.black_box import (
+    DensityLiRA as DensityLiRA,
+    FeatureLiRA as FeatureLiRA,
+    NearestLiRA as NearestLiRA,
+    NeighborLiRA as NeighborLiRA,
+    ReconstructionLiRA as ReconstructionLiRA,
+)
 from keras_mixup_gan.attacks.shadows.fusion import (
+    SampleFusion as SampleFusion,
     ShadowFusion as ShadowFusion,
     fuse as fuse,
 )
 from keras_mixup_gan.attacks.shadows.local_gan import LocalLOGAN as LocalLOGAN
 from keras_mixup_gan.attacks.shadows.store import Shadows as Shadows
+from keras_mixup_gan.attacks.shadows.study import (
+    ShadowStudy as ShadowStudy,
+    StudiedAttack as StudiedAttack,
+    shadow_study as shadow_study,
+    study_of as study_of,
+)
 from keras_mixup_gan.attacks.shadows.training import train_shadows as train_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget as AttackTarget,

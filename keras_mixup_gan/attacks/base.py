@@ -42,10 +42,10 @@ class Attack(abc.ABC):
         paper: Where the attack comes from.
         default_with: What an audit must be given for the attack to run by default:
             nothing, or some of `"augmentation"` (of the model, by which it is known to
-            be trained), `"reference_models"`, `"shadows"` and `"own_shadows"` (that the
-            audit trains itself). None, where a class does not define it, for an attack
-            that is run only by its name, as those are that take minutes, or order
-            images as another one does.
+            be trained), `"reference_models"`, `"shadows"`, and the names of signals
+            that these shadows have. None, where a class does not define it, for an
+            attack that is run only by its name, as those are that take minutes, or
+            order images as another one does.
         knows: Defenses that the attack takes into account where the target was trained
             with them, of `"mixup"` and `"augment"`.
 

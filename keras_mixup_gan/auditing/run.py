@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack, default_attacks
-from keras_mixup_gan.attacks.shadows.training import with_shadows
+from keras_mixup_gan.attacks.shadows.training import signals_known, with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
@@ -122,9 +122,9 @@ def audit(
             "augmentation": target.augment is not None,
             "reference_models": bool(others),
             "shadows": shadows is not None,
-            "own_shadows": isinstance(shadows, int),
         }
-        attacks = default_attacks([name for name, known in given.items() if known])
+        known = [name for name, is_known in given.items() if is_known]
+        attacks = default_attacks([*known, *signals_known(shadows, target.augment)])
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixup_gan.attacks.shadows.store import Shadows, default_signals
+from keras_mixup_gan.attacks.shadows.signals import discriminator_signals
+from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
@@ -110,7 +111,7 @@ class ShadowTargets:
                 "epochs": 1,
                 "steps_per_epoch": block.checkpoints[-1],
             },
-            signals=default_signals(policy_of(model)),
+            signals=discriminator_signals(policy_of(model)),
             seed=SHADOW_SEED,
             n_jobs=self.n_jobs,
             scheduler=self.scheduler,

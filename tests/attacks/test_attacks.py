@@ -17,6 +17,7 @@ from keras_mixup_gan.attacks import (
     train_shadows,
 )
 from keras_mixup_gan.attacks.base import default_attacks
+from keras_mixup_gan.attacks.shadows.signals import SAMPLE_SIGNALS, default_signals
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
@@ -52,8 +53,8 @@ def shadows(tmp_path_factory):
         np.concatenate([images(40, 1), images(40, 2)]),
         folder=tmp_path_factory.mktemp("shadows"),
         num_shadows=6,
-        signals=["critic", "augmented", "nearest"],
-        num_samples={"critic": 30, "nearest": 60},
+        signals=default_signals("color"),
+        num_samples={"critic": 30} | dict.fromkeys(SAMPLE_SIGNALS, 60),
     )
 
 
@@ -111,9 +112,10 @@ def test_an_audit_runs_them_by_name(shadows):
         reference_models=[FakeGAN(images(40, 60))],
     )
     status = {result.name: result.status for result in report.attacks}
-    assert status.pop("latent_gradient") == "skipped"  # a fake shows no weights
+    for name in ("latent_gradient", "lira_reconstruction"):  # a fake shows no weights
+        assert status.pop(name) == "skipped"
     assert status == {name: "done" for name in names if name in status}
-    assert len(status) == len(names) - 1
+    assert len(status) == len(names) - 2
     for result in report.done:
         assert result.auc > 0.9, result.name
         json.dumps(result.to_dict())
@@ -123,17 +125,19 @@ def test_the_attacks_that_run_by_default_follow_from_what_an_audit_is_given():
     always = (
         *("logan", "logan_mixup", "critic_fluctuation", "gan_leaks", "gan_leaks_data"),
         *("monte_carlo", "monte_carlo_log", "parzen_window", "log_density", "domias"),
-        *("gen_lra", "dpi", "logan_classifier"),
+        *("gen_lra", "dpi", "gan_leaks_quantile", "logan_classifier"),
     )
     assert default_attacks() == always
     augmented = (*always, "logan_augmented")
     assert default_attacks(["augmentation"]) == augmented
     compared = (*always, "critic_calibrated", "gan_leaks_models")
     assert set(default_attacks(["reference_models"])) == set(compared)
-    shadowed = (*always, "lira", "lira_offset", "fusion")
+    shadowed = (*always, "lira", "lira_offset", "rmia", "lira_bayes", "fusion")
     assert default_attacks(["shadows"]) == shadowed
-    own = default_attacks(["augmentation", "shadows", "own_shadows"])
-    assert set(own) == {*shadowed, "logan_augmented", "lira_augmented"}
+    names = ("nearest", "neighbors", "features", "density")
+    released = {"fusion_samples", *(f"lira_{name}" for name in names)}
+    own = default_attacks(["augmentation", "shadows", *default_signals("color")])
+    assert set(own) == {*shadowed, *released, "logan_augmented", "lira_augmented"}
 
 
 @every_attack

@@ -7,6 +7,7 @@ import pytest
 from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import AttackTarget
 from keras_mixup_gan.attacks.base import default_attacks
+from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.auditing import Leak, audit
 from keras_mixup_gan.data import load_images
 
@@ -92,7 +93,8 @@ def test_a_gan_of_other_digits_is_accused_by_no_attack(memorizer, digits, tmp_pa
         shadow_fit={"epochs": 3, "batch_size": 32},
         folder=tmp_path,
     )
-    names = set(default_attacks(["reference_models", "shadows", "own_shadows"]))
+    given = ["reference_models", "shadows", *default_signals(None)]
+    names = set(default_attacks(given))
     assert {result.name for result in report.done} == names
     error = np.sqrt((2 * NUM_OTHERS + 1) / (12 * NUM_OTHERS**2))
     areas = {result.name: result.auc for result in report.done}

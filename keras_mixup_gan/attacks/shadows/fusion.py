@@ -5,15 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.shadows.lira import LiRA
+from keras_mixup_gan.attacks.shadows.comparison import (
+    ShadowAttack,
+    Statistics,
+    centers,
+)
+from keras_mixup_gan.attacks.shadows.signals import SIGNALS
 from keras_mixup_gan.attacks.shadows.store import Shadows
-from keras_mixup_gan.attacks.target import AttackTarget, Labels
+from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, derived_seed, generator
 from keras_mixup_gan.typing import BoolArray, FloatArray
 from keras_mixup_gan.validation import check_choice, check_integer, check_positive
 
 
-class ShadowFusion(LiRA):
+class ShadowFusion(ShadowAttack):
     """All signals of the shadow models in one score, learned on the shadows.
 
     For each signal, a model's value and its offset from the middle between the shadows
@@ -41,43 +46,56 @@ class ShadowFusion(LiRA):
         "Inference Attacks From First Principles. IEEE S&P 2022, arXiv:2112.03570, "
         "with a logistic regression on their signals."
     )
+    requires = frozenset({"shadows", "discriminator", "samples"})
     default_with = frozenset({"shadows"})
-    _recorded = (*LiRA._recorded, "regularization")
+    _recorded = ("regularization",)
 
     def __init__(self, regularization: float = 1.0) -> None:
-        super().__init__()
         check_positive(regularization=regularization)
         self.regularization = regularization
+
+    def _signals(self, shadows: Shadows) -> tuple[str, ...]:
+        known = sorted(shadows.statistics)
+        return tuple(n for n in known if SIGNALS[n].requires <= self.requires)
 
     def _found(self, target: AttackTarget) -> dict[str, Any]:
         return {
             **super()._found(target),
-            "signal": sorted(self._shadows(target).statistics),
+            "signal": list(self._signals(self._shadows(target))),
             "weights": self._model.coef_[0].tolist(),
         }
 
-    def _fit(self, target: AttackTarget) -> None:
-        super()._fit(target)
-        shadows = self._shadows(target)
-        inputs, answers = _lessons(shadows)
+    def _learn(self, shadows: Shadows) -> None:
+        signals = [shadows.statistics[name] for name in self._signals(shadows)]
+        inputs, answers = _lessons(signals, shadows.inside)
         self._mean, self._deviation = inputs.mean(axis=0), inputs.std(axis=0)
         self._deviation = np.where(self._deviation > 0, self._deviation, 1.0)
         self._model = _logistic(self.regularization)
         self._model.fit((inputs - self._mean) / self._deviation, answers)
 
-    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
-        target = self._fitted()
-        shadows = self._shadows(target)
-        records, inside = self._records(shadows, images)
-        rows = self._class_rows(target, labels, "images")
+    def _rate(
+        self, own: Statistics, others: Statistics, inside: BoolArray
+    ) -> FloatArray:
         columns = []
-        for name, values in sorted(shadows.statistics.items()):
-            scores = shadows.signal_of(name, target, images, rows)
-            middle = _middle(values[:, records], inside)
-            columns += [scores, scores - middle]
+        for name, values in sorted(others.items()):
+            columns += [own[name], own[name] - _middle(values, inside)]
         inputs = (np.stack(columns, axis=1) - self._mean) / self._deviation
         # Row by row: a matrix product may round differently in other company.
         return (inputs * self._model.coef_[0]).sum(axis=1) + self._model.intercept_[0]
+
+
+class SampleFusion(ShadowFusion):
+    """`ShadowFusion` of the signals that generated images alone give.
+
+    Args:
+        regularization: See `ShadowFusion`.
+    """
+
+    name = "fusion_samples"
+    title = "Fusion of signals from samples, learned on shadow models"
+    requires = frozenset({"shadows", "samples"})
+    paper = f"{ShadowFusion.paper} Of samples alone."
+    default_with = frozenset({"shadows", "nearest"})
 
 
 def fuse(
@@ -199,31 +217,29 @@ def _columns(
     return np.stack(columns, axis=1)
 
 
-def _lessons(shadows: Shadows) -> tuple[FloatArray, BoolArray]:
+def _lessons(
+    signals: list[FloatArray], inside: BoolArray
+) -> tuple[FloatArray, BoolArray]:
     """Inputs and answers of every shadow, as the target of all the others."""
-    others = shadows.inside.sum(axis=0) - shadows.inside
-    usable = (others >= 1) & (others <= shadows.num_shadows - 2)
+    others = inside.sum(axis=0) - inside
+    usable = (others >= 1) & (others <= len(inside) - 2)
     inputs = []
-    for _, values in sorted(shadows.statistics.items()):
+    for values in signals:
         middles = [
-            _middle(np.delete(values, k, 0), np.delete(shadows.inside, k, 0))
-            for k in range(shadows.num_shadows)
+            _middle(np.delete(values, k, 0), np.delete(inside, k, 0))
+            for k in range(len(inside))
         ]
         offsets = values - np.stack(middles)
         inputs += [values[usable], offsets[usable]]
-    answers = shadows.inside[usable]
+    answers = inside[usable]
     if len(answers) == 0 or answers.all() or not answers.any():
         raise ValueError(
             "Fusion learns from shadows that others can be compared with. Expected at "
-            f"least 4 shadows. Received: {shadows.num_shadows}."
+            f"least 4 shadows. Received: {len(inside)}."
         )
     return np.stack(inputs, axis=1), answers
 
 
 def _middle(values: FloatArray, inside: BoolArray) -> FloatArray:
     """Halfway between the means with and without each record."""
-    counts = inside.sum(axis=0)
-    known = np.where(inside, values, 0).sum(axis=0) / np.maximum(counts, 1)
-    others = len(inside) - counts
-    unknown = np.where(inside, 0, values).sum(axis=0) / np.maximum(others, 1)
-    return np.asarray((known + unknown) / 2)
+    return (centers(values, inside) + centers(values, ~inside)) / 2

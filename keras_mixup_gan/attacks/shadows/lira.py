@@ -1,13 +1,19 @@
 """LiRA: likelihood-ratio attack by shadow models (Carlini et al., S&P 2022)."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy import stats
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.shadows.comparison import (
+    ShadowAttack,
+    Statistics,
+    centers,
+    common_deviation,
+    same_defense,
+)
 from keras_mixup_gan.attacks.shadows.store import PER_RECORD, Shadows
-from keras_mixup_gan.attacks.target import AttackTarget, Labels, defense_of
+from keras_mixup_gan.attacks.target import AttackTarget, defense_of
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice
 
@@ -18,7 +24,7 @@ _PAPER = (
 )
 
 
-class LiRA(Attack):
+class LiRA(ShadowAttack):
     """The likelihood ratio of a score under models that saw the image and others.
 
     For each image the scores of the shadow models form two groups, of those trained
@@ -58,7 +64,6 @@ class LiRA(Attack):
     signal: ClassVar[str] = "critic"
 
     _recorded: ClassVar[tuple[str, ...]] = ("variance", "center", "signal")
-    _least_inside: ClassVar[int] = 1
 
     def __init__(self, variance: str = "auto", center: str = "mean"):
         check_choice(variance, ("auto", "record", "common"), "variance")
@@ -66,36 +71,20 @@ class LiRA(Attack):
         self.variance = variance
         self.center = center
 
-    def _found(self, target: AttackTarget) -> dict[str, Any]:
-        shadows = self._shadows(target)
-        return {
-            "num_shadows": shadows.num_shadows,
-            "adaptive": _same_defense(target, shadows),
-        }
+    def _signals(self, shadows: Shadows) -> tuple[str, ...]:
+        return (self.signal,)
 
-    def _fit(self, target: AttackTarget) -> None:
-        shadows = self._shadows(target)
-        if self.signal not in shadows.statistics:
-            raise ValueError(
-                f"{self.title} needs the signal {self.signal!r} of the shadow models. "
-                f"Received: {list(shadows.statistics)}. Name it in "
-                "`train_shadows(signals=...)`."
-            )
-        shadows.refuse(target)
+    def _learn(self, shadows: Shadows) -> None:
         values = shadows.statistics[self.signal]
         self._common = {
-            group: _common_deviation(values, chosen, self.center)
+            group: common_deviation(values, chosen, self.center)
             for group, chosen in (("in", shadows.inside), ("out", ~shadows.inside))
         }
 
-    def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
-        target = self._fitted()
-        shadows = self._shadows(target)
-        records, inside = self._records(shadows, images)
-        values = shadows.statistics[self.signal][:, records]
-        rows = self._class_rows(target, labels, "images")
-        scores = shadows.signal_of(self.signal, target, images, rows)
-        return self._compare(scores, values, inside)
+    def _rate(
+        self, own: Statistics, others: Statistics, inside: BoolArray
+    ) -> FloatArray:
+        return self._compare(own[self.signal], others[self.signal], inside)
 
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
@@ -115,37 +104,13 @@ class LiRA(Attack):
         least_count = {"auto": PER_RECORD, "record": 0, "common": np.inf}
         own = counts >= least_count[self.variance]
         own &= chosen.sum(axis=0) > 1  # one score has no deviation
-        mean = _centers(values, chosen, self.center)
+        mean = centers(values, chosen, self.center)
         squares = (np.where(chosen, values - mean, 0) ** 2).sum(axis=0)
         deviation = np.sqrt(squares / np.maximum(chosen.sum(axis=0) - 1, 1))
         deviation = np.where(own, deviation, common)
         # Shadows that all agree must not make a density infinite.
         least = np.maximum(SMALLEST_SHARE * common, 1e-9 * np.maximum(1, np.abs(mean)))
         return mean, np.maximum(deviation, least)
-
-    def _records(
-        self, shadows: Shadows, images: FloatArray
-    ) -> tuple[IntArray, BoolArray]:
-        """The record of each image, and which shadows saw it."""
-        records = shadows.records_of(images)
-        inside = shadows.inside[:, records]
-        lacking = (inside.sum(axis=0) < self._least_inside) | inside.all(axis=0)
-        if lacking.any():
-            raise ValueError(
-                f"{self.title} needs shadow models with and without each image. "
-                f"Received: {int(lacking.sum())} of {inside.shape[1]} images that all "
-                "or none were trained on. Put these images into the pool of "
-                "`train_shadows`, or use the offline attack."
-            )
-        return records, inside
-
-    def _shadows(self, target: AttackTarget) -> Shadows:
-        if not isinstance(target.shadows, Shadows):
-            raise ValueError(
-                f"{self.title} needs `Shadows`. Received: "
-                f"shadows={target.shadows!r:.80}. Make them with `train_shadows`."
-            )
-        return target.shadows
 
 
 class OfflineLiRA(LiRA):
@@ -192,8 +157,8 @@ class OffsetLiRA(LiRA):
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray
     ) -> FloatArray:
-        known = _centers(values, inside, self.center)
-        unknown = _centers(values, ~inside, self.center)
+        known = centers(values, inside, self.center)
+        unknown = centers(values, ~inside, self.center)
         return scores - (known + unknown) / 2
 
 
@@ -213,7 +178,7 @@ class AdaptiveLiRA(LiRA):
 
     def _fit(self, target: AttackTarget) -> None:
         shadows = self._shadows(target)
-        if not _same_defense(target, shadows):
+        if not same_defense(target, shadows):
             raise ValueError(
                 f"{self.title} needs shadow models trained with the target's defense, "
                 f"{defense_of(target)}. Received: shadows trained with "
@@ -235,7 +200,7 @@ class AugmentedLiRA(LiRA):
     name = "lira_augmented"
     title = "LiRA (shadow models, on transforms)"
     paper = _PAPER + " (online attack), on augmented queries."
-    default_with = frozenset({"augmentation", "own_shadows"})
+    default_with = frozenset({"augmentation", "shadows", "augmented"})
     knows = frozenset({"augment"})
     signal = "augmented"
 
@@ -251,35 +216,3 @@ class BlackBoxLiRA(LiRA):
     requires = frozenset({"shadows", "samples"})
     paper = _PAPER + ", on the distance of Chen, Yu, Zhang, Fritz: GAN-Leaks. CCS 2020."
     signal = "nearest"
-
-    def _class_rows(
-        self, target: AttackTarget, labels: Any, what: str
-    ) -> FloatArray | None:
-        """Distances need no labels."""
-        return None
-
-
-def _centers(values: FloatArray, chosen: BoolArray, center: str) -> FloatArray:
-    """Mean or median of each image's scores in a group; 0 for an empty group."""
-    counts = chosen.sum(axis=0)
-    if center == "mean":
-        total = np.where(chosen, values, 0).sum(axis=0)
-        return np.asarray(total / np.maximum(counts, 1))
-    ordered = np.sort(np.where(chosen, values, np.inf), axis=0)
-    at = np.stack([np.maximum(counts - 1, 0) // 2, counts // 2])
-    at = np.minimum(at, len(values) - 1)
-    middle = np.take_along_axis(ordered, at, axis=0)
-    return np.where(counts > 0, np.where(counts > 0, middle, 0).mean(axis=0), 0.0)
-
-
-def _common_deviation(values: FloatArray, chosen: BoolArray, center: str) -> float:
-    """Deviation of all scores about their centers, each a degree of freedom less."""
-    counts = chosen.sum(axis=0)
-    chosen = chosen & (counts > 1)
-    residuals = np.where(chosen, values - _centers(values, chosen, center), 0)
-    freedom = int(np.maximum(counts - 1, 0).sum())
-    return float(np.sqrt((residuals**2).sum() / max(freedom, 1)))
-
-
-def _same_defense(target: AttackTarget, shadows: Shadows) -> bool:
-    return defense_of(target) == shadows.defense

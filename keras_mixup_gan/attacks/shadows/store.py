@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.discriminator.critic import CriticGap
-from keras_mixup_gan.attacks.discriminator.logan import mean_scores
-from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
+from keras_mixup_gan.attacks.shadows.signals import measure
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.storage import (
@@ -28,9 +26,6 @@ from keras_mixup_gan.versions import RESULTS_VERSION
 MANIFEST = "shadows.json"
 RECORDS = "records.npz"
 PER_RECORD = 32  # shadows of each kind that a variance of a record's own takes
-# The statistics that can be taken, and of how many generated images by default.
-SIGNALS = {"critic": 1024, "augmented": 1024, "nearest": 5000}
-NUM_DRAWS = 16  # transforms of each image, for "augmented"
 _REMEDY = "Delete the folder and train the shadow models again."
 _NUM_PROBES = 16
 _PROBE_SEED = 11
@@ -110,18 +105,40 @@ class Shadows:
             )
         return records
 
-    def signal_of(
+    def signals_of(
         self,
-        name: str,
+        names: Iterable[str],
         target: AttackTarget,
         images: FloatArray,
         rows: FloatArray | None,
-    ) -> FloatArray:
-        """A statistic of the target for each image, as it was taken of the shadows."""
+    ) -> dict[str, FloatArray]:
+        """Statistics of the target for each image, taken as of the shadows."""
         augment = (self.defense or {}).get("augment")
+        sizes = {name: self.num_samples[name] for name in names}
         target = replace(target, augment=augment)
-        size = self.num_samples[name]
-        return signal(name, target, images, rows, size, self.flips)
+        return measure(sizes, target, images, rows, self.flips)
+
+    def without(self, number: int) -> "Shadows":
+        """All but one of the shadows, which may then be a target of the others."""
+        return replace(
+            self,
+            statistics={
+                name: np.delete(values, number, axis=0)
+                for name, values in self.statistics.items()
+            },
+            inside=np.delete(self.inside, number, axis=0),
+            probe_answers=np.delete(self.probe_answers, number, axis=0),
+            ids=(*self.ids[:number], *self.ids[number + 1 :]),
+        )
+
+    def of_records(self, chosen: BoolArray) -> "Shadows":
+        """What the shadows say of some of the records."""
+        return replace(
+            self,
+            statistics={name: v[:, chosen] for name, v in self.statistics.items()},
+            inside=self.inside[:, chosen],
+            digests=tuple(np.array(self.digests)[chosen].tolist()),
+        )
 
     def refuse(self, target: AttackTarget) -> None:
         """Raises unless a target can be compared with these shadows.
@@ -216,32 +233,6 @@ class Shadows:
         return {digest: place for place, digest in enumerate(self.digests)}
 
 
-def default_signals(augment: str | None) -> tuple[str, ...]:
-    """The discriminator's signals that tell of a model with this augmentation."""
-    return ("critic",) if augment is None else ("critic", "augmented")
-
-
-def signal(
-    name: str,
-    target: AttackTarget,
-    images: FloatArray,
-    rows: FloatArray | None,
-    num_samples: int,
-    flips: bool = False,
-) -> FloatArray:
-    """One statistic of each image under one model, higher = more likely a member.
-
-    `"critic"` is the score of `CriticGap`, `"augmented"` the same by a discriminator
-    averaged over random transforms, and `"nearest"` the score of `GANLeaks`.
-    """
-    if name == "augmented":
-        target = replace(target, discriminator=mean_scores(target, NUM_DRAWS))
-    attack = GANLeaks(num_samples) if name == "nearest" else CriticGap(num_samples)
-    attack.fit(target)
-    views = [images, np.ascontiguousarray(images[:, :, ::-1])][: 1 + flips]
-    return np.mean([attack.score(view, rows) for view in views], axis=0)
-
-
 def image_digests(images: FloatArray) -> list[str]:
     """SHA-256 of the values of each image; adding 0 makes -0.0 and 0.0 the same."""
     return [
@@ -291,12 +282,19 @@ def model_path(folder: Path, number: int) -> Path:
     return folder / f"shadow-{number:03d}.keras"
 
 
-def draw_halves(num_shadows: int, num_records: int, seed: int) -> BoolArray:
+def draw_halves(
+    num_shadows: int, num_records: int, seed: int, balanced: bool = True
+) -> BoolArray:
     """Fair coins, balanced so that each record is in for half of the shadows.
 
     With an odd number of shadows a further coin decides which half is the larger.
+    Coins that are not balanced are independent: those of others then tell nothing of
+    one shadow's.
     """
     rng = generator(seed, Stream.SHADOW_HALVES)
-    ranks = rng.random((num_shadows, num_records)).argsort(axis=0).argsort(axis=0)
+    draws = rng.random((num_shadows, num_records))
+    if not balanced:
+        return np.asarray(draws < 0.5)
+    ranks = draws.argsort(axis=0).argsort(axis=0)
     extra = rng.integers(2, size=num_records) if num_shadows % 2 else 0
     return np.asarray(ranks < (num_shadows + extra) // 2)

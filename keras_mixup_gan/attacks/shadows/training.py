@@ -13,7 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks.shadows import store
-from keras_mixup_gan.attacks.shadows.store import SIGNALS, Shadows
+from keras_mixup_gan.attacks.shadows.signals import (
+    SIGNALS,
+    default_signals,
+    measure,
+)
+from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_target,
@@ -57,6 +62,7 @@ def train_shadows(
     signals: Iterable[str] = ("critic",),
     num_samples: Mapping[str, int] | None = None,
     flips: bool = False,
+    balanced: bool = True,
     keep_models: bool = False,
     n_jobs: int | None = None,
     scheduler: str | None = None,
@@ -64,10 +70,10 @@ def train_shadows(
 ) -> Shadows:
     """Trains shadow models on random halves of a pool and notes what they say of it.
 
-    Each record of the pool is in the training set of a shadow by a fair coin, balanced
-    so that half of the shadows saw it; copies of an image share their coins. Every
-    shadow is trained afresh, with weights and batches from a seed of its own, and all
-    are given the same latents. One that equals the target is refused.
+    Each record of the pool is in the training set of a shadow by a fair coin; copies of
+    an image share their coins. Every shadow is trained afresh, with weights and batches
+    from a seed of its own, and all are given the same latents. One that equals the
+    target is refused.
 
     Each shadow is written at once when it is done; called again with the same
     arguments, training continues with the missing ones and the result is the same.
@@ -94,6 +100,10 @@ def train_shadows(
         num_samples: Generated images for each signal, by default 1024, and 5000 for
             `"nearest"`.
         flips: Average the statistics over an image and its mirror image.
+        balanced: Whether each record is in for exactly half of the shadows, which
+            serves a target from elsewhere best. If not, the coins are independent: so
+            must they be where a shadow becomes the target of the others, since who
+            counts the halves of these would know its own.
         keep_models: Save the models too.
         n_jobs: How many to train at the same time, in processes with one core each;
             -1 for all cores. By default one, in this process, or what a surrounding
@@ -128,7 +138,7 @@ def train_shadows(
     check_integer(0, seed=seed)
     sizes = _sizes(signals, num_samples or {})
     train, recipe = training_of(model, fit)
-    pool = _Pool(images, labels, queries, num_shadows, seed)
+    pool = _Pool(images, labels, queries, num_shadows, seed, balanced)
     manifest = {
         "results_version": RESULTS_VERSION,
         "num_shadows": num_shadows,
@@ -139,6 +149,8 @@ def train_shadows(
         "pool": pool.digest(),
         "recipe": recipe,
     }
+    if not balanced:
+        manifest["balanced"] = False
     folder = Path(folder)
     job = _Job(train, pool, manifest, weights_digest(model))
     with locked(folder):
@@ -215,7 +227,13 @@ class _Pool:
     """The records, which of them each shadow sees, and the images behind them."""
 
     def __init__(
-        self, images: Any, labels: Any, queries: Any, num_shadows: int, seed: int
+        self,
+        images: Any,
+        labels: Any,
+        queries: Any,
+        num_shadows: int,
+        seed: int,
+        balanced: bool,
     ) -> None:
         self.images = check_images(images, "images")
         self.labels = None
@@ -236,7 +254,7 @@ class _Pool:
         first = np.unique(record_of, return_index=True)[1]
         self.record_of = record_of[: len(self.images)]
         num_inside = int(self.record_of.max()) + 1
-        coins = store.draw_halves(num_shadows, num_inside, seed)
+        coins = store.draw_halves(num_shadows, num_inside, seed, balanced)
         self.inside = np.pad(coins, ((0, 0), (0, len(first) - num_inside)))
         self.records = every[first]
         self.record_labels = None if self.labels is None else self.labels[first]
@@ -282,9 +300,9 @@ class _Job:
         arrays: dict[str, Any] = {}
         records, flips = self.pool.records, self.manifest["flips"]
         try:
-            for name, size in self.manifest["num_samples"].items():
-                signal = store.signal(name, target, records, rows, size, flips)
-                arrays[f"signal/{name}"] = signal
+            sizes = self.manifest["num_samples"]
+            for name, values in measure(sizes, target, records, rows, flips).items():
+                arrays[f"signal/{name}"] = values
         except ValueError as error:
             raise ValueError(
                 f"Shadow {number} cannot be compared with others: {error}"
@@ -322,7 +340,7 @@ def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
     signals = [signals] if isinstance(signals, str) else list(signals)
     for name in (*signals, *given):
         check_choice(name, SIGNALS, "signals")
-    sizes = {name: given.get(name, SIGNALS[name]) for name in signals}
+    sizes = {name: given.get(name, SIGNALS[name].num_samples) for name in signals}
     check_integer(1, **sizes)
     return sizes
 
@@ -342,6 +360,13 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> None:
     digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
     write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
     write_file(path, text.encode())
+
+
+def signals_known(shadows: Any, augment: str | None) -> tuple[str, ...]:
+    """The signals of given shadow models, or of those that are yet to be trained."""
+    if isinstance(shadows, Shadows):
+        return tuple(shadows.statistics)
+    return () if shadows is None else default_signals(augment)
 
 
 def with_shadows(
@@ -382,7 +407,7 @@ def with_shadows(
             np.concatenate(labels) if labels else None,
             folder=place / name,
             num_shadows=shadows,
-            signals=store.default_signals(target.augment),
+            signals=default_signals(target.augment),
             fit=fit,
             seed=target.seed,
             scheduler=scheduler,
