@@ -54,7 +54,7 @@ def shadows(tmp_path_factory):
         folder=tmp_path_factory.mktemp("shadows"),
         num_shadows=6,
         signals=default_signals("color"),
-        num_samples={"critic": 30} | dict.fromkeys(SAMPLE_SIGNALS, 60),
+        num_samples={"critic": 30} | dict.fromkeys(SAMPLE_SIGNALS, 200),
     )
 
 
@@ -132,12 +132,14 @@ def test_the_attacks_that_run_by_default_follow_from_what_an_audit_is_given():
     assert default_attacks(["augmentation"]) == augmented
     compared = (*always, "critic_calibrated", "gan_leaks_models")
     assert set(default_attacks(["reference_models"])) == set(compared)
-    shadowed = (*always, "lira", "lira_offset", "rmia", "lira_bayes", "fusion")
-    assert default_attacks(["shadows"]) == shadowed
-    names = ("nearest", "neighbors", "features", "density")
-    released = {"fusion_samples", *(f"lira_{name}" for name in names)}
+    # Shadow models that say nothing of a discriminator serve attacks on samples.
+    released = ("lira_nearest", "lira_features", "fusion_samples")
+    assert default_attacks(["shadows", "nearest", "features"]) == (*always, *released)
+    judged = ("lira", "lira_offset", "rmia", "lira_bayes", "fusion")
+    assert default_attacks(["shadows", "critic"]) == (*always, *judged)
+    more = ("lira_neighbors", "lira_density", "logan_augmented", "lira_augmented")
     own = default_attacks(["augmentation", "shadows", *default_signals("color")])
-    assert set(own) == {*shadowed, *released, "logan_augmented", "lira_augmented"}
+    assert set(own) == {*always, *released, *judged, *more}
 
 
 @every_attack

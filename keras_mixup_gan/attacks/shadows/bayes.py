@@ -37,7 +37,7 @@ class RMIA(LiRA):
         "Zarifzadeh, Liu, Shokri: Low-Cost High-Power Membership Inference Attacks. "
         f"ICML 2024, arXiv:2312.03262; without its population, as in {_FRAMEWORK}."
     )
-    default_with = frozenset({"shadows"})
+    default_with = frozenset({"shadows", "critic"})
     _recorded = ("signal",)
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class BayesianLiRA(LiRA):
     name = "lira_bayes"
     title = "LiRA (shadow models, Bayesian)"
     paper = f"{_FRAMEWORK} (Student-t predictive)."
-    default_with = frozenset({"shadows"})
+    default_with = frozenset({"shadows", "critic"})
     _recorded = ("signal",)
 
     def __init__(self) -> None:

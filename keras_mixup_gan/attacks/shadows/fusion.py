@@ -47,7 +47,7 @@ class ShadowFusion(ShadowAttack):
         "with a logistic regression on their signals."
     )
     requires = frozenset({"shadows", "discriminator", "samples"})
-    default_with = frozenset({"shadows"})
+    default_with = frozenset({"shadows", "critic"})
     _recorded = ("regularization",)
 
     def __init__(self, regularization: float = 1.0) -> None:

@@ -60,7 +60,7 @@ class LiRA(ShadowAttack):
     title = "LiRA (shadow models, online)"
     requires = frozenset({"shadows", "discriminator", "samples"})
     paper = _PAPER + " (online attack)."
-    default_with = frozenset({"shadows"})
+    default_with = frozenset({"shadows", "critic"})
     signal: ClassVar[str] = "critic"
 
     _recorded: ClassVar[tuple[str, ...]] = ("variance", "center", "signal")
@@ -152,7 +152,7 @@ class OffsetLiRA(LiRA):
     name = "lira_offset"
     title = "LiRA (shadow models, offset)"
     paper = _PAPER + " (means only)."
-    default_with = frozenset({"shadows"})
+    default_with = frozenset({"shadows", "critic"})
 
     def _compare(
         self, scores: FloatArray, values: FloatArray, inside: BoolArray

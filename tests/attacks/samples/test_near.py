@@ -5,7 +5,7 @@ import pytest
 from scipy.fft import dctn
 from scipy.special import logsumexp
 
-from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks import AttackTarget, LatentGradient
 from keras_mixup_gan.attacks.samples.near import (
     FeatureNeighbors,
     NeighborDensity,
@@ -19,6 +19,7 @@ from keras_mixup_gan.attacks.shadows.signals import (
     measure,
 )
 from tests.attacks.fakes import FakeGAN, images
+from tests.attacks.linear import Linear
 
 QUERIES = images(30, 1, (12, 10, 3))
 SAMPLES = images(70, 2, (12, 10, 3))
@@ -78,3 +79,13 @@ def test_one_pass_over_the_samples_serves_all_signals_of_samples():
 def test_signals_by_default_are_those_of_samples_and_of_the_discriminator():
     assert default_signals(None) == ("critic", *SAMPLE_SIGNALS)
     assert set(default_signals("color")) == {*default_signals(None), "augmented"}
+
+
+def test_reconstruction_is_a_signal_of_the_generator():
+    linear = Linear()
+    queries = images(6, 7)
+    target = linear.target(gradients=True)
+    found = measure({"reconstruction": 40}, target, queries, None)["reconstruction"]
+    attack = LatentGradient(40, num_steps=100, num_restarts=0).fit(target)
+    np.testing.assert_array_equal(found, attack.score(queries))
+    assert (found <= -linear.best_losses(queries) + 1e-9).all()
