@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import cards
 from keras_mixup_gan import audit, storage, zoo
-from keras_mixup_gan.auditing.results import AuditReport
+from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.cli import Progress
 from keras_mixup_gan.data import MembershipSplit, load_images
 from keras_mixup_gan.defenses import (

@@ -40,6 +40,7 @@ class Stream(Enum):
     ARRAY_SAMPLES = 80
     QUANTILES = (61, "quantiles")  # trees of another attack
     TRANSFORMS = 90
+    COPY_NEIGHBORS = 100
     PARTITIONS = 0x9A47
 
     @property

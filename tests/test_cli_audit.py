@@ -78,7 +78,9 @@ def test_an_audit_prints_the_table_and_writes_the_report(
             np.load(folder / "members.npz")["images"]
         )
         np.testing.assert_allclose(scores["logan/members"], expected, atol=1e-4)
-    assert "<img" not in (out / "audit.html").read_text()
+    page = (out / "audit.html").read_text()
+    assert 'alt="Member' not in page
+    assert str(folder / "model.keras") in page
 
 
 def test_reports_are_written_before_anything_is_printed(
@@ -115,8 +117,42 @@ def test_members_are_shown_only_if_asked_for(folder, tmp_path, monkeypatch, caps
     words = command(folder, tmp_path, "--show-members")
     assert run(monkeypatch, capsys, *words)[0] == 0
     page = (tmp_path / "audit.html").read_text()
-    assert page.count("<img") == 24
+    assert page.count('alt="Member') == 24
     assert "publishing this page publishes them" in page
+
+
+def test_a_release_is_named_and_members_by_their_files(
+    folder, tmp_path, monkeypatch, capsys
+):
+    """Folders of images, the release of images alone, and membership by coins."""
+    words = command(
+        *(folder, tmp_path, "--coins"),
+        members=folder / "non-members",
+        non_members=folder / "members.npz",
+        release="samples",
+    )
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    report = json.loads((tmp_path / "audit.json").read_text())
+    assert report["release"] == "samples"
+    assert report["coins"] is True
+    assert report["model_file"] == str(folder / "model.keras")
+    page = (tmp_path / "audit.html").read_text()
+    assert any(f"<b>{number:02d}.png</b>" in page for number in range(30))
+    code, output = run(
+        monkeypatch, capsys, *command(folder, tmp_path / "b", release="nothing")
+    )
+    assert code == 1
+    assert "release" in output.err
+
+
+def test_an_audit_of_which_nothing_ran_is_an_error(
+    folder, tmp_path, monkeypatch, capsys
+):
+    words = [*command(folder, tmp_path)[: -len(ATTACKS)], "--attacks", "logan_mixup"]
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 1
+    assert "No attack could be run" in output.err
+    assert not (tmp_path / "audit.json").exists()
 
 
 def test_an_interrupted_audit_continues(folder, tmp_path, monkeypatch, capsys):

@@ -87,6 +87,7 @@ from keras_mixup_gan.attacks.shadows.study import (
     study_of as study_of,
 )
 from keras_mixup_gan.attacks.shadows.training import train_shadows as train_shadows
+from keras_mixup_gan.attacks.release import Release as Release
 from keras_mixup_gan.attacks.target import (
     AttackTarget as AttackTarget,
     ReferenceData as ReferenceData,

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks import access as means
+from keras_mixup_gan.attacks import foreign
 from keras_mixup_gan.attacks.access import Decoder, Discriminator, Generator, Sampler
 from keras_mixup_gan.data.classes import (
     ClassNames,
@@ -18,6 +19,7 @@ from keras_mixup_gan.data.classes import (
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_images, check_integer
 
+_OURS = ("generate", "score")
 # Integers `(num_images,)`, rows `(num_images, num_classes)`, or no classes.
 Labels: TypeAlias = FloatArray | IntArray | None
 
@@ -212,15 +214,18 @@ class AttackTarget:
         augment: str | None = "own",
         shadows: Any = None,
         reference_models: Iterable[Any] = (),
+        latent_dim: int | None = None,
     ) -> "AttackTarget":
         """Grants full access to a model, or access to nothing but samples.
 
         Args:
-            model: A model with `generate` and `score` (full access); an array of
-                generated images in `[-1, 1]`, or a folder of image files, either
-                looked at in random order; or a function `num_images -> images` that
-                draws fresh ones. The latter also of a model that this library never
-                trained (access to samples). For a pair of networks see
+            model: A model with `generate` and `score` (full access). Or, of a model
+                that this library never trained: a Keras or PyTorch generator, or a
+                function of standard normal latents with `latent_dim` (access to
+                images of chosen latents), images channels first or last; a function
+                `num_images -> images` that draws fresh ones, an array of generated
+                images in `[-1, 1]`, or a folder of image files, the latter two looked
+                at in random order (access to samples). For a pair of networks see
                 `from_networks`.
             reference: Other images `(num_images, height, width, channels)` in
                 `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
@@ -233,6 +238,8 @@ class AttackTarget:
                 the model's own.
             shadows: The `Shadows` that the attacker trained, if any.
             reference_models: Models trained on other data, or targets for such.
+            latent_dim: Number of latent dimensions; by it a function is known to be
+                one of latents, `(num_images, latent_dim)`.
 
         Raises:
             ValueError: If `model` is none of these, or shapes do not fit.
@@ -248,7 +255,7 @@ class AttackTarget:
         if augment == "own":
             augment = policy_of(model)
         return cls(
-            **means.accesses_of(model, seed, image_shape),
+            **_accesses(model, seed, image_shape, latent_dim),
             reference=as_reference(reference),
             mixup=mixup,
             augment=augment,
@@ -323,6 +330,18 @@ class AttackTarget:
             name=fields.pop("name", getattr(generator, "name", "networks")),
             **fields,
         )
+
+
+def _accesses(
+    model: Any,
+    seed: int,
+    image_shape: tuple[int, int, int] | None,
+    latent_dim: int | None,
+) -> dict[str, Any]:
+    is_ours = all(callable(getattr(model, name, None)) for name in _OURS)
+    if not is_ours and foreign.is_generator(model, latent_dim):
+        return foreign.generator_accesses(model, seed, image_shape, latent_dim)
+    return means.accesses_of(model, seed, image_shape)
 
 
 def defense_of(target: AttackTarget) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks.base import Attack, default_attacks
+from keras_mixup_gan.attacks.release import Release
+from keras_mixup_gan.attacks.samples.streaming import cached
 from keras_mixup_gan.attacks.shadows.training import signals_known, with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
@@ -19,8 +21,10 @@ from keras_mixup_gan.attacks.target import (
 )
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
+from keras_mixup_gan.auditing.copies import check_copies
 from keras_mixup_gan.auditing.journal import Journal, known_settings
-from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, AuditReport
+from keras_mixup_gan.auditing.report import AuditReport
+from keras_mixup_gan.auditing.results import AttackEntry, AttackResult
 from keras_mixup_gan.auditing.scoring import (
     ShuffledQueries,
     check_number,
@@ -29,7 +33,10 @@ from keras_mixup_gan.auditing.scoring import (
 )
 from keras_mixup_gan.data.classes import merged_names, names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.privacy.accounting import PrivacyReport
+from keras_mixup_gan.statistics.epsilon_bounds import check_coins
 from keras_mixup_gan.storage import weights_digest
+from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -49,6 +56,10 @@ def audit(
     reference_models: Iterable[Any] = (),
     scheduler: str | None = None,
     null_target: Any = None,
+    release: str | Release = "generator",
+    membership: str = "fixed",
+    copies: bool = True,
+    latent_dim: int | None = None,
 ) -> AuditReport:
     """Attacks a trained model and reports how well its members can be identified.
 
@@ -57,9 +68,10 @@ def audit(
     and the others continue.
 
     Args:
-        model: A trained model of this library; an array of generated images or a
-            function `num_images -> images` of any other model; or an `AttackTarget`,
-            whose own seed then counts.
+        model: A trained model of this library; of any other model a Keras or PyTorch
+            generator, a function of latents (with `latent_dim`), a function
+            `num_images -> images`, or an array of generated images; or an
+            `AttackTarget`, whose own seed then counts.
         members: Images `(num_images, height, width, channels)` in `[-1, 1]` that the
             model was trained on; `(images, labels)` for a conditional model; or a
             part of a `MembershipSplit`. At least 2, better 1,000.
@@ -96,6 +108,17 @@ def audit(
         null_target: A model like this one that was trained on neither members nor
             non-members. The same attacks are run on it too, after the model itself,
             and the report warns of those that are not at chance there.
+        release: What is to be given away, which the verdict speaks of: `"samples"`
+            (generated images), `"generator"` or `"everything"` (the discriminator
+            too). All attacks are run, and the report tells what each release would
+            give away.
+        membership: `"coin"` where a fair coin of its own decided whether an image was a
+            member, as `MembershipSplit.draw(membership="coin")` does for equal numbers
+            of members and non-members: epsilon is then bounded from below. Else
+            `"fixed"`.
+        copies: Whether to look for generated images that are (nearly) a member.
+        latent_dim: Number of latent dimensions, where `model` is a function of latents
+            or a network that does not tell.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -103,7 +126,8 @@ def audit(
 
     Raises:
         ValueError: If an argument is not as described, images occur in more than one
-            part, or `folder` is given and the model does not do the same at every call.
+            part, no attack could be run, or `folder` is given and the model does not do
+            the same at every call.
         ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Example:
@@ -113,7 +137,11 @@ def audit(
     keras_mixup_gan.reports.save_audit(report, "audit.html")
     ```
     """
-    target, split = _prepare(model, members, non_members, reference, seed)
+    asked = Release.named(release)
+    check_choice(membership, ("fixed", "coin"), "membership")
+    target, split = _prepare(model, members, non_members, reference, seed, latent_dim)
+    if membership == "coin":
+        check_coins(len(split.members.images), len(split.non_members.images))
     others = tuple(as_target(other, target.seed) for other in reference_models)
     if others:
         target = replace(target, reference_models=others)
@@ -138,14 +166,15 @@ def audit(
         *(target, model, split, shadows, shadow_fit, folder, scheduler),
         lambda done, of: tell(f"shadow model {done} of {of} is trained", 0, total),
     )
-    entries, journal = _attack(
+    entries, journal, remembering = _attack(
         *(target, model, chosen, split, folder),
         lambda title, num_done: tell(title, num_done, total),
     )
+    _refuse_nothing(entries)
     damaged, tested = journal.damaged, None
     if null is not None:
         null = replace(null, shadows=target.shadows)
-        found, null_journal = _attack(
+        found, null_journal, _ = _attack(
             *(null, null_target, again, split, folder),
             lambda title, num_done: tell(
                 f"{title}, on the null target", len(chosen) + num_done, total
@@ -162,7 +191,7 @@ def audit(
         baseline = controls.blind_baseline(*pair, seed=target.seed)
 
     done = [entry for entry in entries if isinstance(entry, AttackResult)]
-    done.sort(key=lambda each: (each.auc, each.operating_point.tpr), reverse=True)
+    done.sort(key=_threat, reverse=True)
     ran = [attack for name, attack in chosen if name in {each.name for each in done}]
     uses_shadows = any("shadows" in attack.requires for attack in ran)
     return AuditReport(
@@ -173,14 +202,20 @@ def audit(
         num_reference=0 if split.reference is None else len(split.reference.images),
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
+        asked_release=asked,
         mixup=known_settings(target.mixup),
+        augment=target.augment,
         ignored_defenses=_ignored_defenses(target, ran),
+        privacy=_guarantee(model),
+        coins=membership == "coin",
+        num_steps=_num_steps(model),
         seed=target.seed,
         split_hash=split.content_hash,
         model_hash=journal.model_hash,
         duplicates=split.num_duplicates,
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
+        copies=check_copies(remembering, split) if copies else None,
         blind=baseline,
         null_target=tested,
         member_images=split.members.images,
@@ -188,7 +223,12 @@ def audit(
 
 
 def _prepare(
-    model: Any, members: Any, non_members: Any, reference: Any, seed: int
+    model: Any,
+    members: Any,
+    non_members: Any,
+    reference: Any,
+    seed: int,
+    latent_dim: int | None,
 ) -> tuple[AttackTarget, MembershipSplit]:
     """The target, and the queries and reference with everything about them checked."""
     given = as_reference(reference)
@@ -196,7 +236,9 @@ def _prepare(
         target = model if given is None else replace(model, reference=given)
     else:
         shape: Any = np.shape(split_labels(members)[0])[1:]
-        target = AttackTarget.from_model(model, given, seed=seed, image_shape=shape)
+        target = AttackTarget.from_model(
+            model, given, seed=seed, image_shape=shape, latent_dim=latent_dim
+        )
     target = _named(target, members, non_members)
     members = renumbered(members, target.class_names, "members")
     non_members = renumbered(non_members, target.class_names, "non_members")
@@ -239,6 +281,36 @@ def _named(target: AttackTarget, *data: Any) -> AttackTarget:
     return replace(target, class_names=names)
 
 
+def _threat(result: AttackResult) -> tuple[float, float, float]:
+    return result.threat, result.auc, result.operating_point.tpr
+
+
+def _refuse_nothing(entries: Sequence[AttackEntry]) -> None:
+    """Raises if no attack could be run, which is no audit."""
+    if any(entry.status == "done" for entry in entries):
+        return
+    why = "; ".join(f"{entry.title}: {entry.reason}" for entry in entries[:3])
+    raise ValueError(
+        "No attack could be run, so that nothing is known of the model. Expected at "
+        f"least one that runs to its end. Received: {len(entries)} skipped or failed "
+        f"ones ({why}). Mend what the first of them says, or ask for other attacks."
+    )
+
+
+def _guarantee(model: Any) -> PrivacyReport | None:
+    """The guarantee of a model that was trained with differential privacy."""
+    updates = getattr(model, "privacy", None)
+    if not getattr(updates, "num_updates", 0):
+        return None
+    report = model.privacy_report()
+    return report if isinstance(report, PrivacyReport) else None
+
+
+def _num_steps(model: Any) -> int | None:
+    steps = getattr(model, "num_steps", None)
+    return steps if isinstance(steps, int) else None
+
+
 def _integer_labels(labels: Any) -> Any:
     return labels.argmax(axis=1) if labels is not None and labels.ndim == 2 else labels
 
@@ -250,12 +322,18 @@ def _attack(
     split: MembershipSplit,
     folder: str | os.PathLike[str] | None,
     tell: Callable[[str, int], None],
-) -> tuple[list[AttackEntry], Journal]:
-    """Entries of all attacks on a target, and the journal that keeps their scores."""
+) -> tuple[list[AttackEntry], Journal, AttackTarget]:
+    """Entries of all attacks, the journal of their scores, and what they attacked.
+
+    That is the target with a memory, so that images are generated once for all.
+    """
     queries = ShuffledQueries(split, target.seed)
     journal = Journal(folder, target, model, split, queries.images)
+    if target.sampler is not None:
+        target = replace(target, sampler=cached(target.sampler))
     with journal.held():
-        return score_attacks(target, attacks, queries, journal, tell), journal
+        entries = score_attacks(target, attacks, queries, journal, tell)
+    return entries, journal, target
 
 
 def _ignored_defenses(

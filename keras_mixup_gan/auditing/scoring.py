@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import ATTACKS, Attack
-from keras_mixup_gan.attacks.samples.streaming import cached
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.journal import Journal
 from keras_mixup_gan.auditing.results import (
@@ -148,7 +147,7 @@ def _score_attack(
 def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:
     """The target, counting the images it makes or scores; gradients are not counted.
 
-    Generated images are made once, and counted each time they are asked for.
+    Generated images are counted each time they are asked for.
     """
 
     def count(access: str, function: Any) -> Any:
@@ -161,7 +160,7 @@ def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:
 
     return replace(
         target,
-        sampler=count("samples", target.sampler and cached(target.sampler)),
+        sampler=count("samples", target.sampler),
         discriminator=count("discriminator", target.discriminator),
         queries=count("queries", target.queries),
     )

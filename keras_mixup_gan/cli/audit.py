@@ -1,6 +1,7 @@
 """`keras-mixup-gan audit`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +70,18 @@ def audit(
             "--show-members", help="Show the most exposed training images on the page."
         ),
     ] = False,
+    release: Annotated[
+        str,
+        typer.Option(
+            help="What you mean to give away: samples, generator, everything."
+        ),
+    ] = "generator",
+    coins: Annotated[
+        bool,
+        typer.Option(
+            "--coins", help="A fair coin each decided who is a member: bounds epsilon."
+        ),
+    ] = False,
 ) -> None:
     """Attacks a trained model and reports what it gives away about its members.
 
@@ -77,6 +90,7 @@ def audit(
     `scores` of the report says who was a member: keep it like the images themselves.
     """
     from keras_mixup_gan.auditing import audit as run_audit
+    from keras_mixup_gan.data.folders import image_names
     from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
 
@@ -117,7 +131,12 @@ def audit(
             shadow_fit=None if shadows is None else fit,
             scheduler=scheduler,
             null_target=null_target and read_model(null_target),
+            release=release,
+            membership="coin" if coins else "fixed",
         )
+        is_whole = members.is_dir() and not drop_duplicates
+        names = image_names(members) if is_whole else None
+        report = replace(report, model_file=model, member_names=names)
         for suffix in (".json", ".npz", ".md", ".html"):
             path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
             say(f"wrote {path}")

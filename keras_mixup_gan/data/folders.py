@@ -49,6 +49,13 @@ def load_folder(source: Any, options: Options) -> Images:
     return Images(stack_images(images, len(files), options), labels, names)
 
 
+def image_names(folder: Path) -> tuple[str, ...]:
+    """Where the images of a folder lie in it, in the order of `load_folder`."""
+    folder = folder.expanduser()
+    files = [file for found in _list(folder).images.values() for file in found]
+    return tuple(file.relative_to(folder).as_posix() for file in files)
+
+
 def _by_class(
     folder: Path, listing: _Listing
 ) -> tuple[list[Path], IntArray | None, list[str] | None]:

@@ -20,7 +20,7 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
-from keras_mixup_gan.auditing.results import AuditReport
+from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.data import MembershipSplit, extractor_name
 from keras_mixup_gan.experiments.results import (
     STATE,

@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan import storage
-from keras_mixup_gan.auditing.results import (
-    CONFIDENCE,
-    TARGET_FPR,
-    AttackResult,
-    AuditReport,
-)
+from keras_mixup_gan.auditing.report import AuditReport
+from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
+from keras_mixup_gan.auditing.text import defense, guarantee
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint
-from keras_mixup_gan.typing import FloatArray
 
 NUM_BINS = 40
 NUM_CURVES = len(render.COLORS)
@@ -32,12 +28,14 @@ _ASKED = {
 
 
 @dataclass(frozen=True)
-class ExposedMember:
-    """A member with a high score: its place from 0, and a PNG as a `data:` address."""
+class ShownMember:
+    """A member on the page: pictures are PNG as a `data:` address."""
 
-    index: int
-    share_above: float  # of the non-members, with at least this score
-    picture: str
+    index: int  # its place in the order members were given, from 0
+    name: str  # of its file, or `no. 7`
+    note: str
+    picture: str | None  # of the member, if members may be shown
+    sample: str | None  # of the nearest generated image
 
 
 def save_audit(
@@ -51,9 +49,10 @@ def save_audit(
             for what `print` shows, `.json` for `report.to_dict()`, `.npz` for the raw
             scores: arrays `"<attack>/members"` and `"<attack>/non_members"` in the
             order in which the images were given. Missing folders are made.
-        show_members: Show the most exposed members as pictures on the `.html` page.
-            Off by default: they are images of the training set, and whoever is given
-            the page is given them.
+        show_members: Show the most exposed and the copied members as pictures on the
+            `.html` page, beside the generated images that are nearest to them. Off by
+            default: they are images of the training set, and whoever is given the page
+            is given them.
 
     Returns:
         The path.
@@ -86,20 +85,52 @@ def save_audit(
 
 
 def exposed_members(
-    report: AuditReport, number: int = NUM_EXPOSED
-) -> tuple[ExposedMember, ...]:
+    report: AuditReport, number: int = NUM_EXPOSED, *, show_members: bool = True
+) -> tuple[ShownMember, ...]:
     """The members of the highest scores by the strongest attack, highest first."""
     strongest = report.strongest
     if strongest is None:
         return ()
-    scores = strongest.member_scores
+    scores, others = strongest.member_scores, strongest.non_member_scores
+    order = np.argsort(-scores, kind="stable")[:number]
     return tuple(
-        ExposedMember(
+        _shown(
+            report,
             int(index),
-            float((strongest.non_member_scores >= scores[index]).mean()),
-            _picture(report.member_images[index]),
+            f"{render.percent(float((others >= scores[index]).mean()))} of non-members",
+            show_members,
         )
-        for index in np.argsort(-scores, kind="stable")[:number]
+        for index in order
+    )
+
+
+def copied_members(
+    report: AuditReport, number: int = NUM_EXPOSED, *, show_members: bool = True
+) -> tuple[ShownMember, ...]:
+    """The members of which a generated image is (nearly) a copy, the nearest first."""
+    pairs = report.copies.copied[:number] if report.copies is not None else ()
+    return tuple(
+        _shown(
+            report,
+            pair.member,
+            "exact copy" if pair.distance == 0 else f"distance {pair.distance:.2g}",
+            show_members,
+        )
+        for pair in pairs
+    )
+
+
+def _shown(
+    report: AuditReport, index: int, note: str, show_members: bool
+) -> ShownMember:
+    names, copies = report.member_names, report.copies
+    images = report.member_images
+    return ShownMember(
+        index,
+        f"no. {index}" if names is None else names[index],
+        note,
+        _picture(images[index]) if show_members else None,
+        None if copies is None else _picture(copies.nearest_images[index]),
     )
 
 
@@ -182,7 +213,9 @@ def _html(report: AuditReport, show_members: bool) -> str:
         roc=roc,
         histograms=histograms,
         num_open=NUM_OPEN_HISTOGRAMS,
-        exposed=exposed_members(report) if show_members else (),
+        exposed=exposed_members(report, show_members=show_members),
+        copied=copied_members(report, show_members=show_members),
+        show_members=show_members,
         colors=render.COLORS,
         num_curves=NUM_CURVES,
         **_values(report),
@@ -202,6 +235,10 @@ def _values(report: AuditReport) -> dict[str, Any]:
         "rate": _rate_in_words,
         "asked": _queries_in_words,
         "held_out": len(report.done) > 1 and report.strongest_held_out,
+        "guarantee": list(guarantee(report)),
+        "defense": defense(report),
+        "releases": list(report.verdicts.items()),
+        "fewest": min(report.num_members, report.num_non_members),
     }
 
 
@@ -226,8 +263,11 @@ def _queries_in_words(result: AttackResult) -> str:
     return ", ".join(f"{count:,} {_ASKED.get(name, name)}" for name, count in counts)
 
 
-def _picture(image: FloatArray) -> str:
-    """A PNG of an image in `[-1, 1]`; of unusual channels the first."""
-    pixels = np.rint((image.astype("float64") + 1) * 127.5).clip(0, 255).astype("uint8")
+def _picture(image: Any) -> str:
+    """A PNG of an image, uint8 or in `[-1, 1]`; of unusual channels the first."""
+    pixels = image
+    if image.dtype != np.uint8:
+        levels = np.rint((image.astype("float64") + 1) * 127.5)
+        pixels = levels.clip(0, 255).astype("uint8")
     content = render.png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
     return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.experiments.analysis.arms import Leakage
 from keras_mixup_gan.experiments.analysis.findings import (
     UTILITY,
@@ -11,6 +12,7 @@ from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
     Finding,
 )
+from keras_mixup_gan.experiments.analysis.releases import ReleaseFinding
 from keras_mixup_gan.experiments.analysis.verdicts import (
     Comparison,
     Reason,
@@ -64,18 +66,24 @@ def main_table(family: FamilyFindings) -> Table:
         "undefended minus arm, same FID": lambda arm: _versus(arm.at_final_quality),
         "at the same FID": lambda arm: _verdict(arm.at_final_quality),
         "undefended minus arm, same steps": lambda arm: _versus(arm.at_equal_steps),
+        "images alone, AUC": lambda arm: leakage_text(_samples(arm).strongest),
+        "images alone, same FID": lambda arm: _verdict(_samples(arm).at_final_quality),
+        "leaks": leaks_text,
         "ε": lambda arm: epsilon_text(arm.epsilon),
         "step time": lambda arm: f"{arm.step_time:.2f}" if arm.step_time else NONE,
     }
     cells = {name: [cell(arm) for arm in family.arms] for name, cell in columns.items()}
-    for optional in ("LiRA, AUC", "step time"):
+    alone = ("images alone, AUC", "images alone, same FID")
+    for optional in ("LiRA, AUC", *alone, "step time"):
         if set(cells[optional]) <= {NONE}:
             del cells[optional]
     return Table(
         "After training, and at equal image quality",
         tuple(cells),
         tuple(zip(*cells.values(), strict=True)),
-        f"FID: {family.quality}; range over seeds.",
+        f"FID: {family.quality}; range over seeds. Images alone: by the attacks that "
+        "need no more than generated images. Leaks: what whoever gets images, or "
+        "everything, is proven to learn.",
     )
 
 
@@ -231,6 +239,19 @@ def range_text(mean: Mean, digits: int = 1) -> str:
         render.decimal(n, digits) for n in (mean.mean, mean.low, mean.high)
     )
     return middle if mean.num_seeds == 1 else f"{middle} ({' to '.join(ends)})"
+
+
+def leaks_text(arm: Finding) -> str:
+    """Whether images leak, and everything: `no / yes`, or a dash without an attack."""
+    kinds = (Release.SAMPLES, Release.EVERYTHING)
+    found = [one for one in arm.releases if one.release in kinds]
+    said = ["yes" if one.leaks else "no" for one in found if one.num_attacks]
+    return " / ".join(said) if len(said) == len(kinds) else NONE
+
+
+def _samples(arm: Finding) -> ReleaseFinding:
+    found = (one for one in arm.releases if one.release is Release.SAMPLES)
+    return next(found, ReleaseFinding(Release.SAMPLES, 0, None, False))
 
 
 def epsilon_text(epsilon: float | None) -> str:

@@ -10,6 +10,8 @@ from keras_mixup_gan.statistics.held_out import (
     cross_fitted_advantage as cross_fitted_advantage,
 )
 from keras_mixup_gan.statistics.held_out import strongest_held_out as strongest_held_out
+from keras_mixup_gan.statistics.leaks import Evidence as Evidence
+from keras_mixup_gan.statistics.leaks import evidence as evidence
 from keras_mixup_gan.statistics.over_seeds import Difference as Difference
 from keras_mixup_gan.statistics.over_seeds import Mean as Mean
 from keras_mixup_gan.statistics.over_seeds import holm as holm

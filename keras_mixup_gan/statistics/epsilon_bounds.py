@@ -69,17 +69,10 @@ def epsilon_one_run(
     >>> 1 < bound < 4
     True
     """
-    from scipy.stats import binomtest  # slow to import
-
     ins, outs = check_scores(in_scores, out_scores)
     _check_rates(delta, significance)
     num_canaries = len(ins) + len(outs)
-    if binomtest(len(ins), num_canaries).pvalue < _COIN_ERROR:
-        raise ValueError(
-            "Canaries must be put in by fair coins. Received: "
-            f"{len(ins)} in and {len(outs)} out, which fair coins do not give. "
-            "Draw each canary's membership with probability 1/2 before training."
-        )
+    check_coins(len(ins), len(outs))
     sizes = _candidates(num_guesses, num_canaries)
     right = _right_guesses(ins, outs, seed)
     error = significance / len(sizes)
@@ -87,6 +80,18 @@ def epsilon_one_run(
         _one_run_bound(size, int(right[size - 1]), num_canaries, delta, error)
         for size in sizes
     )
+
+
+def check_coins(num_in: int, num_out: int) -> None:
+    """Raises a `ValueError` if fair coins do not put so many in and so many out."""
+    from scipy.stats import binomtest  # slow to import
+
+    if binomtest(num_in, num_in + num_out).pvalue < _COIN_ERROR:
+        raise ValueError(
+            "Canaries must be put in by fair coins. Received: "
+            f"{num_in} in and {num_out} out, which fair coins do not give. "
+            "Draw each canary's membership with probability 1/2 before training."
+        )
 
 
 def epsilon_clopper_pearson(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from keras_mixup_gan.statistics.leaks import threat
 from keras_mixup_gan.statistics.roc import (
     OperatingPoint,
     auc,
@@ -112,12 +113,15 @@ def strongest_held_out(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> HeldOutStrongest:
-    """Chooses the attack of the largest AUC on one half and reports it on the other.
+    """Chooses the most threatening attack on one half and reports it on the other.
 
-    The largest of many AUCs on the same queries overstates what the attack would do
-    on others; on the half that did not choose it, it does not. `scores` holds
-    `(member_scores, non_member_scores)` of each attack by name, all on the same queries
-    in the same order; `fpr` is the false-positive rate of the operating point.
+    That is the one of the largest `leaks.threat`, and of those that are not above
+    chance the one of the largest AUC. The best of many on the same queries overstates
+    what it would do on others; on the half that did not choose it, it does not.
+
+    `scores` holds `(member_scores, non_member_scores)` of each attack by name, all on
+    the same queries in the same order; `fpr` is the false-positive rate of the
+    operating point.
     """
     checked = {name: check_scores(*pair) for name, pair in scores.items()}
     sizes = {tuple(map(len, pair)) for pair in checked.values()}
@@ -130,7 +134,14 @@ def strongest_held_out(
     halves = {
         name: [_halves(part, seed) for part in pair] for name, pair in checked.items()
     }
-    name = max(halves, key=lambda name: auc(halves[name][0][0], halves[name][1][0]))
+
+    def reached(name: str) -> tuple[float, float]:
+        chosen_on = halves[name][0][0], halves[name][1][0]
+        interval = delong_interval(*chosen_on, confidence)
+        point = tpr_at_fpr(*chosen_on, fpr, confidence)
+        return threat(interval, point, confidence), auc(*chosen_on)
+
+    name = max(halves, key=reached)
     judged = halves[name][0][1], halves[name][1][1]
     return HeldOutStrongest(
         name=name,

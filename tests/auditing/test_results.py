@@ -60,6 +60,6 @@ def test_the_report_is_plain_json():
     report = leaky_report(attacks=[*FAST, Failing(ValueError("no"))]).to_dict()
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert report["leak"] == "severe"
-    assert report["schema_version"] == 2
+    assert report["schema_version"] == 3
     assert set(report["attacks"]["logan"]) >= {"auc", "auc_ci", "tpr_at_fpr", "n"}
     assert report["attacks"]["logan"]["n"] == {"members": 120, "non_members": 110}

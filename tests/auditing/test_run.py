@@ -8,7 +8,7 @@ from keras_mixup_gan.attacks import (
 )
 from keras_mixup_gan.attacks.shadows.lira import LiRA
 from keras_mixup_gan.attacks.shadows.store import Shadows
-from keras_mixup_gan.auditing.verdict import Concern, Leak
+from keras_mixup_gan.auditing import Concern, Leak
 from keras_mixup_gan.data.splits import MembershipSplit
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 from tests.auditing.audits import (

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
-from keras_mixup_gan.auditing.verdict import Concern, Leak
+from keras_mixup_gan.auditing import Concern, Leak
 from tests.attacks.fakes import FakeGAN, defense, images
 from tests.auditing.audits import (
     FAST,
@@ -16,12 +17,11 @@ from tests.auditing.audits import (
 )
 
 
-def test_an_audit_without_any_result_says_so():
-    report = leaky_report(attacks=[Failing(ValueError("no"))])
-    assert report.verdict.leak is Leak.UNKNOWN
-    assert "no attack could be run" in str(report.verdict)
-    assert report.strongest is None
-    assert report["failing"].reason == "no"
+def test_an_audit_without_any_result_is_an_error():
+    with pytest.raises(ValueError, match=r"No attack could be run.*Failing: no"):
+        leaky_report(attacks=[Failing(ValueError("no"))])
+    with pytest.raises(ValueError, match="It needs reference images"):
+        audit(FakeGAN(), MEMBERS, NON_MEMBERS, attacks="logan_mixup")
 
 
 def test_few_queries_and_repeated_images_are_warned_about():
@@ -92,10 +92,12 @@ def test_a_leak_of_few_images_is_seen_although_the_auc_is_not():
     assert report.verdict.leak is Leak.FEW
 
 
-@pytest.mark.parametrize(("shift", "leak"), [(0.14, Leak.LITTLE), (0.35, Leak.CLEAR)])
+@pytest.mark.parametrize(
+    ("shift", "leak"), [(0.2, Leak.LITTLE), (0.5, Leak.CLEAR), (1.2, Leak.SEVERE)]
+)
 def test_the_verdict_grows_with_the_leak(shift, leak):
-    values = np.linspace(-0.5, 0.5, 600)
-    report = report_of(lambda x: x, values + 0.5 * shift, values * 0.999)
+    values = ndtri((np.arange(1000) + 0.5) / 1000)  # normal: AUC and tail agree
+    report = report_of(lambda x: x, (values + shift) / 6, values / 6 * 0.999)
     assert report.verdict.leak is leak
 
 

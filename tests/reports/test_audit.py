@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks
-from keras_mixup_gan.auditing import audit
+from keras_mixup_gan.auditing import Concern, audit
+from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.reports import save_audit
 from keras_mixup_gan.reports.audit import exposed_members
 from tests.attacks.fakes import SHAPE, FakeGAN, images
@@ -55,8 +57,9 @@ def page(report, tmp_path_factory):
 def test_the_page_is_well_formed_and_needs_nothing_else(page):
     outline = outline_of(page)
     assert outline.open == []
-    assert all(address.startswith("#") for address in outline.addresses)
-    assert not {"script", "link", "img", "iframe"} & set(outline.tags)
+    inside = ("#", "data:image/png;base64,")
+    assert all(address.startswith(inside) for address in outline.addresses)
+    assert not {"script", "link", "iframe"} & set(outline.tags)
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
 
@@ -89,10 +92,13 @@ def test_the_page_says_what_the_audit_could_see(page, report):
 
 
 def test_members_are_shown_only_if_asked_for(page, report, tmp_path):
-    assert "data:image" not in page
+    assert 'alt="Member' not in page
+    exposed = page[page.index("<h2>The m") :]
+    assert exposed.count('alt="Nearest generated image"') == 24
     path = save_audit(report, tmp_path / "audit.html", show_members=True)
     shown = path.read_text(encoding="utf-8")
     assert "publishing this page publishes them" in shown
+    shown = shown[shown.index("<h2>The m") :]
     pictures = re.findall(
         r'src="data:image/png;base64,([^"]*)" alt="Member (\d+)"', shown
     )
@@ -112,11 +118,16 @@ def test_pictures_are_made_of_any_channels(channels):
     members = images(5, 1, (4, 4, channels))
     target = AttackTarget.from_model(FakeGAN(members, (4, 4, channels)))
     others = images(5, 2, (4, 4, channels))
-    report = audit(target, members, others, attacks="logan", blind=False)
+    report = audit(
+        *(target, members, others),
+        attacks="logan",
+        blind=False,
+        release="everything",
+    )
     shown = exposed_members(report, number=3)
     assert len(shown) == 3
     assert all(member.picture.startswith("data:image/png") for member in shown)
-    assert [member.share_above for member in shown] == [0, 0, 0]
+    assert {member.note for member in shown} == {"0.0 % of non-members"}
 
 
 def test_low_rates_are_shown_where_there_are_non_members_enough(tmp_path):
@@ -222,13 +233,15 @@ def test_the_same_report_gives_the_same_page(report, page, tmp_path):
 @pytest.mark.parametrize(
     "scores", [lambda x: np.zeros(len(x)), lambda x: x.mean(axis=(1, 2, 3)) > 0]
 )
-def test_scores_without_spread_and_audits_without_result_make_pages(scores, tmp_path):
+def test_scores_without_spread_and_releases_without_attack_make_pages(scores, tmp_path):
     target = AttackTarget(image_shape=SHAPE, discriminator=lambda x, labels: scores(x))
-    for attack in ("logan", Broken()):
-        parts = images(60, 1), images(50, 2)
-        report = audit(target, *parts, attacks=attack, blind=False)
+    parts = images(60, 1), images(50, 2)
+    for release in ("samples", "everything"):
+        options = {"attacks": "logan", "blind": False, "release": release}
+        report = audit(target, *parts, **options)
         page = save_audit(report, tmp_path / "audit.html").read_text(encoding="utf-8")
         assert outline_of(page).open == []
+        assert flat(str(report.verdict)) in flat(" ".join(outline_of(page).words))
 
 
 def test_audits_are_run_and_printed_without_matplotlib_and_jinja2():
@@ -247,3 +260,75 @@ report.to_dict()
     )
     assert done.returncode == 0, done.stderr
     assert "GAN-Leaks" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def leaky():
+    """Members in the samples, coins, and a guarantee that cannot hold."""
+    members, others = images(60, 1), images(60, 2)
+    generated = np.concatenate([images(200, 3), members[:20]])
+    report = audit(
+        *(generated, members, others),
+        attacks=GANLeaks(300),
+        blind=False,
+        membership="coin",
+        release="samples",
+    )
+    guarantee = PrivacyReport(
+        statement="",
+        epsilon=0.01,
+        epsilon_rdp=0.02,
+        epsilon_no_amplification=1.0,
+        delta=1e-4,
+        noise_multiplier=9.0,
+        l2_norm_clip=1.0,
+        sampling_rate=0.1,
+        d_steps=10,
+        noise_source="operating-system entropy",
+        epsilons=np.array([0.0, 0.01, 0.1]),
+        deltas=np.array([0.01, 1e-4, 0.0]),
+    )
+    names = tuple(f"person-{number:02d}.png" for number in range(60))
+    return dataclasses.replace(
+        report,
+        privacy=guarantee,
+        member_names=names,
+        model_file="runs/x/model.keras",
+        num_steps=1234,
+        augment="color",
+    )
+
+
+def test_the_page_begins_with_what_was_attacked_and_what_is_guaranteed(leaky, tmp_path):
+    for suffix in (".html", ".md", ".txt"):
+        page = save_audit(leaky, tmp_path / f"a{suffix}").read_text(encoding="utf-8")
+        words = page
+        if suffix == ".html":
+            words = flat(" ".join(outline_of(page).words))
+        top = flat(words)[: flat(words).index("The model copies training images")]
+        assert "epsilon 0.01 at delta 0.0001" in top
+        assert f"AUC {leaky.privacy.auc_bound:.3f}" in top
+        assert all(
+            sentence in top.replace("\\", "") for sentence in leaky.privacy.not_covered
+        )
+        if suffix != ".txt":
+            plain = top.replace("\\", "")
+            assert leaky.date in plain
+            assert "runs/x/model.keras" in plain
+            assert "augmentation (color)" in plain
+
+
+def test_copied_members_are_named_with_the_image_that_copies_them(leaky, tmp_path):
+    page = save_audit(leaky, tmp_path / "a.html").read_text(encoding="utf-8")
+    copies = page[page.index("<h2>Copies") : page.index("<h2>The most exposed")]
+    assert copies.count('alt="Nearest generated image"') == 20
+    assert all(f"person-{number:02d}.png" in copies for number in range(20))
+    assert 'alt="Member' not in page
+    shown = save_audit(leaky, tmp_path / "b.html", show_members=True).read_text("utf-8")
+    assert shown.count('alt="Member') == 20 + 24
+
+
+def test_a_guarantee_that_the_attacks_refute_is_warned_about(leaky):
+    assert leaky.verdict.epsilon > leaky.privacy.epsilon
+    assert leaky.warnings[0].concern is Concern.EPSILON_EXCEEDED
+    assert leaky.to_dict()["privacy"]["epsilon"] == 0.01

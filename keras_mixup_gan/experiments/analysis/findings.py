@@ -18,6 +18,10 @@ from keras_mixup_gan.experiments.analysis.curves import (
     common_range,
     fid_before,
 )
+from keras_mixup_gan.experiments.analysis.releases import (
+    ReleaseFinding,
+    release_findings,
+)
 from keras_mixup_gan.experiments.analysis.verdicts import (
     BetweenCurves,
     Comparison,
@@ -89,7 +93,8 @@ class Finding:
 
     Figures are of the trained models, `bounds` hold for the largest epsilon of all
     seeds, and `strongest` may be another attack in each seed; its title says how often
-    each is. `not_run` tells by title why others did not run. `against_noise` compares
+    each is. `releases` says the same for each release of the model, the least first.
+    `not_run` tells by title why others did not run. `against_noise` compares
     mixup with noise alone, at the quality of the trained model.
     """
 
@@ -115,6 +120,7 @@ class Finding:
     allowed: tuple[Allowed, ...]
     utility: Mapping[str, Mean]
     step_time: float | None
+    releases: tuple[ReleaseFinding, ...] = ()
     at_final_quality: Comparison | None = None
     at_equal_steps: Comparison | None = None
     at_quality: tuple[Comparison, ...] = ()
@@ -223,7 +229,12 @@ def _family(
     pairs = [(arm, level) for arm in defended for level in levels]
     given = judge([at_quality(baseline, *pair) for pair in pairs], uncertainty)
     noise = _against_noise(family, uncertainty)
-    undefended = None if baseline is None else _finding(baseline)
+    arms = [arm for arm in (baseline, *defended) if arm is not None]
+    releases = release_findings(baseline, arms, uncertainty)
+    by_arm = {arm.first.arm: each for arm, each in zip(arms, releases, strict=True)}
+    undefended = None
+    if baseline is not None:
+        undefended = _finding(baseline, releases=by_arm[BASELINE])
     findings = [] if undefended is None else [undefended]
     for number, arm in enumerate(defended):
         comparisons = {
@@ -232,6 +243,7 @@ def _family(
             "at_quality": given[number * len(levels) : (number + 1) * len(levels)],
             "between_curves": between_curves(baseline, arm),
             "against_noise": noise.get(arm.first.arm),
+            "releases": by_arm[arm.first.arm],
         }
         found = _finding(arm, **comparisons)
         check = _bound_check(found, undefended)

@@ -1,0 +1,196 @@
+"""Generators that this library did not train: Keras, PyTorch, any function of latents.
+
+PyTorch is known by what its modules and tensors can do and is never imported.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_mixup_gan.attacks.access import latent_sampler, sizes_of
+from keras_mixup_gan.typing import FloatArray
+
+Shape: TypeAlias = tuple[int, int, int]
+Call: TypeAlias = Callable[[FloatArray], FloatArray]
+
+_BATCH_SIZE = 256
+_TOLERANCE = 1e-3  # that rounding may exceed [-1, 1] by
+_NAMES = ("latent_dim", "latent_size", "z_dim", "nz", "noise_dim", "dim_z")
+_HOW = (
+    "Pass `latent_dim`, or a function that takes latents `(num_images, latent_dim)` "
+    "and returns images."
+)
+
+
+def is_generator(model: Any, latent_dim: int | None) -> bool:
+    """Whether a callable is a network of latents rather than a sampling function."""
+    if not callable(model):
+        return False
+    return latent_dim is not None or _is_torch(model) or _is_keras(model)
+
+
+def generator_accesses(
+    model: Any, seed: int, image_shape: Shape | None, latent_dim: int | None
+) -> dict[str, Any]:
+    """The fields of a target for a generator: images, and images of chosen latents.
+
+    Latents are standard normal. Images may be channels first or last, uint8 or floats
+    in `[-1, 1]`. They are tried on two latents, by which `image_shape` is compared with
+    what the network returns.
+    """
+    latent_dim = latent_dim or _latent_dim(model)
+    if latent_dim is None:
+        raise ValueError(
+            "The generator does not tell its number of latent dimensions. Expected a "
+            f"network that does. Received: model={model!r:.80}. {_HOW}"
+        )
+    call = _torch_call(model) if _is_torch(model) else _plain_call(model)
+    tried = _tried(call, latent_dim)
+    put_last = _channels_last(tried.shape[1:], image_shape)
+
+    def decode(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
+        parts = [
+            _in_range(put_last(call(latents[start : start + _BATCH_SIZE])))
+            for start in range(0, len(latents), _BATCH_SIZE)
+        ]
+        return np.concatenate(parts)
+
+    return {
+        "image_shape": decode(np.zeros((2, latent_dim), "float32"), None).shape[1:],
+        "sampler": latent_sampler(decode, latent_dim, None, seed),
+        "queries": decode,
+        "latent_dim": latent_dim,
+        "name": type(model).__name__ if _is_torch(model) else _name(model),
+    }
+
+
+def _is_keras(model: Any) -> bool:
+    latents, _, images = sizes_of(model)
+    return latents is not None and images is not None
+
+
+def _is_torch(model: Any) -> bool:
+    names = ("parameters", "state_dict", "eval", "train")
+    return all(callable(getattr(model, name, None)) for name in names)
+
+
+def _name(model: Any) -> str:
+    return str(getattr(model, "name", None) or getattr(model, "__name__", "generator"))
+
+
+def _parameters(module: Any) -> Iterator[Any]:
+    yield from module.parameters()
+
+
+def _latent_dim(model: Any) -> int | None:
+    """From an attribute, a Keras input, or the first weight of a PyTorch module."""
+    for name in _NAMES:
+        if isinstance(found := getattr(model, name, None), int):
+            return found
+    if not _is_torch(model):
+        return sizes_of(model)[0]
+    for weight in _parameters(model):
+        if len(weight.shape) == 2:  # linear: outputs, inputs
+            return int(weight.shape[1])
+        if len(weight.shape) == 4:  # transposed convolution: inputs, outputs, ...
+            return int(weight.shape[0])
+    return None
+
+
+def _torch_call(module: Any) -> Call:
+    """Images of a PyTorch module in inference mode, wherever its weights are."""
+    weight = next(_parameters(module), None)
+    if weight is None or not callable(getattr(weight, "new_tensor", None)):
+        raise ValueError(
+            "The PyTorch module has no parameter that tells its device. Expected a "
+            f"trained generator. Received: {type(module).__name__}. {_HOW}"
+        )
+    as_maps = False
+
+    def call(latents: FloatArray) -> FloatArray:
+        nonlocal as_maps
+        was_training = bool(getattr(module, "training", False))
+        module.eval()
+        try:
+            return _numpy(module(weight.new_tensor(_shaped(latents, as_maps))))
+        except (RuntimeError, ValueError):
+            if as_maps:
+                raise
+            as_maps = True  # as DCGANs take them that begin with a convolution
+            return _numpy(module(weight.new_tensor(_shaped(latents, as_maps))))
+        finally:
+            module.train(was_training)
+
+    return call
+
+
+def _shaped(latents: FloatArray, as_maps: bool) -> FloatArray:
+    return latents[:, :, None, None] if as_maps else latents
+
+
+def _plain_call(function: Any) -> Call:
+    """Images of a Keras network in inference mode, or of any function."""
+    is_keras = _is_keras(function)
+
+    def call(latents: FloatArray) -> FloatArray:
+        if is_keras:
+            return _numpy(function(latents, training=False))
+        return _numpy(function(latents))
+
+    return call
+
+
+def _numpy(images: Any) -> FloatArray:
+    """An array of a tensor of any library, with or without gradients, on any device."""
+    for step in ("detach", "cpu"):
+        if callable(getattr(images, step, None)):
+            images = getattr(images, step)()
+    if callable(getattr(images, "float", None)):  # bfloat16 is unknown to NumPy
+        images = images.float()
+    return np.asarray(images)
+
+
+def _tried(call: Call, latent_dim: int) -> FloatArray:
+    latents = np.random.default_rng(0).standard_normal((2, latent_dim), "float32")
+    try:
+        images = call(latents)
+    except Exception as error:
+        raise ValueError(
+            f"The generator cannot be called on latents (2, {latent_dim}). Expected "
+            f"images of them. Received: {type(error).__name__}: {error}. {_HOW}"
+        ) from error
+    if images.ndim != 4 or len(images) != 2:
+        raise ValueError(
+            "The generator must return images (2, height, width, channels) or (2, "
+            f"channels, height, width) of two latents. Received: {images.shape}. "
+            f"{_HOW}"
+        )
+    return images
+
+
+def _channels_last(
+    shape: tuple[int, ...], image_shape: Shape | None
+) -> Callable[[FloatArray], FloatArray]:
+    """What brings images of a shape to channels last; the queries' shape decides."""
+    first = shape == (image_shape or ())
+    if image_shape is None:
+        first = shape[2] in (1, 3) or shape[0] not in (1, 3)
+    if first:
+        return lambda images: images
+    moved = (shape[1], shape[2], shape[0])
+    if image_shape is not None and moved != tuple(image_shape):
+        raise ValueError(
+            f"The generator must return images of the members' shape {image_shape}, or "
+            f"the same channels first. Received: {shape}. Resize the images."
+        )
+    return lambda images: images.transpose(0, 2, 3, 1)
+
+
+def _in_range(images: FloatArray) -> FloatArray:
+    """Floats in `[-1, 1]`, of uint8 or of floats that rounding put just outside."""
+    if images.dtype == np.uint8:
+        return images.astype("float32") / np.float32(127.5) - 1
+    images = images.astype("float32")
+    excess = np.abs(images).max(initial=0) - 1
+    return np.clip(images, -1, 1) if 0 < excess <= _TOLERANCE else images

@@ -1,0 +1,61 @@
+"""What to do next after an audit, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from keras_mixup_gan.auditing.verdict import Leak
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.auditing.report import AuditReport
+
+LEAKS = frozenset({Leak.LITTLE, Leak.FEW, Leak.CLEAR, Leak.SEVERE, Leak.COPIED})
+
+
+def next_steps(report: AuditReport) -> Iterator[str]:
+    """The most urgent first."""
+    leak, verdicts = report.verdict.leak, report.verdicts
+    if leak is Leak.UNDECIDED:
+        yield (
+            "Draw members and non-members by one random permutation of one set of "
+            "images, train again, and audit again: nothing else can be learned here."
+        )
+        return
+    if leak is Leak.COPIED:
+        yield (
+            "Do not publish the model or images of it: whoever sees them sees training "
+            "images. Train on more images, for fewer steps, or with augmentation."
+        )
+    elif leak in LEAKS:
+        lesser = [r for r in verdicts if report.release.covers(r)]
+        for release in reversed(lesser):
+            if verdicts[release].leak is Leak.NOT_FOUND:
+                yield (
+                    f"Release only {release}, if that suffices: there no leak was "
+                    "found."
+                )
+                break
+    if leak in LEAKS and report.augment is None:
+        yield (
+            'Train with augmentation, `augment="color,translation,cutout"`, and '
+            "audit again: of the defenses that were measured it hides most at equal "
+            "image quality."
+        )
+    if leak in LEAKS and report.privacy is None:
+        yield (
+            "Where persons must be protected for certain, train with differential "
+            "privacy, `dp=DPSGD(...)`: nothing else bounds what an attack can find."
+        )
+    if leak is Leak.NOT_FOUND and "shadows" not in report.access:
+        yield (
+            "Before anything is released, audit with shadow models, `shadows=16` or "
+            "more: the strongest attacks need them."
+        )
+    if leak is Leak.NOT_FOUND and report.privacy is None:
+        yield (
+            "That no leak was found is no guarantee. Where one is needed, train with "
+            "differential privacy, `dp=DPSGD(...)`."
+        )
+    if leak is Leak.UNKNOWN:
+        yield "Pass a model, or images that it generated."

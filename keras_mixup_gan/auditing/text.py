@@ -1,0 +1,121 @@
+"""The report of an audit as plain text, for `print`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
+from keras_mixup_gan.auditing.verdict import percent_with_interval, with_interval
+
+if TYPE_CHECKING:
+    from keras_mixup_gan.auditing.report import AuditReport
+
+
+def as_text(report: AuditReport) -> str:
+    """About 90 columns wide, with everything that counts."""
+    columns = f"AUC [{CONFIDENCE:.0%}]", f"TPR at {TARGET_FPR:.0%} FPR", "FPR"
+    attacks = [("attack", *columns, "needs"), *map(_row, report.done)]
+    lines = [
+        f"Audit of {report.model}: {report.num_members} members, "
+        f"{report.num_non_members} non-members, {report.num_reference} reference "
+        f"images, seed {report.seed}",
+        *guarantee(report),
+        "",
+        str(report.verdict),
+        *(f"Warning: {warning}" for warning in report.warnings),
+        "",
+        *_table([_RELEASE_COLUMNS, *releases(report)]),
+        "",
+        *_table(attacks),
+        *(
+            f"{entry.title}: {entry.status}. {entry.reason}"
+            for entry in report.attacks
+            if entry.status != "done"
+        ),
+        "",
+        *_facts(report),
+        "",
+        *(f"Next: {step}" for step in report.advice),
+        "",
+        *(f"* {caveat}" for caveat in report.caveats),
+    ]
+    return "\n".join(lines)
+
+
+_RELEASE_COLUMNS = ("released", "verdict", "strongest attack", "AUC", "members found")
+
+
+def releases(report: AuditReport) -> Iterator[tuple[str, ...]]:
+    """For each release: what it is, what it gives away, and by which attack."""
+    for release, found in report.verdicts.items():
+        if found.point is None:
+            yield release.value, found.leak.name.lower(), "none could be run", "", ""
+            continue
+        leak = found.leak.name.lower().replace("_", " ")
+        if found.epsilon:
+            leak += f", epsilon above {found.epsilon:.2f}"
+        rate = percent_with_interval(found.point.tpr, found.point.tpr_interval)
+        yield release.value, leak, found.attack, f"{found.auc:.3f}", rate
+
+
+def guarantee(report: AuditReport) -> Iterator[str]:
+    """What differential privacy guarantees, or which defenses the attacker knew of."""
+    privacy = report.privacy
+    if privacy is None:
+        yield f"Defense: {defense(report)}."
+        return
+    yield (
+        f"Trained with differential privacy: epsilon {privacy.epsilon:.3g} at delta "
+        f"{privacy.delta:.3g}, for {privacy.unit} ({privacy.adjacency})."
+    )
+    coins = "as it was here" if report.coins else "which was not so here"
+    yield (
+        "Where a fair coin decided who is a member, "
+        f"{coins}, no attack whatsoever exceeds AUC {privacy.auc_bound:.3f}, or finds "
+        f"more than {100 * privacy.tpr_bound(TARGET_FPR):.1f} % of the members at "
+        f"{100 * TARGET_FPR:g} % false positives."
+    )
+    for sentence in privacy.not_covered:
+        yield f"Not covered: {sentence}"
+
+
+def defense(report: AuditReport) -> str:
+    """The defenses that the model was trained with, as far as the audit knows."""
+    named = []
+    if report.privacy is not None:
+        named.append(f"differential privacy, epsilon {report.privacy.epsilon:.3g}")
+    if report.mixup is not None:
+        settings = ", ".join(f"{name}={value}" for name, value in report.mixup.items())
+        named.append(f"MixUp({settings})")
+    if report.augment is not None:
+        named.append(f"augmentation ({report.augment})")
+    return "; ".join(named) or "none is known to the audit"
+
+
+def _facts(report: AuditReport) -> Iterator[str]:
+    if report.copies is not None:
+        yield str(report.copies)
+    if report.blind is not None:
+        area = with_interval(report.blind.auc, report.blind.interval)
+        yield f"Without any model, from the pixels alone: AUC {area}."
+    if report.null_target is not None:
+        yield str(report.null_target)
+    yield f"Smallest AUC that this audit can detect: {report.detectable_auc:.3f}."
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _row(result: AttackResult) -> tuple[str, ...]:
+    point = result.operating_point
+    return (
+        result.title,
+        with_interval(result.auc, result.auc_interval),
+        percent_with_interval(point.tpr, point.tpr_interval),
+        f"{100 * point.realized_fpr:.1f} %",
+        result.release.value,
+    )
