@@ -132,6 +132,7 @@ def train(name: str, settings: Settings, out: Path, work: Path) -> None:
         split.non_members,
         reference=split.reference,
         seed=settings.seed,
+        release="everything",
         folder=folder / "audit",
         progress=lambda title, done, total: meter.say(
             f"{name}: attack {done + 1} of {total}: {title}" if title else "reporting"

@@ -141,8 +141,27 @@ def test_a_release_is_named_and_members_by_their_files(
     code, output = run(
         monkeypatch, capsys, *command(folder, tmp_path / "b", release="nothing")
     )
-    assert code == 1
+    assert code == 2
     assert "release" in output.err
+
+
+def test_images_alone_are_audited(folder, tmp_path, monkeypatch, capsys):
+    words = ["audit", "--samples", folder / "reference.npz", "--out", tmp_path]
+    parts = [
+        "--members",
+        folder / "members.npz",
+        "--non-members",
+        folder / "non-members",
+    ]
+    code, _ = run(monkeypatch, capsys, *words, *parts, "--attacks", "gan_leaks")
+    assert code == 0
+    report = json.loads((tmp_path / "audit.json").read_text())
+    assert report["release"] == "samples"
+    assert report["model_file"] == str(folder / "reference.npz")
+    for more in (["--shadows", "2"], [folder / "model.keras"]):
+        code, output = run(monkeypatch, capsys, *words, *parts, *more)
+        assert code == 2
+        assert "--samples" in output.err
 
 
 def test_an_audit_of_which_nothing_ran_is_an_error(
@@ -150,7 +169,7 @@ def test_an_audit_of_which_nothing_ran_is_an_error(
 ):
     words = [*command(folder, tmp_path)[: -len(ATTACKS)], "--attacks", "logan_mixup"]
     code, output = run(monkeypatch, capsys, *words)
-    assert code == 1
+    assert code == 2
     assert "No attack could be run" in output.err
     assert not (tmp_path / "audit.json").exists()
 

@@ -25,7 +25,7 @@ def next_steps(report: AuditReport) -> Iterator[str]:
     if leak is Leak.COPIED:
         yield (
             "Do not publish the model or images of it: whoever sees them sees training "
-            "images. Train on more images, for fewer steps, or with augmentation."
+            "images. Train on more images or for fewer steps."
         )
     elif leak in LEAKS:
         lesser = [r for r in verdicts if report.release.covers(r)]

@@ -1,7 +1,7 @@
 """What each attack of an audit found, as data."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -104,6 +104,20 @@ class AttackEntry:
             "paper": self.paper,
             "seconds": self.seconds,
         }
+
+
+class NothingRanError(ValueError):
+    """An audit of which no attack ran to its end; `entries` say why, one each."""
+
+    def __init__(self, entries: Sequence[AttackEntry]) -> None:
+        self.entries = tuple(entries)
+        why = "; ".join(f"{entry.title}: {entry.reason}" for entry in entries[:3])
+        super().__init__(
+            "No attack could be run, so that nothing is known of the model. Expected "
+            f"at least one that runs to its end. Received: {len(entries)} skipped or "
+            f"failed ones ({why}). Mend what the first of them says, or ask for other "
+            "attacks."
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

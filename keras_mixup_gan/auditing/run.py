@@ -24,7 +24,7 @@ from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
 from keras_mixup_gan.auditing.copies import check_copies
 from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.report import AuditReport
-from keras_mixup_gan.auditing.results import AttackEntry, AttackResult
+from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, NothingRanError
 from keras_mixup_gan.auditing.scoring import (
     ShuffledQueries,
     check_number,
@@ -170,7 +170,8 @@ def audit(
         *(target, model, chosen, split, folder),
         lambda title, num_done: tell(title, num_done, total),
     )
-    _refuse_nothing(entries)
+    if all(entry.status != "done" for entry in entries):
+        raise NothingRanError(entries)
     damaged, tested = journal.damaged, None
     if null is not None:
         null = replace(null, shadows=target.shadows)
@@ -283,18 +284,6 @@ def _named(target: AttackTarget, *data: Any) -> AttackTarget:
 
 def _threat(result: AttackResult) -> tuple[float, float, float]:
     return result.threat, result.auc, result.operating_point.tpr
-
-
-def _refuse_nothing(entries: Sequence[AttackEntry]) -> None:
-    """Raises if no attack could be run, which is no audit."""
-    if any(entry.status == "done" for entry in entries):
-        return
-    why = "; ".join(f"{entry.title}: {entry.reason}" for entry in entries[:3])
-    raise ValueError(
-        "No attack could be run, so that nothing is known of the model. Expected at "
-        f"least one that runs to its end. Received: {len(entries)} skipped or failed "
-        f"ones ({why}). Mend what the first of them says, or ask for other attacks."
-    )
 
 
 def _guarantee(model: Any) -> PrivacyReport | None:

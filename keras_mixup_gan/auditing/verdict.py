@@ -52,12 +52,11 @@ class Leak(Enum):
     )
     SEVERE = "Whoever gets {release} recognizes the training images: {reached}."
     COPIED = (
-        "The model copies training images: {copies.members_copied:,} of "
-        "{copies.num_members:,} members are (nearly) repeated, by "
-        "{copies.samples_of_members:,} of {copies.num_samples:,} generated images, "
-        "against {copies.non_members_copied:,} of {copies.num_non_members:,} "
-        "non-members. "
-        "For whoever gets {release}, {reached}."
+        "The model copies {copies.members_copied:,} of {copies.num_members:,} members, "
+        "which it was trained on: {copies.samples_of_members:,} of "
+        "{copies.num_samples:,} generated images (nearly) repeat them, against "
+        "{copies.non_members_copied:,} of {copies.num_non_members:,} non-members that "
+        "are repeated. For whoever gets {release}, {reached}."
     )
 
 

@@ -19,7 +19,8 @@ from keras_mixup_gan.cli.console import (
 
 @resumable
 def audit(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    *,
+    model: Annotated[str | None, typer.Argument(help=MODEL_HELP)] = None,
     members: Annotated[
         Path, typer.Option(help="Images it was trained on: a folder or an .npz file.")
     ],
@@ -70,6 +71,12 @@ def audit(
             "--show-members", help="Show the most exposed training images on the page."
         ),
     ] = False,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of a model, images that it generated: a folder or .npz file."
+        ),
+    ] = None,
     release: Annotated[
         str,
         typer.Option(
@@ -107,12 +114,21 @@ def audit(
         out, members=members, non_members=non_members, reference=reference
     )
     say = Console().say
-    say(f"reading {model} and the images")
+    if (model is None) == (samples is None) or (samples and shadows is not None):
+        raise ValueError(
+            "An audit takes a model, or images that one generated, which cannot be "
+            "trained like. Expected MODEL, or `--samples` without `--shadows`. "
+            f"Received: model={model}, samples={samples}, shadows={shadows}. Leave one "
+            "out."
+        )
+    say(f"reading {model or samples} and the images")
     sources = [path for path in (members, non_members, reference) if path is not None]
-    target, (inside, outside, known) = _read(model, sources, drop_duplicates, say)
+    target, (inside, outside, known) = _read(
+        model, samples, sources, drop_duplicates, say
+    )
     fit = {
         "epochs": 1,
-        "steps_per_epoch": shadow_steps or max(1, target.num_steps),
+        "steps_per_epoch": shadow_steps or max(1, getattr(target, "num_steps", 1)),
         "batch_size": shadow_batch_size,
     }
     with storage.locked(out, "scores"):
@@ -136,7 +152,7 @@ def audit(
         )
         is_whole = members.is_dir() and not drop_duplicates
         names = image_names(members) if is_whole else None
-        report = replace(report, model_file=model, member_names=names)
+        report = replace(report, model_file=str(model or samples), member_names=names)
         for suffix in (".json", ".npz", ".md", ".html"):
             path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
             say(f"wrote {path}")
@@ -144,20 +160,26 @@ def audit(
 
 
 def _read(
-    name: str, sources: list[Path], drop_duplicates: bool, say: Callable[[str], None]
+    name: str | None,
+    samples: Path | None,
+    sources: list[Path],
+    drop_duplicates: bool,
+    say: Callable[[str], None],
 ) -> tuple[Any, list[Any]]:
-    """The model, and members, non-members and reference (or None)."""
+    """The model or its images, and members, non-members and reference (or None)."""
     from keras_mixup_gan.data import load_images
 
+    if name is None:
+        first = load_images(sources[0])
+        shape, further = first.images.shape[1:], [samples, *sources[1:]]
+        others = [load_images(source, image_shape=shape) for source in further]
+        generated, *rest = others
+        loaded = _distinct(sources, [first, *rest], drop_duplicates, say)
+        images = [part.images for part in loaded]
+        return generated.images, [*images, *[None] * (3 - len(sources))]
     model = read_model(name)
     loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
-    if drop_duplicates:
-        number = sum(len(part.images) for part in loaded)
-        loaded = _without_copies(loaded)
-        number -= sum(len(part.images) for part in loaded)
-        say(f"left out {number} copies of images")
-    else:
-        _refuse_copies(sources, loaded)
+    loaded = _distinct(sources, loaded, drop_duplicates, say)
     missing = [None] * (3 - len(sources))
     if model.num_classes is None:
         return model, [*(part.images for part in loaded), *missing]
@@ -174,6 +196,19 @@ def _read(
             f"files. Received: {', '.join(unlabeled) or 'folders of other classes'}."
         )
     return model, [*loaded, *missing]
+
+
+def _distinct(
+    sources: list[Path], parts: list[Any], drop: bool, say: Callable[[str], None]
+) -> list[Any]:
+    """The parts, which share no image or lose their copies."""
+    if not drop:
+        _refuse_copies(sources, parts)
+        return parts
+    kept = _without_copies(parts)
+    number = sum(len(part.images) for part in parts)
+    say(f"left out {number - sum(len(part.images) for part in kept)} copies of images")
+    return kept
 
 
 def _without_copies(parts: list[Any]) -> list[Any]:
@@ -212,21 +247,12 @@ def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
 
 
 def _file_names(source: Path, number: int) -> list[str]:
-    """The file of each image of a folder, in the order of `load_images`."""
-    from keras_mixup_gan.data.images import EXTENSIONS
+    """The file of each image, or its place in an archive."""
+    from keras_mixup_gan.data.folders import image_names
 
-    files = sorted(
-        path
-        for path in (source.rglob("*") if source.is_dir() else ())
-        if path.suffix.lower() in EXTENSIONS
-        and not any(
-            part.startswith((".", "__MACOSX"))
-            for part in path.relative_to(source).parts
-        )
-    )
-    if len(files) != number:
+    if not source.is_dir():
         return [f"image {index} of {source}" for index in range(number)]
-    return [str(file) for file in files]
+    return [str(source / name) for name in image_names(source)]
 
 
 def _digest(image: Any) -> str:

@@ -8,7 +8,7 @@ was stopped at any moment continues from there and gives the same numbers to the
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
-from keras_mixup_gan.auditing.report import AuditReport
+from keras_mixup_gan.auditing.results import AttackEntry, NothingRanError
 from keras_mixup_gan.data import MembershipSplit, extractor_name
 from keras_mixup_gan.experiments.results import (
     STATE,
@@ -120,8 +120,21 @@ def last_files(folder: Path) -> tuple[Path, Path]:
     return folder / state.model, folder / state.scores
 
 
-def attack_figures(report: AuditReport) -> tuple[AttackFigures, ...]:
-    """The audit's statistics, by name of the attack."""
+def attacked(
+    *arguments: Any, **options: Any
+) -> tuple[tuple[AttackFigures, ...], dict[str, FloatArray]]:
+    """An audit's statistics, by name of the attack, and its raw scores.
+
+    Where no attack ran, as on a model that diverged, the figures say why.
+    """
+    try:
+        report = audit(*arguments, **options, blind=False, copies=False)
+    except NothingRanError as error:
+        return _figures(error.entries), {}
+    return _figures(report.attacks), report.raw_scores()
+
+
+def _figures(entries: Iterable[AttackEntry]) -> tuple[AttackFigures, ...]:
     return tuple(
         AttackFigures(
             name=result.name,
@@ -132,7 +145,7 @@ def attack_figures(report: AuditReport) -> tuple[AttackFigures, ...]:
             auc_interval=result.auc_interval,
             at_fpr=result.operating_point,
         )
-        for result in sorted(report.attacks, key=lambda result: result.name)
+        for result in sorted(entries, key=lambda result: result.name)
     )
 
 
@@ -168,24 +181,23 @@ def _measure(
     attacks = [LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)]
     if policy_of(model) is not None:
         attacks.append(AugmentedLOGAN())
-    audited = audit(
+    figures, scores = attacked(
         model,
         split.members,
         split.non_members,
         reference=split.reference,
         attacks=attacks,
         seed=cell.seed,
-        blind=False,
     )
     generated = model.generate(cell.num_generated, seed=cell.seed)
     epsilon = model.epsilon(cell.delta)
     point = Checkpoint(
         steps=model.num_steps * model.discriminator_steps,
-        attacks=attack_figures(audited),
+        attacks=figures,
         quality=quality(generated, held_out, extractor),
         epsilon=epsilon if np.isfinite(epsilon) else None,
     )
-    return point, {"samples": generated[:NUM_SHOWN], **audited.raw_scores()}
+    return point, {"samples": generated[:NUM_SHOWN], **scores}
 
 
 def _bounds(model: Any, delta: float) -> Bounds:

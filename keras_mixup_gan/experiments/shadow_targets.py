@@ -14,8 +14,7 @@ from keras_mixup_gan.attacks.shadows.signals import discriminator_signals
 from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
-from keras_mixup_gan.auditing import audit
-from keras_mixup_gan.experiments.cell import attack_figures
+from keras_mixup_gan.experiments.cell import attacked
 from keras_mixup_gan.experiments.results import (
     DONE,
     SHADOWS,
@@ -132,17 +131,13 @@ class ShadowTargets:
         attacks = ["lira", "lira_offset"]
         if "augmented" in shadows.statistics:  # the arm augments, as its targets do
             attacks.append("lira_augmented")
-        report = audit(
+        figures, _ = attacked(
             load_keras(path),
             *cell.data.pool(cell.members, cell.seed),
             attacks=attacks,
             seed=SHADOW_SEED,
-            blind=False,
             shadows=shadows,
         )
         others = tuple(one for one in entry.shadow_attacks if one.kind != kind)
-        found = tuple(
-            ShadowAttack(kind, shadows.num_shadows, figures)
-            for figures in attack_figures(report)
-        )
+        found = tuple(ShadowAttack(kind, shadows.num_shadows, one) for one in figures)
         self.files.keep(dataclasses.replace(entry, shadow_attacks=others + found))

@@ -246,7 +246,7 @@ def test_hostile_names_stay_text():
     rows = [
         line for line in page.splitlines() if line.startswith("|") and "img" in line
     ]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {9}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {11}
 
 
 def with_scores(tmp_path, *arms, shape=(28, 28, 1), noise=0):
