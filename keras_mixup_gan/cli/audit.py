@@ -171,7 +171,8 @@ def _read(
 
     if name is None:
         first = load_images(sources[0])
-        shape, further = first.images.shape[1:], [samples, *sources[1:]]
+        shape: Any = first.images.shape[1:]
+        further = [samples, *sources[1:]]
         others = [load_images(source, image_shape=shape) for source in further]
         generated, *rest = others
         loaded = _distinct(sources, [first, *rest], drop_duplicates, say)

@@ -128,7 +128,7 @@ def attacked(
     Where no attack ran, as on a model that diverged, the figures say why.
     """
     try:
-        report = audit(*arguments, **options, blind=False, copies=False)
+        report = audit(*arguments, **{**options, "blind": False, "copies": False})
     except NothingRanError as error:
         return _figures(error.entries), {}
     return _figures(report.attacks), report.raw_scores()
