@@ -56,7 +56,7 @@ def evidence(
     >>> point = OperatingPoint(.01, 0., .132, (.11, .16), .01, 132, 10, 1000, 1000)
     >>> found = evidence(0.52, point, num_tests=10)
     >>> found.by_area, found.by_tail, round(found.size, 2)
-    (False, True, 0.79)
+    (False, True, 0.8)
     """
     check_integer(1, num_tests=num_tests)
     error = error_rate / (2 * num_tests)
