@@ -1,18 +1,20 @@
 """The defense: training images are replaced by mixtures of them.
 
 Ji, Hu, Xiang, Zhou, "Mixup Training for Generative Models to Defend Membership
-Inference Attacks", INFOCOM 2023; mixup itself is Zhang et al., ICLR 2018. It is an
-empirical defense and carries no epsilon.
+Inference Attacks", INFOCOM 2023; mixup itself is Zhang et al., ICLR 2018; by regions
+Yun et al., "CutMix", ICCV 2019. It is an empirical defense and carries no epsilon.
 """
 
 import dataclasses
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan import blending
+from keras_mixup_gan.augment import augment, check_policy
 from keras_mixup_gan.lazy import check_backend
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import (
@@ -72,6 +74,13 @@ class MixUp:
             model's where a model uses the transform. The seed of
             `tf.random.set_seed`, if set, enters `ds.apply` too, as it does all of
             `tf.data`.
+        augment: Policy of differentiable augmentation such as
+            `"color,translation,cutout"`, by which each image is transformed by itself
+            before it is blended; see `keras_mixup_gan.augment`. The order is:
+            transform, blend, add noise; for the fakes too where `mix_fakes`.
+        region: `"cutmix"` blends by regions: each pixel is that of one image, those
+            after the first filling boxes that go on at the opposite edge. Weights, of
+            labels too, are the areas that the images have in the mixture.
 
     Raises:
         ValueError: If an argument is outside the ranges above.
@@ -92,6 +101,8 @@ class MixUp:
     noise_stddev: float = 0.0
     pairing: str = "batch"
     seed: int | None = None
+    augment: str | None = field(default=None, kw_only=True)
+    region: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_positive(alpha=self.alpha)
@@ -102,11 +113,21 @@ class MixUp:
         check_in_range(0, float("inf"), noise_stddev=self.noise_stddev)
         if self.seed is not None:
             check_integer(0, seed=self.seed)
-        if self.num_samples == 1 and not self.noise_stddev:
+        if self.augment is not None:
+            policy = ",".join(check_policy(self.augment))
+            object.__setattr__(self, "augment", policy)
+        check_choice(self.region, ("cutmix", None), "region")
+        if self.num_samples == 1 and not self.noise_stddev and self.augment is None:
             raise ValueError(
                 "One sample without noise leaves every image as it is. Expected "
-                "num_samples=2 or more, or noise_stddev above 0. Received: "
-                "num_samples=1, noise_stddev=0."
+                "num_samples=2 or more, or noise_stddev above 0, or `augment`. "
+                "Received: num_samples=1, noise_stddev=0."
+            )
+        if self.region is not None and (self.num_samples == 1 or self.max_weight < 1):
+            raise ValueError(
+                "Regions are those of several images, and hold whole pixels. Expected "
+                "num_samples=2 or more, and max_weight=1. Received: num_samples="
+                f"{self.num_samples}, max_weight={self.max_weight}. Use region=None."
             )
         if self.max_weight < 1 and self.pairing == "passes":
             raise ValueError(
@@ -133,8 +154,13 @@ class MixUp:
         return cls(alpha=1.0, per="batch", mix_fakes=False, pairing="passes", seed=seed)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)
+        """The constructor's arguments.
+
+        The later ones only where they are used: results kept under a key stay known.
+        """
+        config = dataclasses.asdict(self)
+        unused = [name for name in ("augment", "region") if config[name] is None]
+        return {name: config[name] for name in config if name not in unused}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MixUp":
@@ -208,7 +234,8 @@ class MixUp:
 
         Where `pairing="passes"` it takes `num_samples` batches. Besides mixed `images`
         and `labels` it returns `weights` `(batch, num_sources)`, by which generated
-        counterparts are to be mixed, and `source_labels`, from before mixing.
+        counterparts are to be mixed, with `region` also `origins`, the source of each
+        pixel, and `source_labels`, from before mixing.
         """
         first = passes[0]
         batch_size = tf.shape(first["images"])[0]
@@ -227,74 +254,59 @@ class MixUp:
             sources = first
             partners = self.draw_partners(batch_size, partner_key, first.get("labels"))
         shares = self.draw_shares(batch_size, weight_key)
-        num_sources = tf.shape(sources["images"])[0]
+        images, mixed = sources["images"], {}
+        if self.augment is not None:
+            images = augment(images, self.augment, tf.random.fold_in(key, 0))
+        if self.region is not None:
+            own_key, (height, width) = tf.random.fold_in(key, 1), images.shape[1:3]
+            regions = blending.draw_regions(shares, height, width, own_key)
+            numbers, shares = regions
+            mixed["origins"] = tf.gather(partners, numbers, batch_dims=1)
+        num_sources = tf.shape(images)[0]
         places = tf.one_hot(partners, num_sources, dtype=shares.dtype)
         weights = tf.einsum("mk,mkn->mn", shares, places)
-        images = self.mix(sources["images"], weights)
+        images = self.mix(images, weights, mixed.get("origins"))
         if self.noise_stddev:
             noise = tf.random.stateless_normal(
                 tf.shape(images), noise_key, dtype=images.dtype
             )
             images += self.noise_stddev * noise
-        mixed = {"images": images, "weights": weights}
+        mixed |= {"images": images, "weights": weights}
         if "labels" in sources:
             mixed["labels"] = self.mix(sources["labels"], weights)
             mixed["source_labels"] = sources["labels"]
         return mixed
 
     @staticmethod
-    def mix(rows: Tensor, weights: Tensor) -> Tensor:
-        """Blends images, or labels, by weights `(num_mixtures, num_rows)`."""
-        shape = tf.concat([tf.shape(weights)[:1], tf.shape(rows)[1:]], axis=0)
-        flat = tf.reshape(rows, (tf.shape(rows)[0], -1))
-        blended = tf.matmul(tf.cast(weights, rows.dtype), flat)
-        return tf.ensure_shape(tf.reshape(blended, shape), (None, *rows.shape[1:]))
+    def mix(rows: Tensor, weights: Tensor, origins: Tensor | None = None) -> Tensor:
+        """Blends images, or labels, by weights `(num_mixtures, num_rows)`.
+
+        Images are put together of regions instead where the row that each pixel comes
+        from is given.
+        """
+        if origins is not None:
+            return blending.patched(rows, origins)
+        return blending.weighted(rows, weights)
 
     def draw_shares(self, batch_size: Tensor, seed: Tensor) -> Tensor:
         """Dirichlet weights `(batch, num_samples)`, none above `max_weight`."""
-        rows = 1 if self.per == "batch" else batch_size
-        shape = (rows, self.num_samples)
-        gamma_key, uniform_key = tf.unstack(tf.random.split(seed, 2))
-        # Gamma(a) = Gamma(a + 1) * U^(1/a): logarithms keep a tiny alpha exact.
-        gamma = tf.random.stateless_gamma(
-            shape, gamma_key, alpha=self.alpha + 1.0, dtype=tf.float64
+        shares = blending.draw_shares(
+            1 if self.per == "batch" else batch_size,
+            self.num_samples,
+            self.alpha,
+            self.max_weight,
+            seed,
         )
-        uniform = 1 - tf.random.stateless_uniform(shape, uniform_key, dtype=tf.float64)
-        weights = tf.nn.softmax(tf.math.log(gamma) + tf.math.log(uniform) / self.alpha)
-        even = 1 / self.num_samples
-        largest = tf.reduce_max(weights, axis=1, keepdims=True)
-        shrink = tf.where(
-            largest > self.max_weight, (self.max_weight - even) / (largest - even), 1.0
-        )
-        weights = tf.cast(even + shrink * (weights - even), tf.float32)
-        return tf.broadcast_to(weights, (batch_size, self.num_samples))
+        return tf.broadcast_to(shares, (batch_size, self.num_samples))
 
     def draw_partners(
         self, batch_size: Tensor, seed: Tensor, labels: Tensor | None = None
     ) -> Tensor:
         """Indices `(batch, num_samples)` of distinct rows to blend."""
-        keys = tf.unstack(tf.random.split(seed, 2))
-        order = tf.random.experimental.stateless_shuffle(tf.range(batch_size), keys[0])
         if not self.same_class:
-            _require(batch_size >= self.num_samples, "the batch", self.num_samples)
-            rolled = [tf.roll(order, -n, axis=0) for n in range(self.num_samples)]
-            return tf.stack(rolled, axis=1)
-        classes = tf.gather(tf.argmax(labels, axis=1), order)
-        by_class = tf.argsort(classes, stable=True)
-        order, classes = tf.gather(order, by_class), tf.gather(classes, by_class)
-        start = tf.searchsorted(classes, classes, side="left")
-        size = tf.searchsorted(classes, classes, side="right") - start
-        offset = tf.range(batch_size) - start
-        turns = offset[:, None] + tf.range(self.num_samples)[None]
-        partners = tf.gather(order, start[:, None] + turns % size[:, None])
-        enough = tf.where(size >= self.num_samples)[:, 0]
-        _require(tf.size(enough) > 0, "any class of the batch", self.num_samples)
-        pick = tf.random.stateless_uniform(
-            (batch_size,), keys[1], 0, tf.size(enough), dtype=tf.int32
-        )
-        own_row = tf.range(batch_size, dtype=tf.int64)
-        row = tf.where(size >= self.num_samples, own_row, tf.gather(enough, pick))
-        return tf.gather(partners, row)
+            return blending.draw_partners(batch_size, self.num_samples, seed)
+        classes = tf.argmax(labels, axis=1)
+        return blending.draw_partners_of_class(classes, self.num_samples, seed)
 
 
 def as_batch(*element: Any) -> dict[str, Tensor]:
@@ -340,6 +352,13 @@ def check_batches(spec: Any, mixup: MixUp | None = None) -> None:
         )
     if mixup is None:
         return
+    needs_sides = mixup.augment is not None or mixup.region is not None
+    if needs_sides and not images.shape[1:].is_fully_defined():
+        raise ValueError(
+            "Transforms and regions need images of a known size. Expected batches of "
+            f"shape (batch, height, width, channels). Received: shape={images.shape}. "
+            "Set it with `tf.ensure_shape` in `dataset.map`."
+        )
     if labels is None and mixup.same_class:
         raise ValueError(
             "`same_class` needs labels. Expected (images, labels). Received: images "
@@ -406,13 +425,3 @@ def _reshuffled(
         return windows.flat_map(permuted).batch(size)
 
     return steps.take(1).flat_map(one_pass)
-
-
-def _require(condition: Tensor, where: str, num_samples: int) -> None:
-    tf.debugging.Assert(
-        condition,
-        [
-            f"Mixing {num_samples} images needs at least as many in {where}. Use a "
-            "larger batch and batch(..., drop_remainder=True)."
-        ],
-    )

@@ -40,6 +40,7 @@ class Stream(Enum):
     ARRAY_SAMPLES = 80
     QUANTILES = (61, "quantiles")  # trees of another attack
     TRANSFORMS = 90
+    BLEND_TRANSFORMS = 91
     COPY_NEIGHBORS = 100
     PARTITIONS = 0x9A47
 
@@ -56,6 +57,8 @@ class StepStream(IntEnum):
     FAKE_NOISE = 1
     FAKE_LABELS = 2
     AUGMENTATION = 3
+    SOURCE_TRANSFORMS = 4
+    TRANSFORM_CHOICES = 5
     INTERPOLATES = 10
     PARTNERS = 11
     STYLE_NOISE = 20

@@ -70,7 +70,8 @@ class AttackTarget:
         name: What reports call the model.
         mixup: The defense that the attacker knows was used (a `MixUp`), if any.
         augment: The policy of differentiable augmentation that the attacker knows was
-            used, if any; see `models.augment`.
+            used, if any; that of `mixup` where it has one. See
+            `keras_mixup_gan.augment`.
         num_classes: Number of classes of a conditional model, else None.
         num_samples: How many images `sampler` can give; None if any number.
         seed: Seed of everything that attacks draw at random.
@@ -113,8 +114,10 @@ class AttackTarget:
     def __post_init__(self) -> None:
         check_integer(0, seed=self.seed)
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        if self.augment is None:
+            object.__setattr__(self, "augment", getattr(self.mixup, "augment", None))
         if self.augment is not None:
-            from keras_mixup_gan.models.augment import check_policy
+            from keras_mixup_gan.augment import check_policy
 
             object.__setattr__(self, "augment", ",".join(check_policy(self.augment)))
         object.__setattr__(self, "reference_models", tuple(self.reference_models))
@@ -349,7 +352,10 @@ def defense_of(target: AttackTarget) -> dict[str, Any] | None:
     mixup = _settings_of(target.mixup)
     if target.augment is None:
         return mixup
-    return {**(mixup or {}), "augment": target.augment}
+    mixup = mixup or {}
+    if "augment" in mixup:  # not the same as blending first
+        mixup["order"] = "augment, blend"
+    return {**mixup, "augment": target.augment}
 
 
 def _settings_of(mixup: Any) -> dict[str, Any] | None:
@@ -363,8 +369,10 @@ def _settings_of(mixup: Any) -> dict[str, Any] | None:
 
 
 def policy_of(model: Any) -> str | None:
-    """The policy by which a model or a target augments images, or None."""
+    """The policy by which a model or its mixup augments images, or None."""
     policy = getattr(model, "augment", None)  # elsewhere the name of a method
+    if not isinstance(policy, str):
+        policy = getattr(getattr(model, "mixup", None), "augment", None)
     return policy if isinstance(policy, str) else None
 
 

@@ -330,6 +330,8 @@ def _ignored_defenses(
 ) -> tuple[str, ...]:
     """Defenses known to the attacker that none of these attacks takes into account."""
     known = [name for name in ("mixup", "augment") if getattr(target, name) is not None]
+    if getattr(target.mixup, "augment", None) is not None:
+        known.remove("augment")  # blends are made of transforms
     taken = {name for attack in attacks for name in attack.knows}
     ignored = [name for name in known if name not in taken]
     # No attack takes both into account.

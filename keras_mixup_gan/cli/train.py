@@ -19,7 +19,7 @@ def train(
     mixup: Annotated[
         str,
         typer.Option(
-            help="none, true (the recipe's), paper, or settings such as "
+            help="none, true (the recipe's), augmented, paper, or settings such as "
             "alpha=8,noise_stddev=1."
         ),
     ] = "none",

@@ -1,13 +1,13 @@
 """A training in a folder, which can be stopped at any moment and then continues."""
 
 import csv
-import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import keras
 
@@ -111,16 +111,20 @@ def resolve(
 
 def parse_mixup(text: str) -> bool | str | MixUp:
     """The zoo's `mixup` that a word or settings of the command line stand for."""
-    named: dict[str, bool | str] = {"none": False, "true": True, "paper": "paper"}
+    named: dict[str, bool | str] = {
+        "none": False,
+        "true": True,
+        "augmented": "augmented",
+        "paper": "paper",
+    }
     if "=" not in text:
         check_choice(text, [*named, "alpha=...,noise_stddev=..."], "mixup")
         return named[text]
-    kinds = {
-        field.name: int if field.default is None else type(field.default)
-        for field in dataclasses.fields(MixUp)
+    kinds: dict[str, Any] = {
+        name: (*get_args(kind), kind)[0] for name, kind in get_type_hints(MixUp).items()
     }
     given: dict[str, Any] = {}
-    for part in text.split(","):
+    for part in re.split(r",(?=\s*\w+\s*=)", text):  # a policy has commas too
         name, _, value = (word.strip() for word in part.partition("="))
         check_choice(name, kinds, "mixup")
         given[name] = _as_kind(name, value, kinds[name])

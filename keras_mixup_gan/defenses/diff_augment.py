@@ -8,7 +8,7 @@ from keras_mixup_gan.defenses.base import Defense
 
 @dataclass(frozen=True)
 class DiffAugment(Defense):
-    """The same random transforms of reals and fakes; see `models.augment`.
+    """The same random transforms of reals and fakes; see `keras_mixup_gan.augment`.
 
     Args:
         policy: Some of `"color"`, `"translation"` and `"cutout"`, with commas between.

@@ -15,8 +15,9 @@ class Mixing(Defense):
     """`MixUp` of the training images.
 
     Args:
-        mixup: `True` for the recipe's choice, `"paper"` for the published rule of Ji et
-            al., or a `MixUp`.
+        mixup: `True` for the recipe's choice, `"augmented"` for its choice that
+            transforms images first, `"paper"` for the published rule of Ji et al., or a
+            `MixUp`.
     """
 
     name = "mixup"
@@ -26,7 +27,7 @@ class Mixing(Defense):
 
     def __post_init__(self) -> None:
         if self.mixup is not True and not isinstance(self.mixup, MixUp):
-            check_choice(self.mixup, ("paper",), "mixup")
+            check_choice(self.mixup, ("paper", "augmented"), "mixup")
 
     @classmethod
     def from_settings(cls, rule: str | None = None, **settings: Any) -> Self:
@@ -45,18 +46,21 @@ class Mixing(Defense):
         mixup = resolve_mixup(self.mixup, load_recipe(family))
         sides = "two-sided" if mixup.mix_fakes else "reals only"
         noise = f"noise {mixup.noise_stddev:g}"
+        first = "" if mixup.augment is None else f"augment ({mixup.augment}), then "
         if mixup.num_samples == 1:
-            return f"noise alone ({sides}, {noise})"
+            return f"{first}noise alone ({sides}, {noise})"
         concentrations = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
         law = "Beta" if mixup.num_samples == 2 else "Dirichlet"
         words = [f"{law}({concentrations}) per {mixup.per}", sides]
         if mixup.noise_stddev:
             words.append(noise)
+        if mixup.region is not None:
+            words.append("by regions")
         if mixup.max_weight < 1:
             words.append(f"weights up to {mixup.max_weight:g}")
         if mixup.same_class:
             words.append("same class")
-        return f"mixup ({', '.join(words)})"
+        return f"{first}mixup ({', '.join(words)})"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.data.sources import find_source
 from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
+from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.statistics.roc import OperatingPoint
 from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
@@ -184,10 +185,15 @@ def cell_key(cell: Cell) -> str:
     defense = settings["defense"]
     if "dp" in defense:  # options that are not used, or not yet
         defense["dp"] = {k: v for k, v in defense["dp"].items() if v is not None}
+    recipe, mixup = dict(recipes.load_recipe(cell.model)), defense.get("mixup")
+    if isinstance(mixup, dict):
+        defense["mixup"] = MixUp(**mixup).get_config()
+    if mixup != "augmented":  # which came later too
+        recipe.pop("augmented", None)
     content = {
         "cell": settings,
         "kind": type(cell.defense).__name__,
-        "recipe": recipes.load_recipe(cell.model),
+        "recipe": recipe,
         "results_version": RESULTS_VERSION,
         "versions": software_versions(),
     }

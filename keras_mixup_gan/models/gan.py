@@ -39,7 +39,8 @@ class GAN(AdversarialModel):
         dp: `DPSGD` settings, or `None`.
         augment: Policy of differentiable augmentation for what the discriminator
             sees, such as `"color,translation,cutout"`, or `None`; see
-            `models.augment`. It comes after mixing, on reals and fakes alike.
+            `keras_mixup_gan.augment`. It comes after mixing, on reals and fakes alike;
+            `MixUp(augment=...)` comes before instead.
         discriminator_steps: Discriminator updates in a training step, each on a batch
             of its own, for one generator update.
         ema_momentum: Momentum of the generator's moving average, in `[0, 1]`.
@@ -84,8 +85,9 @@ class GAN(AdversarialModel):
         Args:
             image_shape: `(height, width, channels)`; which sizes suit is told by the
                 class.
-            mixup: `False`; `True` for the recipe's choice; `"paper"` for the published
-                rule of Ji et al.; or a `MixUp`.
+            mixup: `False`; `True` for the recipe's choice; `"augmented"` for its choice
+                that transforms images before it blends them; `"paper"` for the
+                published rule of Ji et al.; or a `MixUp`.
             dp: `DPSGD` settings for a differentially private discriminator.
             num_classes: Number of classes of a conditional model.
             latent_dim: The recipe's by default.

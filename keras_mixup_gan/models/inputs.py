@@ -54,6 +54,8 @@ class Batch(NamedTuple):
             counterparts are to be mixed.
         source_labels: Labels `(num_sources, num_classes)` before mixing.
         mask: Boolean `(batch,)` with DP-SGD, `False` where a row is absent.
+        origins: The source of each pixel, int32 `(batch, height, width)`, where images
+            are mixed by regions.
     """
 
     images: Tensor
@@ -61,6 +63,7 @@ class Batch(NamedTuple):
     weights: Tensor | None = None
     source_labels: Tensor | None = None
     mask: Tensor | None = None
+    origins: Tensor | None = None
 
 
 # A data set of the tuples of batches that a step takes; the length of an epoch, if

@@ -153,6 +153,14 @@ def named_network(
     return network
 
 
+def keyed_choices(images: Tensor, key: Tensor, num_choices: Tensor) -> Tensor:
+    """`hashed_choices` by weights that a seed of stateless operations draws."""
+    weights = tf.random.stateless_uniform(
+        (images.shape[1:].num_elements(),), key, None, None, dtype=tf.int64
+    )
+    return hashed_choices(images, weights, num_choices)
+
+
 def hashed_choices(images: Tensor, weights: Tensor, num_choices: Tensor) -> Tensor:
     """An integer below `num_choices` for each image, by its pixels and weights alone.
 

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan.augment import augment as diff_augment
+from keras_mixup_gan.augment import check_policy
 from keras_mixup_gan.mixup import MixUp
-from keras_mixup_gan.models.augment import augment as diff_augment
-from keras_mixup_gan.models.augment import check_policy
 from keras_mixup_gan.models.inputs import Batch, InputPipeline
+from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
-from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_combinations
+from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
@@ -21,6 +22,8 @@ from keras_mixup_gan.validation import check_in_range, check_integer
 
 # The entry of a weights file beside those of variables, which are numbers.
 _SPENT = "dp_spent"
+# Transforms of a DP-SGD update that images choose from: so many that few share one.
+_NUM_TRANSFORMS = 4096
 
 
 class AdversarialModel(NetworkPair):
@@ -55,7 +58,13 @@ class AdversarialModel(NetworkPair):
         if augment is not None:
             check_policy(augment)
         if dp is not None:
-            refuse_combinations(dp, mixup, augment)
+            refuse_mixup(dp, mixup)
+        if augment is not None and mixup is not None and mixup.augment is not None:
+            raise ValueError(
+                "Images would be transformed twice, before and after blending. "
+                "Expected one of the two. Received: "
+                f"augment={augment!r}, mixup={mixup}. Use `mixup` alone."
+            )
         self.mixup = mixup
         self.dp = dp
         self.augment = augment
@@ -227,6 +236,10 @@ class AdversarialModel(NetworkPair):
         """One DP-SGD update of the discriminator, whose loss is not to be reported."""
         if self.privacy is None:
             return
+        if self.augment is not None:
+            reals = self.transformed_records(batch.images, self.augment, draw)
+            batch = batch._replace(images=reals)
+            fakes = self.augmented(fakes, 2 * draw + 1)
         rows, mask = self.private_rows(batch, fakes, labels, draw)
         number = self.steps.value * self.discriminator_steps + draw
         gradients = self.privacy.gradients(
@@ -279,9 +292,11 @@ class AdversarialModel(NetworkPair):
         images = self.synthesize(self.generator, latents, labels, draw)
         if mixup is None:
             return images, labels
+        if mixup.augment is not None:
+            images = self.transformed_sources(images, mixup.augment, draw)
         if replicas > 1:  # a mixture's sources may be anywhere in the whole batch
             images = context.all_gather(images, axis=0)
-        images = mixup.mix(images, batch.weights)
+        images = mixup.mix(images, batch.weights, batch.origins)
         if mixup.noise_stddev:
             if noise_draw is None:
                 noise_draw = draw
@@ -290,6 +305,15 @@ class AdversarialModel(NetworkPair):
             )
             images += mixup.noise_stddev * noise
         return images, batch.labels
+
+    def transformed_sources(self, images: Tensor, policy: str, draw: int) -> Tensor:
+        """Generated images before they are blended, each transformed by itself."""
+        context = tf.distribute.get_replica_context()
+        num_images = tf.shape(images)[0]
+        first = num_images * context.replica_id_in_sync_group
+        places = first + tf.range(num_images), num_images * context.num_replicas_in_sync
+        key = self.random.key(StepStream.SOURCE_TRANSFORMS, draw)
+        return diff_augment(images, policy, key, choices=places)
 
     def latents(self, num_images: Tensor, draw: Any = 0) -> Tensor:
         """Standard normal latents `(num_images, latent_dim)` of this step."""
@@ -311,6 +335,17 @@ class AdversarialModel(NetworkPair):
             return images
         key = self.random.key(StepStream.AUGMENTATION, draw, per_replica=True)
         return diff_augment(images, self.augment, key)
+
+    def transformed_records(self, images: Tensor, policy: str, draw: int) -> Tensor:
+        """Images of a DP-SGD update, each transformed by itself.
+
+        Which of the step's transforms an image gets depends on its pixels, not on its
+        place: one more image would shift the others' places, and their gradients.
+        """
+        choice_key = self.random.key(StepStream.TRANSFORM_CHOICES, draw)
+        choices = keyed_choices(images, choice_key, _NUM_TRANSFORMS)
+        key = self.random.key(StepStream.AUGMENTATION, 2 * draw)
+        return diff_augment(images, policy, key, choices=(choices, _NUM_TRANSFORMS))
 
     def finish_step(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
         """Averages the generator, counts the step and returns the running losses."""

@@ -15,7 +15,7 @@ from keras_mixup_gan.models.dcgan import (
 )
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.layers import hashed_choices, squared_slopes
+from keras_mixup_gan.models.layers import keyed_choices, squared_slopes
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
@@ -176,14 +176,8 @@ class WGANGP(GAN):
         place, one more image would shift the others' partners, and their gradients
         with them.
         """
-        weights = tf.random.stateless_uniform(
-            (batch.images.shape[1:].num_elements(),),
-            self.random.key(StepStream.PARTNERS, draw),
-            minval=None,
-            maxval=None,
-            dtype=tf.int64,
-        )
-        partners = hashed_choices(batch.images, weights, tf.shape(fakes)[0])
+        key = self.random.key(StepStream.PARTNERS, draw)
+        partners = keyed_choices(batch.images, key, tf.shape(fakes)[0])
         choices = {"fakes": fakes, "positions": self.positions(fakes, draw)}
         rows = {"images": batch.images}
         if labels is not None:

@@ -228,7 +228,7 @@ class _NoiseSource:
         return total + tf.cast(noise, total.dtype)
 
 
-def refuse_combinations(dp: DPSGD, mixup: MixUp | None, augment: str | None) -> None:
+def refuse_mixup(dp: DPSGD, mixup: MixUp | None) -> None:
     """Raises a `ValueError` if images would not count once each in a private sum."""
     if mixup is not None:
         multiple = of_mixup(mixup)
@@ -237,13 +237,6 @@ def refuse_combinations(dp: DPSGD, mixup: MixUp | None, augment: str | None) -> 
             "`mixup` cannot be combined with `dp`: one image enters several mixtures of"
             f" a step and can move their clipped sum by {norms} clipping norms, not "
             f"one. Expected one of the two. Received: mixup={mixup}, dp={dp}."
-        )
-    if augment is not None:
-        raise ValueError(
-            "`augment` cannot be combined with `dp`: an image's augmentation depends on"
-            " its place in the batch, so that one image more or less would change "
-            "the others' gradients. Expected one of the two. Received: "
-            f"augment={augment!r}, dp={dp}."
         )
 
 

@@ -95,11 +95,6 @@ def test_too_few_batches_for_a_step():
         make(discriminator_steps=3).fit(dataset, verbose=0)
 
 
-def test_augmentation_and_dp_are_refused_together():
-    with pytest.raises(ValueError, match="depends on its place in the batch"):
-        make(augment="color", dp=DPSGD())
-
-
 def test_half_precision_is_kept_in_the_file(tmp_path):
     model = eager(dtype="mixed_float16")
     assert isinstance(model.d_optimizer, keras.optimizers.LossScaleOptimizer)

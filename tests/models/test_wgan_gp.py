@@ -428,7 +428,6 @@ def test_suitable_critics_are_not_refused():
         ({"latent_dim": 0}, "latent_dim"),
         ({"width": 0}, "width"),
         ({"image_shape": (10, 10, 1)}, "image_shape"),
-        ({"dp": DPSGD(), "augment": "color"}, "place in the batch.*'color'"),
     ],
 )
 def test_unsuitable_settings(arguments, message):

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator, sequence
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -41,13 +42,16 @@ class MixupLOGAN(Attack):
     with reference images, as the defense did it: with `num_samples - 1` partners that
     share the remaining weight, with the defense's noise on top, and with labels
     blended by the same weights where the model is conditional. Where the defense is
-    noise alone, the query is not blended and gets that noise. The discriminator's
+    noise alone, the query is not blended and gets that noise. Where the defense
+    transforms images before it blends them, the query and its partners are, each in a
+    way of its own; where it blends by regions, so does the attack. The discriminator's
     scores are averaged over blends; the averages at the several weights are
     standardized on blends of reference images and then averaged too, so that nothing
     is chosen on the evaluated data.
 
-    Partners and noise are drawn once, from the target's seed, and are the same for
-    every query. Against a model trained without mixup this is LOGAN, smoothed.
+    Partners, transforms, regions and noise are drawn once, from the target's seed, and
+    are the same for every query. Against a model trained without mixup this is LOGAN,
+    smoothed.
 
     Args:
         num_blends: Number of blends of a query at each weight.
@@ -83,17 +87,16 @@ class MixupLOGAN(Attack):
         return {
             "weights": self._weights,
             "num_partners": self._num_partners,
-            "noise_stddev": self._noise_stddev,
+            **self._mixing.settings,
             "same_class": len(self._classes) > 0,
         }
 
     def _fit(self, target: AttackTarget) -> None:
-        self._seed = target.seed
         mixup = target.mixup
-        num_samples = getattr(mixup, "num_samples", 2)
+        self._mixing = KnownMixing(mixup, target.seed, Stream.BLENDS)
+        num_samples = self._mixing.num_samples
         self._num_partners = max(num_samples, 2) - 1
         self._weights = self.weights if num_samples > 1 else [1.0]
-        self._noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
         reference = self._reference(target, max(4, 2 * self._num_partners))
         self._images = reference.images
         self._rows = self._class_rows(target, reference.labels, "reference images")
@@ -147,19 +150,12 @@ class MixupLOGAN(Attack):
     def _blend(
         self, images: FloatArray, rows: FloatArray | None, at: int, number: int
     ) -> tuple[FloatArray, FloatArray | None]:
-        weight = self._weights[at]
         which = self._pool_of(rows, len(images))
         partners = self._partners[:, at, number]
-        mixed = self._images[partners].mean(axis=1)[which] * np.float32(1 - weight)
-        mixed += np.float32(weight) * images
-        if self._noise_stddev > 0:
-            rng = generator(self._seed, Stream.BLENDS, at, number)
-            noise = rng.standard_normal(images.shape[1:], dtype="float32")
-            mixed += np.float32(self._noise_stddev) * noise
-        if rows is None or self._rows is None:
-            return mixed, None
-        mixed_rows = self._rows[partners].mean(axis=1)[which] * np.float32(1 - weight)
-        return mixed, mixed_rows + np.float32(weight) * rows
+        partner_rows = None if self._rows is None else self._rows[partners]
+        others = self._images[partners], partner_rows
+        weight = self._weights[at]
+        return self._mixing.mixed((images, rows), others, weight, (at, number), which)
 
     def _pool_of(self, rows: FloatArray | None, num_images: int) -> IntArray:
         """The pool that partners come from: that of the query's class, or the first."""
@@ -221,7 +217,7 @@ def transforms(
     target: AttackTarget, images: FloatArray, num_draws: int
 ) -> Iterator[FloatArray]:
     """Images, all transformed in one way, by random draws of the target's policy."""
-    from keras_mixup_gan.models.augment import augment
+    from keras_mixup_gan.augment import augment
 
     policy = target.augment or ANY_POLICY
     for draw in range(num_draws):

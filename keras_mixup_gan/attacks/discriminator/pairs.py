@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
     Labels,
@@ -25,13 +26,15 @@ class MixedPairs(Attack):
     """The discriminator's score of blends of two images, for co-membership.
 
     A model trained by mixup was shown blends of two members, never members. This attack
-    asks it about just such blends: `weight * first + (1 - weight) * second`, with the
-    defense's noise on top where it adds some. Scores at each weight are put in units of
-    blends of reference images, and averaged. Alone, an image is its own partner.
+    asks it about just such blends: `weight * first + (1 - weight) * second`, with
+    images transformed, noise added, or regions instead, where the defense does so.
+    Scores at each weight are put in units of blends of reference images, and averaged.
+    Alone, an image is its own partner.
 
     Args:
         weights: Weights of the first image, each in `[0, 1]`.
-        num_draws: Draws of the noise of the defense to average over, if it adds any.
+        num_draws: Draws of what else the defense does at random to average over, its
+            noise, transforms and regions, if any.
 
     Example:
     ```python
@@ -66,7 +69,7 @@ class MixedPairs(Attack):
         self.num_draws = num_draws
 
     def _found(self, target: AttackTarget) -> dict[str, Any]:
-        return {"noise_stddev": _noise_stddev(target)}
+        return self._mixing.settings
 
     def score_pairs(
         self,
@@ -108,6 +111,7 @@ class MixedPairs(Attack):
 
     def _fit(self, target: AttackTarget) -> None:
         """Measures level and scale of the scores on pairs of reference images."""
+        self._mixing = KnownMixing(target.mixup, target.seed, Stream.PAIR_BLENDS)
         reference = self._reference(target, 4)
         rows = self._class_rows(target, reference.labels, "reference images")
         rng = generator(target.seed, Stream.PAIRS)
@@ -140,22 +144,21 @@ class MixedPairs(Attack):
         second: tuple[FloatArray, FloatArray | None],
     ) -> FloatArray:
         """Mean score of the blends of each pair, `(num_weights, num_pairs)`."""
-        stddev = _noise_stddev(target)
-        num_draws = self.num_draws if stddev > 0 else 1
+        num_draws = self.num_draws if self._mixing.is_random else 1
         number = len(first[0])
         scores = np.zeros((len(self.weights), number))
         for start in range(0, number, DISCRIMINATOR_BLOCK):
             part = slice(start, start + DISCRIMINATOR_BLOCK)
             for at, weight in enumerate(self.weights):
-                blend = _mixed(first[0][part], second[0][part], weight)
-                rows = None
-                if first[1] is not None and second[1] is not None:
-                    rows = _mixed(first[1][part], second[1][part], weight)
+                pair = [
+                    (images[part], None if rows is None else rows[part])
+                    for images, rows in (first, second)
+                ]
+                images, rows = pair[1]
+                others = images[:, None], None if rows is None else rows[:, None]
                 for draw in range(num_draws):
-                    rng = generator(target.seed, Stream.PAIR_BLENDS, at, draw)
-                    noise = rng.standard_normal(target.image_shape, dtype="float32")
-                    noisy = blend + np.float32(stddev) * noise
-                    scores[at, part] += target.score(noisy, rows)
+                    blend = self._mixing.mixed(pair[0], others, weight, (at, draw))
+                    scores[at, part] += target.score(*blend)
         return scores / num_draws
 
 
@@ -234,11 +237,3 @@ def co_membership(
 def _part(data: tuple[Any, Any], chosen: IntArray) -> tuple[Any, Any]:
     images, labels = data
     return images[chosen], None if labels is None else np.asarray(labels)[chosen]
-
-
-def _mixed(first: FloatArray, second: FloatArray, weight: float) -> FloatArray:
-    return np.float32(weight) * first + np.float32(1 - weight) * second
-
-
-def _noise_stddev(target: AttackTarget) -> float:
-    return float(getattr(target.mixup, "noise_stddev", 0.0))

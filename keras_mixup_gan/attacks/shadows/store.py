@@ -115,7 +115,7 @@ class Shadows:
         """Statistics of the target for each image, taken as of the shadows."""
         augment = (self.defense or {}).get("augment")
         sizes = {name: self.num_samples[name] for name in names}
-        target = replace(target, augment=augment)
+        target = replace(target, mixup=None, augment=augment)
         return measure(sizes, target, images, rows, self.flips)
 
     def without(self, number: int) -> "Shadows":

@@ -16,7 +16,7 @@ from keras_mixup_gan.attacks.discriminator.logan import mean_scores, transforms
 from keras_mixup_gan.attacks.shadows.store import NUM_DRAWS
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.controls import as_null_target
-from keras_mixup_gan.models.augment import translate
+from keras_mixup_gan.augment import translate
 from keras_mixup_gan.statistics.roc import auc
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.models.tiny import make, random_images

@@ -40,7 +40,13 @@ def check_policy(policy: str) -> tuple[str, ...]:
     )
 
 
-def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> Tensor:
+def augment(
+    images: Tensor,
+    policy: str,
+    key: Tensor,
+    shared: bool = False,
+    choices: tuple[Tensor, int | Tensor] | None = None,
+) -> Tensor:
     """Applies a policy's transforms in its order, with parameters drawn from a key.
 
     Args:
@@ -49,6 +55,8 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
         policy: Some of `TRANSFORMS`, each once, with commas between them.
         key: Seed of stateless operations, int64 tensor `(2,)`.
         shared: Whether one draw of the parameters serves all images.
+        choices: Which draw each image takes, int tensor `(batch,)`, and how many there
+            are; by default the image's place in the batch.
 
     Returns:
         Tensor like `images`. Colors may leave `[-1, 1]`.
@@ -62,13 +70,18 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
     ```
     """
     num_images = tf.shape(images)[0]
-    num_draws = 1 if shared else num_images
+    chosen, num_draws = choices or (None, 1 if shared else num_images)
     _, height, breadth, _ = images.shape
+
+    def given(drawn: Tensor) -> Tensor:
+        if chosen is not None:
+            return tf.gather(drawn, chosen)
+        return tf.broadcast_to(drawn, (num_images, *drawn.shape[1:]))
+
     for name in check_policy(policy):
         own_key = tf.random.experimental.stateless_fold_in(key, TRANSFORMS.index(name))
         if name == "color":
-            uniform = tf.random.stateless_uniform((num_draws, 3), own_key)
-            uniform = tf.broadcast_to(uniform, (num_images, 3))
+            uniform = given(tf.random.stateless_uniform((num_draws, 3), own_key))
             images = recolor(images, *tf.unstack(uniform, axis=1))
             continue
         offsets = []
@@ -81,7 +94,7 @@ def augment(images: Tensor, policy: str, key: Tensor, shared: bool = False) -> T
             drawn = tf.random.stateless_uniform(
                 (num_draws,), key_of_side, low, high, dtype=tf.int32
             )
-            offsets.append(tf.broadcast_to(drawn, (num_images,)))
+            offsets.append(given(drawn))
         transform = translate if name == "translation" else cut_out
         images = transform(images, *offsets)
     return images

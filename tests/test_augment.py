@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan.models import augment as module
-from keras_mixup_gan.models.augment import (
+from keras_mixup_gan import augment as module
+from keras_mixup_gan.augment import (
     augment,
     check_policy,
     cut_out,
