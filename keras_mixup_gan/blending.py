@@ -79,8 +79,8 @@ def draw_regions(
     """Boxes of the areas that shares `(batch, num_samples)` ask for, and their areas.
 
     The first source fills the image, and each further one a box laid over it that goes
-    on at the opposite edge. So that every pixel is covered alike often, the box may be
-    anywhere, and its sides are the image's times the root of its share, rounded.
+    on at the opposite edge: it may be anywhere, so that every pixel is covered alike
+    often. Its proportions are about the image's, in whole pixels.
 
     Returns:
         The number of each pixel's source, int32 `(batch, height, width)`, and the part
@@ -90,26 +90,25 @@ def draw_regions(
     numbers = tf.zeros((batch_size, height, width), tf.int32)
     for n in range(1, num_samples):
         # What the boxes that follow cover is taken from all before them in proportion.
-        root = tf.sqrt(
-            tf.math.divide_no_nan(
-                shares[:, n], tf.reduce_sum(shares[:, : n + 1], axis=1)
-            )
-        )
-        keys = tf.unstack(tf.random.split(tf.random.fold_in(seed, n), 2))
-        box = tf.ones((), bool)
-        for key, side, shape in (
-            (keys[0], height, (-1, height, 1)),
-            (keys[1], width, (-1, 1, width)),
-        ):
-            start = tf.random.stateless_uniform(
-                (batch_size, 1), key, 0, side, dtype=tf.int32
-            )
-            length = tf.cast(tf.round(root * side), tf.int32)[:, None]
-            inside = (tf.range(side)[None] - start) % side < length
-            box &= tf.reshape(inside, shape)
+        whole = tf.reduce_sum(shares[:, : n + 1], axis=1)
+        share = tf.math.divide_no_nan(shares[:, n], whole)
+        down = tf.maximum(tf.round(tf.sqrt(share) * height), 1)
+        right = tf.minimum(tf.round(share * height * width / down), width)
+        row_key, column_key = tf.unstack(tf.random.split(tf.random.fold_in(seed, n), 2))
+        rows = _stretches(height, down, row_key)
+        columns = _stretches(width, right, column_key)
+        box = rows[:, :, None] & columns[:, None]
         numbers = tf.where(box, n, numbers)
     areas = tf.reduce_mean(tf.one_hot(numbers, num_samples), axis=(1, 2))
     return numbers, areas
+
+
+def _stretches(side: int, lengths: Tensor, seed: Tensor) -> Tensor:
+    """Which positions of a side are in a stretch that starts anywhere, for each row."""
+    shape = (tf.size(lengths), 1)
+    start = tf.random.stateless_uniform(shape, seed, 0, side, dtype=tf.int32)
+    offsets = (tf.range(side)[None] - start) % side
+    return offsets < tf.cast(lengths, tf.int32)[:, None]
 
 
 def patched(images: Tensor, origins: Tensor) -> Tensor:

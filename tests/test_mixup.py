@@ -7,6 +7,7 @@ import scipy.stats
 import tensorflow as tf
 
 from keras_mixup_gan import MixUp
+from keras_mixup_gan.augment import augment
 from keras_mixup_gan.mixup import is_mixed
 
 
@@ -496,3 +497,123 @@ def test_one_sample_is_noise_alone():
 def test_one_sample_without_noise_would_be_no_defense():
     with pytest.raises(ValueError, match=r"leaves every image as it is.*Received"):
         MixUp(num_samples=1)
+
+
+# === Transforms first, and regions ===
+
+POLICY = "color,translation,cutout"
+
+
+def pictures(num_images=6, shape=(8, 8, 3), seed=0):
+    random = np.random.default_rng(seed)
+    return random.uniform(-1, 1, (num_images, *shape)).astype("float32")
+
+
+def drawn_apart(images, mixup):
+    """By other means: the sources that went into mixtures, and what noise was added."""
+    seed = tf.constant([0, 3], tf.int64)
+    sources = augment(images, mixup.augment, tf.random.fold_in(seed, 0)).numpy()
+    noise_key = tf.random.split(seed, 3)[2]
+    noise = tf.random.stateless_normal(images.shape, noise_key).numpy()
+    return sources, mixup.noise_stddev * noise
+
+
+def test_each_image_is_transformed_then_blended_then_made_noisy():
+    images, mixup = pictures(), MixUp(alpha=8.0, noise_stddev=0.25, augment=POLICY)
+    mixed = mixup.mix_batch(({"images": images},), (0, 3))
+    sources, noise = drawn_apart(images, mixup)
+    assert not np.allclose(sources, images)
+    expected = np.einsum("mn,nhwc->mhwc", mixed["weights"], sources) + noise
+    np.testing.assert_allclose(mixed["images"], expected, atol=1e-5)
+    # In another order it would be another image.
+    late = np.einsum("mn,nhwc->mhwc", mixed["weights"], images)
+    late = augment(late.astype("float32"), POLICY, tf.constant([0, 3], tf.int64))
+    assert np.abs(mixed["images"] - noise - late).max() > 0.1
+
+
+def test_transforms_change_neither_partners_nor_weights_nor_noise():
+    images, labels = pictures(), np.eye(6, dtype="float32")
+    plain = MixUp(alpha=8.0, noise_stddev=0.5)
+    mixed = [
+        dataclasses.replace(plain, augment=policy).mix_batch(
+            ({"images": images, "labels": labels},), (0, 3)
+        )
+        for policy in (None, "cutout")
+    ]
+    for name in ("weights", "labels", "source_labels"):
+        np.testing.assert_array_equal(mixed[0][name], mixed[1][name])
+
+
+def test_one_sample_without_noise_is_the_transform_alone():
+    images, mixup = pictures(), MixUp(num_samples=1, augment=POLICY)
+    mixed = mixup.mix_batch(({"images": images},), (0, 3))
+    order = mixed["weights"].numpy().argmax(axis=1)
+    np.testing.assert_array_equal(mixed["weights"], np.eye(6)[order])
+    sources = drawn_apart(images, mixup)[0]
+    np.testing.assert_array_equal(mixed["images"], sources[order])
+
+
+def test_passes_transform_every_image_of_every_pass_by_itself():
+    images = np.repeat(pictures(1), 6, axis=0)
+    mixup = MixUp(pairing="passes", augment="translation")
+    same = ({"images": images}, {"images": images})
+    mixed = mixup.mix_batch(same, (0, 3))
+    sources = drawn_apart(np.concatenate([images, images]), mixup)[0]
+    expected = np.einsum("mn,nhwc->mhwc", mixed["weights"], sources)
+    np.testing.assert_allclose(mixed["images"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_samples", [2, 3])
+def test_regions_are_of_images_and_labels_have_their_areas(num_samples):
+    images, labels = pictures(), np.eye(6, dtype="float32")
+    mixup = MixUp(alpha=8.0, region="cutmix", num_samples=num_samples)
+    mixed = mixup.mix_batch(({"images": images, "labels": labels},), (0, 3))
+    origins = mixed["origins"].numpy()
+    places = np.broadcast_to(origins[..., None], images.shape)
+    expected = np.take_along_axis(images, places, axis=0)
+    np.testing.assert_array_equal(mixed["images"], expected)
+    areas = np.stack([(origins == n).mean(axis=(1, 2)) for n in range(6)], axis=1)
+    np.testing.assert_allclose(mixed["weights"], areas, atol=1e-6)
+    np.testing.assert_allclose(mixed["labels"], areas, atol=1e-6)
+    assert np.all((areas > 0).sum(axis=1) == num_samples)
+
+
+def test_a_data_set_is_transformed_reproducibly_and_anew_in_every_epoch():
+    def transformed():
+        dataset = tf.data.Dataset.from_tensor_slices(pictures()).batch(3)
+        mixed = dataset.apply(MixUp(augment=POLICY, region="cutmix", seed=1))
+        return [np.concatenate(list(mixed.as_numpy_iterator())) for _ in range(2)]
+
+    first, again = transformed(), transformed()
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(*first)
+
+
+def test_transforms_need_images_of_a_known_size():
+    dataset = tf.data.Dataset.from_generator(
+        lambda: [pictures()], output_signature=tf.TensorSpec((None, None, None, 3))
+    )
+    with pytest.raises(ValueError, match=r"known size.*Received: shape=\(None, None"):
+        dataset.apply(MixUp(augment=POLICY))
+    assert len(list(dataset.apply(MixUp()))) == 1
+
+
+def test_settings_that_came_later_are_in_the_config_only_if_used():
+    assert set(MixUp().get_config()).isdisjoint({"augment", "region"})
+    mixup = MixUp(augment="cutout, color", region="cutmix")
+    assert mixup.augment == "cutout,color"
+    assert MixUp.from_config(mixup.get_config()) == mixup
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"augment": "zoom"}, "unknown transforms: 'zoom'"),
+        ({"region": "squares"}, "`region`.*'squares'"),
+        ({"region": "cutmix", "max_weight": 0.8}, "whole pixels.*max_weight=0.8"),
+        ({"region": "cutmix", "num_samples": 1, "noise_stddev": 1.0}, "num_samples=1"),
+    ],
+)
+def test_unsuitable_transforms_and_regions(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MixUp(**settings)

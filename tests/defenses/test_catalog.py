@@ -52,6 +52,22 @@ def test_a_defense_can_be_left_uncompiled_and_unseeded(name):
         ("mixup", {"rule": "paper"}, "mixup (Beta(1, 1) per batch, reals only)"),
         (
             "mixup",
+            {"rule": "augmented"},
+            "augment (color,translation,cutout), then mixup (Beta(8, 8) per sample, "
+            "two-sided, noise 0.25)",
+        ),
+        (
+            "mixup",
+            {"num_samples": 1, "noise_stddev": 0.5, "augment": "cutout"},
+            "augment (cutout), then noise alone (two-sided, noise 0.5)",
+        ),
+        (
+            "mixup",
+            {"region": "cutmix"},
+            "mixup (Beta(1, 1) per sample, two-sided, by regions)",
+        ),
+        (
+            "mixup",
             {"alpha": 0.5, "num_samples": 3, "max_weight": 0.6, "same_class": True},
             "mixup (Dirichlet(0.5, 0.5, 0.5) per sample, two-sided, weights up to 0.6, "
             "same class)",

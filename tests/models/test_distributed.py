@@ -13,6 +13,9 @@ CASES = {
     "two-sided with noise": {"mixup": MixUp(alpha=1.0, noise_stddev=0.5)},
     "paper": {"mixup": "paper"},
     "several discriminator steps": {"discriminator_steps": 2},
+    "transformed, by regions": {
+        "mixup": MixUp(alpha=8.0, augment="color,translation,cutout", region="cutmix")
+    },
     "conditional, two-sided": {"mixup": MixUp(), "num_classes": 3},
 }
 

@@ -17,7 +17,8 @@ DEFENSES = {
     "none": {},
     "mixup": {"mixup": True, "augment": "color,translation,cutout"},
     "paper": {"mixup": "paper", "num_classes": 3},
-    "dp": {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5)},
+    "augmented": {"mixup": "augmented", "num_classes": 3},
+    "dp": {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5), "augment": "cutout"},
 }
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 # One of each kind in the fast run; the rest is slow.
@@ -29,6 +30,8 @@ QUICK = {
     ("wgan_gp", "none", "float32", True),
     ("stylegan_lite", "none", "mixed_float16", False),
     ("stylegan_lite", "paper", "mixed_bfloat16", False),
+    ("stylegan_lite", "augmented", "float32", False),
+    ("wgan_gp", "dp", "float32", False),
 }
 
 

@@ -27,6 +27,7 @@ def test_defaults_are_the_recipe():
         (False, None),
         (None, None),
         ("paper", MixUp.paper()),
+        ("augmented", MixUp(**load_recipe("dcgan")["augmented"])),
         (MixUp(alpha=0.3), MixUp(alpha=0.3)),
     ],
 )

@@ -19,6 +19,7 @@ CASES = [
     ("mixup", True),
     ("paper", True),
     ("dp", True),
+    ("augmented", False),
     pytest.param("none", True, marks=pytest.mark.slow),
     pytest.param("mixup", False, marks=pytest.mark.slow),
     pytest.param("paper", False, marks=pytest.mark.slow),

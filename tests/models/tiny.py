@@ -9,6 +9,7 @@ DEFENSES = {
     "none": {},
     "mixup": {"mixup": True},
     "paper": {"mixup": "paper"},
+    "augmented": {"mixup": "augmented"},
     "dp": {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5)},
 }
 

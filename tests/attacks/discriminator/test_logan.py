@@ -14,6 +14,7 @@ from keras_mixup_gan.attacks import (
 )
 from keras_mixup_gan.attacks.discriminator.logan import mean_scores, transforms
 from keras_mixup_gan.attacks.shadows.store import NUM_DRAWS
+from keras_mixup_gan.attacks.target import defense_of
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.controls import as_null_target
 from keras_mixup_gan.augment import translate
@@ -262,6 +263,49 @@ def test_impossible_weights_are_refused(weights):
         MixupLOGAN(weights=weights)
 
 
+def shifts(images):
+    """Images `(9, number, ...)` moved by up to a pixel: all that a policy may do."""
+    ones = np.ones(len(images), "int32")
+    moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return np.stack([translate(images, d * ones, r * ones) for d, r in moves])
+
+
+def test_queries_and_partners_are_transformed_before_they_are_blended():
+    own = defense(augment="translation", noise_stddev=0.25)
+    blends, _, attack = blends_seen(own, num_blends=6)
+    noise = blends - blends_seen(defense(augment="translation"), num_blends=6)[0]
+    assert noise.std() == pytest.approx(0.25, rel=0.2)
+    outside, found = shifts(OUTSIDE), []
+    for blend in blends - noise:
+        rests = (blend - np.float32(0.6) * shifts(MEMBERS[:2])) / np.float32(0.4)
+        gaps = np.abs(rests[:, None, None] - outside[None, :, :, None])
+        gaps = gaps.max(axis=(3, 4, 5, 6))  # of shifts of queries, of partners, partner
+        assert gaps.min() < 1e-5  # both queries are moved alike and meet one partner
+        found.append(np.unravel_index(gaps.argmin(), gaps.shape))
+    assert len({query for query, _, _ in found}) > 1
+    assert any(query != partner for query, partner, _ in found)
+    assert attack.settings["augment"] == "translation"
+
+
+def test_queries_are_blended_by_regions_as_training_images_were():
+    model = FakeGAN(num_classes=3, mixup=defense(region="cutmix"))
+    reference = (OUTSIDE, np.arange(40) % 3)
+    blends, rows, attack = blends_seen(
+        None, 6, labels=np.array([0, 0]), model=model, reference=reference
+    )
+    is_query = blends == MEMBERS[:2]
+    np.testing.assert_array_equal(is_query[:, 0], is_query[:, 1])
+    for blend, own, labels in zip(blends, is_query, rows, strict=True):
+        is_partner = (blend[0] == OUTSIDE).sum(axis=(1, 2, 3))
+        partner = is_partner.argmax()
+        assert own[0].sum() + is_partner[partner] == own[0].size
+        expected = own[0].mean() * np.eye(3)[0]
+        expected += (1 - own[0].mean()) * np.eye(3)[partner % 3]
+        np.testing.assert_allclose(labels[0], expected, atol=1e-6)
+    assert np.abs(is_query.mean(axis=(1, 2, 3, 4)) - 0.6).max() < 0.1
+    assert attack.settings["region"] == "cutmix"
+
+
 # === LOGAN on transforms: of models that remember nothing else ===
 
 
@@ -410,6 +454,21 @@ def test_no_attack_knows_of_both_mixup_and_augmentation():
     names = ["logan_mixup", "logan_augmented"]
     report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, attacks=names, blind=False)
     assert report.ignored_defenses == ("both",)
+
+
+def test_transforms_within_mixup_are_known_to_every_attack():
+    model = FakeGAN(mixup=defense(augment="translation"))
+    target = AttackTarget.from_model(model)
+    assert target.augment == "translation"
+    assert AugmentedLOGAN().fit(target).settings["policy"] == "translation"
+    report = audit(
+        model, MEMBERS, NON_MEMBERS, OUTSIDE, attacks="logan_mixup", blind=False
+    )
+    assert report.ignored_defenses == ()
+    # In another order it is another defense, also for shadow models.
+    late = AugmentedGAN(MEMBERS)
+    late.mixup = defense()
+    assert defense_of(target) != defense_of(AttackTarget.from_model(late))
 
 
 def test_a_null_target_is_asked_about_the_same_transforms():
