@@ -146,6 +146,11 @@ def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys
         ("alpha=8, noise_stddev=1", MixUp(alpha=8.0, noise_stddev=1.0)),
         ("mix_fakes=false,num_samples=3", MixUp(mix_fakes=False, num_samples=3)),
         ("seed=4", MixUp(seed=4)),
+        ("augmented", "augmented"),
+        (
+            "augment=color,cutout, alpha=8,region=cutmix",
+            MixUp(alpha=8.0, augment="color,cutout", region="cutmix"),
+        ),
     ],
 )
 def test_words_for_mixup(text, expected):

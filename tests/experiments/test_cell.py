@@ -4,7 +4,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_mixup_gan import MixUp
 from keras_mixup_gan.data import extractor_name
+from keras_mixup_gan.defenses import Mixing
 from keras_mixup_gan.experiments import run_cell
 from keras_mixup_gan.experiments.results import cell_key
 from keras_mixup_gan.metrics import extractor_for
@@ -96,6 +98,21 @@ def test_the_key_follows_the_recipe(tiny, monkeypatch):
     recipe["mixup"]["alpha"] = 0.5
     monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
     assert cell_key(cell) != key
+
+
+def test_the_key_knows_of_transforms_where_they_are_used(tiny, monkeypatch):
+    suite = tiny(arms=("mixup-noise",))
+    cell = suite.cell(suite.blocks[0], 40, "mixup-noise", 0)
+    mixings = True, MixUp(alpha=8.0), MixUp(augment="cutout"), "augmented"
+    cells = [dataclasses.replace(cell, defense=Mixing(one)) for one in mixings]
+    keys = [cell_key(one) for one in cells]
+    assert len(set(keys)) == 4
+    recipe = copy.deepcopy(recipes.load_recipe("dcgan"))
+    recipe["augmented"]["noise_stddev"] = 0.5
+    monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
+    assert [cell_key(one) == key for one, key in zip(cells, keys, strict=True)] == [
+        *(True, True, True, False)
+    ]
 
 
 @pytest.mark.parametrize("content", ["[]", "{", "3", '{"key": 3}'])

@@ -30,8 +30,6 @@ QUICK = {
     ("wgan_gp", "none", "float32", True),
     ("stylegan_lite", "none", "mixed_float16", False),
     ("stylegan_lite", "paper", "mixed_bfloat16", False),
-    ("stylegan_lite", "augmented", "float32", False),
-    ("wgan_gp", "dp", "float32", False),
 }
 
 
