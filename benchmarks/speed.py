@@ -4,8 +4,9 @@
 
 Fresh DCGANs take steps in turns on the embedded digits: undefended (twice, to show the
 noise of the measurement), with the paper's mixup, with two-sided mixup and with the
-recipe's mixup. DP-SGD takes turns with an undefended model alone, in a quarter of the
-rounds: its long steps would otherwise slow down whatever comes after them.
+recipe's mixup. Mixup of augmented images takes turns with augmentation alone. DP-SGD
+takes turns with an undefended model alone, in a quarter of the rounds: its long steps
+would otherwise slow down whatever comes after them.
 
 Each family then takes turns with the same networks in a loop written as Keras'
 documentation shows (`benchmarks/documented.py`), with the same number of updates.
@@ -35,6 +36,10 @@ MIXUP_ARMS = {
     "mixup, two-sided": {"mixup": MixUp(alpha=8.0)},
     "mixup, recipe": {"mixup": True},
 }
+AUGMENTED_ARMS = {
+    "DiffAugment": {"augment": "color,translation,cutout"},
+    "mixup, augmented": {"mixup": "augmented"},
+}
 DP_ARMS = {
     BASELINE: {},
     "DP-SGD, query engine": {"dp": DPSGD(1.0, 1.0, noise_seed=0)},
@@ -42,9 +47,11 @@ DP_ARMS = {
 
 
 def measure(arms: dict, images: Any, batch_size: int, rounds: int) -> dict[str, Any]:
-    """Times defenses in turns; a row for each."""
+    """Times defenses in turns, against the first; a row for each."""
     models = {name: zoo.dcgan(seed=0, **arm) for name, arm in arms.items()}
-    return rows_of(timing.step_seconds(models, images, batch_size, rounds), BASELINE)
+    return rows_of(
+        timing.step_seconds(models, images, batch_size, rounds), next(iter(arms))
+    )
 
 
 def measure_family(
@@ -92,6 +99,7 @@ def main() -> None:
     rows = {
         **measure(DP_ARMS, images, given.batch_size, few),
         **measure(MIXUP_ARMS, images, given.batch_size, given.rounds),
+        **measure(AUGMENTED_ARMS, images, given.batch_size, given.rounds),
         **measure_family("dcgan", images, given.batch_size, given.rounds),
         **measure_family("wgan_gp", images, given.batch_size, few),
     }
