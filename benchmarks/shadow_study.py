@@ -13,7 +13,8 @@ from pathlib import Path
 from keras_mixup_gan import attacks, data, zoo
 from keras_mixup_gan.storage import write_json
 
-DATA_SEED, MODEL_SEED, BATCH_SIZE = 0, 7, 64
+# Pool 0 is where signals and forms of the attacks were chosen: others are reported.
+DATA_SEED, MODEL_SEED, BATCH_SIZE = 1, 8, 64
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
         ("wgan_gp/20/private/0", 20, 15),  # five critic updates a step
     ]:
         dp = cells[name].defense.dp
-        spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3, "rdp")
+        spent = epsilon(20 / members, dp.noise_multiplier, updates, 1e-3)
         assert 0.95 * 8.0 < spent <= 8.0
         assert dp.num_examples == members
         assert dp.noise_seed == 0
