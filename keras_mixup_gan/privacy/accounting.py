@@ -346,6 +346,7 @@ def _check_rates(sampling_rate: float, delta: float) -> None:
     check_in_range(0, 1, sampling_rate=sampling_rate, delta=delta)
 
 
+@functools.lru_cache(maxsize=8)  # epsilon, bounds and profile ask about one training
 def _ledger(
     sampling_rate: float, noise_multiplier: float, steps: int, accountant: str
 ) -> Any:
