@@ -15,6 +15,13 @@ import tensorflow as tf
 
 from keras_mixup_gan import blending
 from keras_mixup_gan.augment import augment, check_policy
+from keras_mixup_gan.data.datasets import (
+    check_elements,
+    check_rows,
+    in_unit_range,
+    keep_cardinality,
+)
+from keras_mixup_gan.data.labeled import IMAGE_KEYS, as_batch
 from keras_mixup_gan.lazy import check_backend
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import (
@@ -26,7 +33,6 @@ from keras_mixup_gan.validation import (
 
 # Images that a data set's second pass holds in memory to permute them.
 _SHUFFLE_WINDOW = 10_000
-_IMAGE_KEYS, _LABEL_KEYS = ("images", "image"), ("labels", "label")
 _UNEQUAL_BATCHES = (
     "Mixing passes over the data needs batches of one size. Use "
     "batch(..., drop_remainder=True) before any repeat()."
@@ -167,29 +173,41 @@ class MixUp:
         """Builds the transform from `get_config()`."""
         return cls(**config)
 
-    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    def __call__(self, dataset: tf.data.Dataset, *others: Any) -> tf.data.Dataset:
         """Mixes a batched data set; the form that `Dataset.apply` takes.
 
         Args:
             dataset: Yields images `(batch, height, width, channels)`, pairs
-                `(images, labels)` or dicts with `"images"` and `"labels"`; floating
-                point, labels one-hot or soft `(batch, num_classes)`.
+                `(images, labels)` or dicts with `"images"` and `"labels"`. Images are
+                floating point in `[-1, 1]`, or uint8, which is mapped there from
+                0..255; labels are one-hot or soft rows `(batch, num_classes)`.
+            *others: None: `Dataset.map`, which will not do, calls with several.
 
         Returns:
             A data set of the same structure; every iteration over it draws new
-            mixtures, reproducibly so where `seed` is set.
+            mixtures, reproducibly so where `seed` is set. It stops with
+            `tf.errors.InvalidArgumentError` at images that are not in `[-1, 1]`.
 
         Raises:
-            ValueError: If images are not batched or not floating point, labels are
+            ValueError: If images are not batched or of another type, labels are
                 integers, or the data set is already mixed.
         """
+        if others or not isinstance(dataset, tf.data.Dataset):
+            kind = "tensors" if others else f"a {type(dataset).__name__}"
+            raise ValueError(
+                "`MixUp` mixes a data set, batch by batch. Expected a batched "
+                f"`tf.data.Dataset`. Received: {kind}. Call `dataset.apply(MixUp())` "
+                "instead of `map`, and make a data set of an array by "
+                "`tf.data.Dataset.from_tensor_slices(images).batch(64)`."
+            )
         seed = secrets.randbits(31) if self.seed is None else self.seed
         epoch = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         steps = epoch.take(1).flat_map(
             lambda start: tf.data.Dataset.counter(start % (2**32))
         )
-        mixed = self.mixed_batches(dataset, steps, seed)
         spec = dataset.element_spec
+        check_elements(spec)
+        mixed = self.mixed_batches(dataset.map(_checked), steps, seed)
         mixed = mixed.map(lambda batch: _restore(batch, spec))
         mixed._keras_mixup_gan_mixed = True
         return mixed
@@ -199,8 +217,8 @@ class MixUp:
     ) -> tf.data.Dataset:
         """Mixes batch `n` of a data set with the randomness of the `n`-th of the steps.
 
-        `steps` yields an int64 counter for each batch, and the result what `mix_batch`
-        returns.
+        Its elements are those of `as_batch`, whose values have been checked. `steps`
+        yields an int64 counter for each, and the result what `mix_batch` returns.
         """
         if is_mixed(dataset):
             raise ValueError(
@@ -208,15 +226,14 @@ class MixUp:
                 "set to which MixUp was already applied. Apply it once: in the "
                 "pipeline, or through the model's `mixup=`."
             )
-        check_batches(dataset.element_spec, self)
-        batches = dataset.map(as_batch)
-        passes = [batches]
+        check_mixable(dataset.element_spec, self)
+        passes = [dataset]
         if self.pairing == "passes":
-            size = batches.element_spec["images"].shape[0]
+            size = dataset.element_spec["images"].shape[0]
             if size is None:
-                size = len(next(iter(batches.take(1)))["images"])
+                size = len(next(iter(dataset.take(1)))["images"])
             passes += [
-                _reshuffled(batches, size, steps, seed + 1 + n)
+                _reshuffled(dataset, size, steps, seed + 1 + n)
                 for n in range(self.num_samples - 1)
             ]
         return keep_cardinality(
@@ -309,49 +326,9 @@ class MixUp:
         return blending.draw_partners_of_class(classes, self.num_samples, seed)
 
 
-def as_batch(*element: Any) -> dict[str, Tensor]:
-    """An element of a data set, or its spec, by `images` and, if any, `labels`."""
-    parts = element[0] if len(element) == 1 else element
-    if isinstance(parts, dict):
-        image_keys = [key for key in _IMAGE_KEYS if key in parts]
-        label_keys = [key for key in _LABEL_KEYS if key in parts]
-        if len(image_keys) != 1 or len(parts) != 1 + len(label_keys):
-            raise ValueError(
-                "Elements that are dicts must hold 'images' and at most 'labels'. "
-                f"Received: keys {sorted(parts)}. Drop the others with `dataset.map`."
-            )
-        parts = [parts[key] for key in (*image_keys, *label_keys)]
-    elif not isinstance(parts, (tuple, list)):
-        parts = [parts]
-    elif not 1 <= len(parts) <= 2:
-        raise ValueError(
-            "The data set must yield images or (images, labels). Received: "
-            f"tuples of {len(parts)}. Drop the others with `dataset.map`."
-        )
-    return dict(zip(("images", "labels"), parts, strict=False))
-
-
-def check_batches(spec: Any, mixup: MixUp | None = None) -> None:
-    """Raises a `ValueError` unless a data set's `element_spec` is of batches of images.
-
-    With a transform, they must also be such that it can mix.
-    """
-    batch = as_batch(spec)
+def check_mixable(batch: dict[str, Any], mixup: MixUp) -> None:
+    """Raises a `ValueError` unless the transform can mix batches of such a spec."""
     images, labels = batch["images"], batch.get("labels")
-    if images.shape.rank != 4:
-        raise ValueError(
-            "The data set must yield batches of images of shape (batch, height, width, "
-            f"channels). Received: elements of shape {images.shape}. Call "
-            "`dataset.batch(batch_size)` first."
-        )
-    if not images.dtype.is_floating:
-        raise ValueError(
-            "The data set's images must be floating point in [-1, 1]. Received: "
-            f"dtype={images.dtype.name}. Convert 8-bit images with "
-            "`dataset.map(lambda x: tf.cast(x, tf.float32) / 127.5 - 1)`."
-        )
-    if mixup is None:
-        return
     needs_sides = mixup.augment is not None or mixup.region is not None
     if needs_sides and not images.shape[1:].is_fully_defined():
         raise ValueError(
@@ -380,22 +357,18 @@ def is_mixed(dataset: tf.data.Dataset) -> bool:
     return any(is_mixed(source) for source in dataset._inputs())
 
 
-def keep_cardinality(
-    dataset: tf.data.Dataset, source: tf.data.Dataset
-) -> tf.data.Dataset:
-    """Tells `dataset` that it is as long as `source`, so `fit` can show progress."""
-    length = int(source.cardinality())
-    if length < 0:
-        return dataset
-    return dataset.apply(tf.data.experimental.assert_cardinality(length))
+def _checked(*element: Any) -> dict[str, Tensor]:
+    """An element with its images and labels, in a range in which they can be mixed."""
+    batch = in_unit_range(as_batch(*element))
+    if "labels" in batch and batch["labels"].shape.rank == 2:
+        check_rows(batch["labels"])
+    return batch
 
 
 def _restore(batch: dict[str, Tensor], spec: Any) -> Any:
     """A mixed batch in the structure that its data set came in."""
     if isinstance(spec, dict):
-        return {
-            key: batch["images" if key in _IMAGE_KEYS else "labels"] for key in spec
-        }
+        return {key: batch["images" if key in IMAGE_KEYS else "labels"] for key in spec}
     if isinstance(spec, (tuple, list)):
         return tuple(batch[key] for key in ("images", "labels")[: len(spec)])
     return batch["images"]

@@ -1,27 +1,43 @@
 """Checks of what users pass in: each failure says in one sentence how to mend it."""
 
 import difflib
+import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_mixup_gan.typing import FloatArray, IntArray
 
 # Of which one-hot rows still fit into memory.
 MAX_CLASSES = 2**16
+# So many images tell whether pixels that are never negative are of another range,
+_MANY_IMAGES = 16
+# unless that were so by chance, for images like the others, with this probability.
+_BY_CHANCE = 1e-3
+# How far a row of labels may be from a sum of 1; half precision is that coarse.
+LABEL_TOLERANCE = 0.01
+
+ValueRange: TypeAlias = tuple[float, float]
+
+
+# === Images ===
 
 
 def check_images(
     images: Any,
     name: str = "images",
     image_shape: tuple[int, int, int] | None = None,
+    value_range: ValueRange | None = None,
 ) -> FloatArray:
     """Returns a batch of images in `[-1, 1]` as float32, copied only if need be.
 
-    Messages call it `name`; where `image_shape` is given, its images must have it.
+    uint8 images are mapped from 0..255, and all others from `value_range`, by default
+    `[-1, 1]` of floating point. Messages call them `name`; where `image_shape` is
+    given, they must have it.
     """
-    images = np.asarray(images)
+    images = as_array(images, name)
     if images.ndim != 4:
         raise ValueError(
             f"`{name}` must be a batch of images of shape (num_images, height, "
@@ -39,53 +55,209 @@ def check_images(
             f"`{name}` must hold at least one image. Received: an empty array of "
             f"shape {images.shape}. Check the folder or the filter it came from."
         )
-    if not np.issubdtype(images.dtype, np.floating):
+    if images.dtype == np.uint8:
+        return unit_range(images)
+    kind = images.dtype.kind
+    if kind not in ("f" if value_range is None else "fiu"):
         raise ValueError(
-            f"`{name}` must be floating point in [-1, 1]. Received: "
-            f"dtype={images.dtype}. Convert 8-bit images with `images / 127.5 - 1`."
+            f"`{name}` must be floating point in [-1, 1], or uint8. Received: "
+            f"dtype={images.dtype}. Pass `value_range=(low, high)`, the values that "
+            "are to become -1 and 1, such as (0, 65535), to `data.load_images`, or "
+            "convert values of 0 to 255 by `images / 127.5 - 1`."
         )
-    low, high = float(images.min()), float(images.max())
-    if not np.isfinite(low + high):
+    if not np.isfinite(float(images.min()) + float(images.max())):
         raise ValueError(
             f"`{name}` must be finite. Received: {int((~np.isfinite(images)).sum())} "
             "values that are NaN or infinite. Remove or repair those images."
         )
-    if low < -1 or high > 1:
+    ends = (-1, 1) if value_range is None else check_value_range(value_range)
+    return from_range(images, ends, f"`{name}`")
+
+
+def from_range(values: NDArray[Any], value_range: ValueRange, what: str) -> FloatArray:
+    """Values that are checked to lie in a range as float32 values in `[-1, 1]`.
+
+    Those of `[-1, 1]` are copied only if need be.
+    """
+    low, high = value_range
+    least, most = float(values.min()), float(values.max())
+    is_mapped = (low, high) != (-1, 1)
+    if least < low or most > high:
+        mend = "Rescale them, e.g. `images / 127.5 - 1` for a 0-255 range."
+        if is_mapped:
+            mend = "Pass what is to become -1 and 1 as `value_range`."
         raise ValueError(
-            f"`{name}` must lie in [-1, 1]. Received: values in [{low:g}, {high:g}]. "
-            "Rescale them, e.g. `images / 127.5 - 1` for a 0-255 range."
+            f"{what} must lie in [{low:g}, {high:g}]. Received: values in "
+            f"[{least:g}, {most:g}]. {mend}"
         )
-    return images.astype("float32", copy=False)
+    if is_mapped:
+        return unit_range(values, value_range)
+    return values.astype("float32", copy=False)
+
+
+def unit_range(images: Any, value_range: ValueRange = (0, 255)) -> FloatArray:
+    """Maps values of a range, by default 8 bits, to float32 values in `[-1, 1]`."""
+    low, high = value_range
+    scaled = np.asarray(images).astype("float32")
+    if low:
+        scaled -= low
+    scaled /= (high - low) / 2
+    scaled -= 1.0
+    return np.clip(scaled, -1, 1, out=scaled) if low else scaled
+
+
+def check_value_range(value_range: Any) -> ValueRange:
+    """Returns the two ends of a range of pixels as numbers."""
+    ends = value_range if isinstance(value_range, (tuple, list)) else ()
+    is_pair = len(ends) == 2 and all(map(_is_number, ends))
+    if not (is_pair and -np.inf < ends[0] < ends[1] < np.inf):
+        raise ValueError(
+            "`value_range` must be two finite numbers in ascending order. Received: "
+            f"value_range={value_range!r}. Write e.g. (0, 1), or leave it out for "
+            "images in [-1, 1]."
+        )
+    return float(ends[0]), float(ends[1])
+
+
+def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:
+    """An array of what may be a list, a tensor or a torch tensor; the latter as NHWC.
+
+    A batch of torch images has its channels first: 1 or 3, where the last axis is not.
+    """
+    is_torch = hasattr(values, "detach")
+    if is_torch:
+        values = values.detach().cpu().numpy()
+    try:
+        array = np.asarray(values)
+    except ValueError:  # nested sequences of unequal lengths
+        array = np.empty((), dtype=object)
+    if array.dtype == object and array.ndim == 0:
+        raise ValueError(
+            f"`{name}` must be an array. Expected numbers of one shape. Received: a "
+            f"{type(values).__name__}. Stack them in one array first."
+        )
+    if is_torch and array.ndim == 4:
+        if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
+            array = np.moveaxis(array, 1, 3)
+    return array
+
+
+def warn_of_range(images: FloatArray, name: str, stacklevel: int = 3) -> None:
+    """Warns of many images in `[-1, 1]` that look like images of another range."""
+    least, most = float(images.min()), float(images.max())
+    if len(images) >= _MANY_IMAGES and least < most and (least >= 0 or most < -0.99):
+        warnings.warn(
+            range_warning(name, len(images), least, most), stacklevel=stacklevel
+        )
+
+
+def range_warning(name: str, num_images: int, least: float, most: float) -> str:
+    """What is said of images whose range is suspicious."""
+    looks, mend = "[0, 1]", "Rescale them, `images * 2 - 1`"
+    if most < 0:
+        looks, mend = "0 and 1 in uint8", "Pass them as `images * 255`"
+    return (
+        f"`{name}` look like images of the range {looks}. Expected [-1, 1], where -1 "
+        f"is black and 1 is white. Received: {num_images} images with values in "
+        f"[{least:g}, {most:g}]. {mend}, unless they are as they should be."
+    )
+
+
+def check_same_range(**sides: FloatArray) -> None:
+    """Raises a `ValueError` if only one of two sides looks like images in `[0, 1]`.
+
+    That is one without a negative value, as no image of the other side is by nature.
+    """
+    bright = {
+        name: (images >= 0).reshape(len(images), -1).all(axis=1)
+        for name, images in sides.items()
+    }
+    for name, images in sides.items():
+        if not bright[name].all() or images.min() == images.max():
+            continue
+        for other, are_bright in bright.items():
+            # The rule of succession: how often an image of the other side is bright.
+            rate = (are_bright.sum() + 1) / (len(are_bright) + 2)
+            if rate ** len(images) < _BY_CHANCE:
+                raise ValueError(
+                    f"`{name}` and `{other}` look like images of two ranges. Expected "
+                    f"[-1, 1] of both. Received: no negative value in `{name}`, and "
+                    f"some in `{other}`. Rescale `{name}`, e.g. `images * 2 - 1` for "
+                    "[0, 1]; or pass `value_range=(-1, 1)` if they are as they should "
+                    "be."
+                )
+
+
+# === Labels ===
+
+
+def check_classes(
+    labels: Any,
+    num_images: int,
+    name: str = "labels",
+    num_classes: int | None = None,
+) -> FloatArray | IntArray:
+    """Returns class labels as int64 `(num_images,)`, or as float32 rows.
+
+    Rows are non-negative and sum to 1, to within `LABEL_TOLERANCE`. A column of
+    integers, as Keras ships the labels of CIFAR, is taken for a vector.
+    """
+    labels = as_array(labels, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    is_rows = labels.ndim == 2 and labels.shape[1] == (num_classes or labels.shape[1])
+    kinds = "biuf" if is_rows else "iu"
+    if (
+        not (is_rows or labels.ndim == 1)
+        or len(labels) != num_images
+        or labels.dtype.kind not in kinds
+    ):
+        raise ValueError(
+            f"`{name}` must be {num_images} integers, or rows of shape ({num_images}, "
+            f"{num_classes or 'num_classes'}). Received: shape={labels.shape}, "
+            f"dtype={labels.dtype}."
+        )
+    if not is_rows:
+        last = (num_classes or MAX_CLASSES) - 1
+        # Before the conversion, which wraps numbers of 64 bits without a sign.
+        if num_images and not (0 <= labels.min() and labels.max() <= last):
+            raise ValueError(
+                f"`{name}` must lie in 0 to {last}. Received: values from "
+                f"{labels.min()} to {labels.max()}. Number them from 0, e.g. by "
+                "`np.unique(labels, return_inverse=True)[1]`, or build the model with "
+                "`num_classes=`."
+            )
+        return labels.astype("int64")
+    rows = labels.astype("float32")
+    error = np.abs(rows.sum(axis=1) - 1)
+    if not (np.all(rows >= 0) and np.all(error <= LABEL_TOLERANCE)):
+        raise ValueError(
+            f"`{name}` must be shares of classes: rows, non-negative and of sum 1 to "
+            f"within {LABEL_TOLERANCE}. Received: values from {rows.min():g} to "
+            f"{rows.max():g}, sums from {rows.sum(axis=1).min():g} to "
+            f"{rows.sum(axis=1).max():g}. Divide each row by its sum."
+        )
+    return rows
 
 
 def check_labels(labels: Any, num_images: int, name: str = "labels") -> IntArray | None:
-    """Returns class labels, if any, as int64 `(num_images,)`."""
+    """Returns class labels, if any, as int64 `(num_images,)`, also of one-hot rows."""
     if labels is None:
         return None
-    try:
-        labels = np.asarray(labels)
-    except ValueError:  # nested sequences of unequal lengths
-        labels = np.empty(0, dtype=object)
-    # Keras ships the labels of CIFAR as a column.
-    column = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    is_integer = np.issubdtype(labels.dtype, np.integer)
-    if column.shape != (num_images,) or not is_integer or column.min() < 0:
+    classes: Any = check_classes(labels, num_images, name)
+    if classes.ndim == 1:
+        return np.asarray(classes)
+    if np.any(classes.max(axis=1) != 1):
         raise ValueError(
-            f"`{name}` must be one non-negative integer per image. Expected shape "
-            f"({num_images},). Received: dtype={labels.dtype}, shape={labels.shape}. "
-            "Convert one-hot rows with `labels.argmax(axis=1)`."
+            f"`{name}` must name one class for each image. Expected integers "
+            f"({num_images},), or one-hot rows. Received: rows that are mixtures. Take "
+            "`labels.argmax(axis=1)`."
         )
-    if column.max() >= MAX_CLASSES:
-        raise ValueError(
-            f"`{name}` must be classes numbered from 0. Expected at most {MAX_CLASSES} "
-            f"classes. Received: labels up to {column.max()}. Number them with "
-            "`np.unique(labels, return_inverse=True)[1]`."
-        )
-    return column.astype("int64")
+    return np.asarray(classes.argmax(axis=1))
 
 
 def class_rows(
-    labels: Any, num_classes: int | None, num_images: int
+    labels: Any, num_classes: int | None, num_images: int, name: str = "labels"
 ) -> FloatArray | None:
     """Class labels as float32 rows `(num_images, num_classes)`.
 
@@ -103,23 +275,38 @@ def class_rows(
             f"The model is conditional. Expected class labels below {num_classes}. "
             "Received: images alone. Pass the labels too."
         )
-    labels = np.asarray(labels)
-    if labels.shape == (num_images, num_classes):
-        return labels.astype("float32")
-    is_integer = np.issubdtype(labels.dtype, np.integer)
-    if labels.shape != (num_images,) or not is_integer:
+    classes: Any = check_classes(labels, num_images, name, num_classes)
+    if classes.ndim == 1:
+        rows = np.zeros((num_images, num_classes), "float32")
+        rows[np.arange(num_images), classes] = 1.0
+        return rows
+    return np.asarray(classes)
+
+
+# === Scores ===
+
+
+def finite_scores(scores: Any, name: str, num_images: int | None = None) -> FloatArray:
+    """Returns scores as a float64 vector, one for each image, after checking them."""
+    scores = np.asarray(scores, dtype="float64")
+    if num_images is not None and scores.size == num_images:
+        scores = scores.reshape(num_images)
+    if scores.ndim != 1 or len(scores) != (num_images or max(1, len(scores))):
+        expected = num_images or "one or more"
         raise ValueError(
-            f"Labels must be {num_images} integers, or rows of shape ({num_images}, "
-            f"{num_classes}). Received: shape={labels.shape}, dtype={labels.dtype}."
+            f"`{name}` must be a one-dimensional array of {expected} scores. "
+            f"Received: shape={scores.shape}."
         )
-    if num_images and not (0 <= labels.min() and labels.max() < num_classes):
+    if not np.isfinite(scores).all():
         raise ValueError(
-            f"Labels must lie in 0 to {num_classes - 1}. Received: values from "
-            f"{labels.min()} to {labels.max()}. Build the model with `num_classes=`."
+            f"`{name}` must be finite. Received: {int((~np.isfinite(scores)).sum())} "
+            f"of {len(scores)} scores that are NaN or infinite. Look for a model that "
+            "diverged."
         )
-    rows = np.zeros((num_images, num_classes), "float32")
-    rows[np.arange(num_images), labels] = 1.0
-    return rows
+    return scores
+
+
+# === Names and numbers ===
 
 
 def register(registry: dict[str, Any], name: str, kind: type) -> None:

@@ -291,7 +291,7 @@ def test_images_are_written_as_asked_for(preset, tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (("--labels", "a"), "`--labels` must be"),
-        (("--labels", "3"), "Labels must lie in 0 to 2"),
+        (("--labels", "3"), "must lie in 0 to 2"),
         (("--num", "0"), "`num` must be"),
         (("--truncation", "2"), "`truncation` must be"),
         (("--out", "images.jpg"), "Leave the suffix out"),

@@ -196,9 +196,10 @@ def test_mixtures_keep_the_mean_and_shrink_the_covariance(alpha):
     mean = np.array([0.3, -0.2, 0.1])
     root = np.array([[1, 0, 0], [0.5, 1, 0], [0, 0, 2]])
     images = mean + random.standard_normal((40_000, 3)) @ root.T
-    images = images.astype("float32")[:, None, None]
+    images = images.astype("float32")[:, None, None] / 16
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(500)
     [mixed] = epochs(dataset.apply(MixUp(alpha=alpha, seed=0)), 1)
+    mixed *= 16
     np.testing.assert_allclose(mixed.mean(axis=0), mean, atol=0.05)
     expected = (alpha + 1) / (2 * alpha + 1) * root @ root.T
     np.testing.assert_allclose(np.cov(mixed.T), expected, atol=0.09)
@@ -250,7 +251,7 @@ def test_parallel_maps_do_not_change_the_mixtures():
     mixup = MixUp(num_samples=3, noise_stddev=0.3)
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(4)
     # A slow, uneven source lets the parallel map overtake itself if it can.
-    dataset = dataset.map(lambda x: x, num_parallel_calls=4)
+    dataset = dataset.map(lambda x: {"images": x}, num_parallel_calls=4)
     mixed = mixup.mixed_batches(dataset, tf.data.Dataset.counter(10), seed=5)
     for number, batch in enumerate(mixed):
         raw = {"images": images[4 * number : 4 * number + 4]}
@@ -412,7 +413,7 @@ IMAGES = ((8, 4, 4, 1), "float32")
     ("dataset", "message"),
     [
         (dataset_of(IMAGES), r"batches of images.*\.batch\(batch_size\)"),
-        (dataset_of(((8, 4, 4, 1), "uint8")).batch(4), "floating point.*uint8"),
+        (dataset_of(((8, 4, 4, 1), "int32")).batch(4), "floating point.*int32"),
         (dataset_of(IMAGES, ((8,), "int64")).batch(4), r"one-hot.*tf\.one_hot"),
         (dataset_of(IMAGES, ((8,), "float32")).batch(4), "one-hot"),
         (dataset_of(IMAGES, ((8, 3), "int32")).batch(4), "one-hot.*int32"),
@@ -617,3 +618,55 @@ def test_settings_that_came_later_are_in_the_config_only_if_used():
 def test_unsuitable_transforms_and_regions(settings, message):
     with pytest.raises(ValueError, match=message):
         MixUp(**settings)
+
+
+# === What a data set holds ===
+
+
+@pytest.mark.parametrize("value", [255.0, -1.5, np.nan, np.inf])
+@pytest.mark.parametrize("mixup", [MixUp(noise_stddev=1.0), MixUp.paper()])
+def test_values_outside_the_range_are_refused_as_they_are_read(mixup, value):
+    images = np.zeros((8, 4, 4, 1), "float32")
+    images[5, 1, 2, 0] = value
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lie in \[-1, 1\]"):
+        list(dataset.apply(mixup))
+
+
+@pytest.mark.parametrize("rows", [np.full((8, 3), np.nan), np.eye(8) * 2, -np.eye(8)])
+def test_rows_that_are_no_shares_are_refused_as_they_are_read(rows):
+    images = np.zeros((8, 4, 4, 1), "float32")
+    dataset = tf.data.Dataset.from_tensor_slices((images, rows)).batch(4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of sum 1"):
+        list(dataset.apply(MixUp()))
+
+
+def test_bytes_are_mapped_before_they_are_mixed():
+    values = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype="uint8")
+    mixup = MixUp(seed=1, noise_stddev=0.5)
+    by_type = [
+        epochs(tf.data.Dataset.from_tensor_slices(x).batch(4).apply(mixup), 1)
+        for x in (values, (values / 127.5 - 1).astype("float32"))
+    ]
+    np.testing.assert_allclose(*by_type, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: twelve().map(MixUp()),
+        lambda: tf.data.Dataset.zip(twelve(), twelve()).map(MixUp()),
+        lambda: MixUp()(identity_images(4)),
+    ],
+)
+def test_a_transform_of_data_sets_says_so(call):
+    with pytest.raises(ValueError, match=r"dataset\.apply\(MixUp\(\)\)"):
+        call()
+
+
+def test_a_data_set_without_a_shape():
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter([identity_images(4)]), tf.float32
+    )
+    with pytest.raises(ValueError, match="output_signature"):
+        dataset.apply(MixUp())

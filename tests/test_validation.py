@@ -5,10 +5,13 @@ from hypothesis import strategies as st
 
 from keras_mixup_gan.validation import (
     check_choice,
+    check_classes,
     check_images,
     check_in_range,
     check_integer,
+    check_labels,
     check_positive,
+    check_same_range,
 )
 
 
@@ -33,7 +36,7 @@ def test_good_images_are_not_copied():
     [
         (images(shape=(4, 4, 1)), r"shape=\(4, 4, 1\).*axes"),
         (images(shape=(0, 4, 4, 1)), "at least one"),
-        (images(dtype="uint8"), "uint8.*127.5"),
+        (images(dtype="int32"), "int32.*127.5"),
         (images(dtype="bool"), "bool"),
         (images(1.001), r"\[-1, 1\]"),
         (images(-255.0), "-255"),
@@ -96,3 +99,74 @@ def test_integers():
     check_integer(3, first=3, second=np.int64(4))
     with pytest.raises(ValueError, match="`second` must be an integer of at least 3"):
         check_integer(3, first=3, second=2)
+
+
+def test_bytes_and_stated_ranges_are_mapped():
+    values = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
+    expected = values / 127.5 - 1
+    np.testing.assert_allclose(check_images(values), expected, atol=1e-6)
+    for images, ends in (
+        (values / 255, (0, 1)),
+        (values.astype("int64"), (0, 255)),
+        (values * np.uint16(257), (0, 65535)),
+        (values / 255 + 3, (3, 4)),
+    ):
+        found = check_images(images, value_range=ends)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert np.abs(found).max() <= 1
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        check_images(values + 1.5, value_range=(0, 1))
+    for ends in ((1, 0), (0, np.nan), "01", 1):
+        with pytest.raises(ValueError, match="`value_range` must be"):
+            check_images(values / 255, value_range=ends)
+
+
+def test_the_advice_for_integers_is_taken():
+    deep = np.full((1, 4, 4, 1), 4_000, "uint16")
+    with pytest.raises(ValueError, match=r"Pass `value_range=\(low, high\)`"):
+        check_images(deep)
+    check_images(deep, value_range=(0, 4095))
+
+
+def noise(num, low=-1.0):
+    return np.random.default_rng(0).uniform(low, 1, (num, 4, 4, 1)).astype("float32")
+
+
+def test_two_sides_of_different_ranges_are_refused():
+    with pytest.raises(ValueError, match="`samples` and `members` look like"):
+        check_same_range(samples=noise(5, 0.0), members=noise(30))
+    check_same_range(samples=noise(1, 0.0), members=noise(30))  # may be by chance
+    check_same_range(samples=noise(30, 0.0), members=noise(30, 0.0))
+    check_same_range(samples=np.zeros((30, 4, 4, 1)), members=noise(30))
+    mixed = np.concatenate([noise(15), noise(15, 0.0)])
+    check_same_range(samples=noise(5, 0.0), members=mixed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, -1], "values from -1 to 1"),
+        ([0.0, 1.0, 2.0], "integers"),
+        ([True, False, True], "integers"),
+        ([0, 1], "3 integers"),
+        ([[0.5, 0.4]] * 3, "of sum 1"),
+        ([[0.5, np.nan]] * 3, "of sum 1"),
+        ([[1.5, -0.5]] * 3, "of sum 1"),
+        ([["a", "b"]] * 3, "integers"),
+    ],
+)
+def test_bad_labels(labels, message):
+    with pytest.raises(ValueError, match=message):
+        check_classes(labels, 3)
+
+
+def test_labels_in_every_form():
+    for labels in (
+        [2, 0, 1],
+        [[2], [0], [1]],
+        np.eye(3)[[2, 0, 1]],
+        np.uint64([2, 0, 1]),
+    ):
+        np.testing.assert_array_equal(check_labels(labels, 3), [2, 0, 1])
+    half = np.full((3, 3), 1 / 3, "float16")
+    assert check_classes(half, 3).dtype == np.float32

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.data.classes import names_of
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.data.sources import load_images
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, Tensor
-from keras_mixup_gan.validation import check_images
+from keras_mixup_gan.validation import ValueRange, as_array, check_images
 
 Sampler: TypeAlias = Callable[[int, int], FloatArray]
 Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
@@ -23,27 +24,32 @@ _BATCH_SIZE = 256
 
 
 def accesses_of(
-    model: Any, seed: int, image_shape: tuple[int, int, int] | None
+    model: Any,
+    seed: int,
+    image_shape: tuple[int, int, int] | None,
+    value_range: ValueRange | None = None,
 ) -> dict[str, Any]:
     """The fields of a target that come from the model itself."""
     if all(callable(getattr(model, name, None)) for name in ("generate", "score")):
         return _model_accesses(model, seed)
-    if isinstance(model, (str, os.PathLike)) and Path(model).is_dir():
-        model = load_images(model, image_shape).images
+    if isinstance(model, (str, os.PathLike)) and Path(model).expanduser().exists():
+        model = load_images(model, image_shape, value_range=value_range).images
+        value_range = None
     if callable(model):
         if image_shape is None:
             raise ValueError(
                 "`image_shape` is needed if the target is a function. Received: "
                 "image_shape=None. Pass `(height, width, channels)`."
             )
-        sampler = function_sampler(model)
+        sampler = function_sampler(model, value_range)
         return {
             "sampler": sampler,
             "image_shape": image_shape,
             "name": "sampling function",
         }
-    if hasattr(model, "__array__"):
-        images = check_images(model, "model", image_shape)
+    samples, _ = split_labels(model)
+    if hasattr(samples, "__array__") or isinstance(samples, list):
+        images = check_images(samples, "model", image_shape, value_range)
         return {
             "sampler": array_sampler(images, seed),
             "image_shape": images.shape[1:],
@@ -82,24 +88,42 @@ def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
     }
 
 
-def network_generator(network: Any) -> Generator | None:
-    """A network in inference mode as a differentiable function, if it is callable."""
+def network_generator(
+    network: Any, value_range: ValueRange | None = None
+) -> Generator | None:
+    """A network in inference mode as a differentiable function, if it is callable.
+
+    Its images are mapped from their range, if one is given, to `[-1, 1]`.
+    """
     if not callable(network):
         return None
+    low, high = value_range or (-1, 1)
 
     def images_of(latents: Tensor, labels: Tensor | None) -> Tensor:
         inputs = latents if labels is None else [latents, labels]
-        return network(inputs, training=False)
+        images = network(inputs, training=False)
+        if value_range is None:
+            return images
+        return (images - low) * (2 / (high - low)) - 1
 
     return images_of
 
 
-def network_discriminator(network: Any) -> Discriminator:
-    """Scores of a network in inference mode, a bounded number of images at a time."""
+def network_discriminator(
+    network: Any, value_range: ValueRange | None = None
+) -> Discriminator:
+    """Scores of a network in inference mode, a bounded number of images at a time.
+
+    It is shown images in its own range, if one is given.
+    """
     tried = False
+    low, high = value_range or (-1, 1)
 
     def score(images: FloatArray, labels: FloatArray | None, part: slice) -> FloatArray:
-        inputs = images[part] if labels is None else [images[part], labels[part]]
+        seen = images[part]
+        if value_range is not None:
+            seen = (seen + 1) * ((high - low) / 2) + low
+        inputs = seen if labels is None else [seen, labels[part]]
         return np.asarray(network(inputs, training=False), "float64")
 
     def score_all(images: FloatArray, labels: FloatArray | None) -> FloatArray:
@@ -175,12 +199,14 @@ def array_sampler(images: FloatArray, seed: int) -> Sampler:
     return lambda start, stop: images[order[start:stop]]
 
 
-def function_sampler(draw: Callable[[int], Any]) -> Sampler:
+def function_sampler(
+    draw: Callable[[int], Any], value_range: ValueRange | None = None
+) -> Sampler:
     """Draws fresh images range by range; notices a function that repeats itself."""
     previous: list[FloatArray] = []
 
     def sampler(start: int, stop: int) -> FloatArray:
-        images = np.asarray(draw(stop - start))
+        images = as_array(draw(stop - start), "generated images")
         repeated = (
             start > 0
             and previous
@@ -194,7 +220,9 @@ def function_sampler(draw: Callable[[int], Any]) -> Sampler:
                 "images at each call, or pass the images as one array."
             )
         previous[:] = [images]
-        return images
+        if value_range is None:
+            return images
+        return check_images(images, "generated images", None, value_range)
 
     return sampler
 

@@ -10,12 +10,17 @@ from keras_mixup_gan.attacks.target import (
     AttackTarget,
     Labels,
     ReferenceData,
-    check_classes,
-    check_image_scores,
 )
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_images, class_rows, register
+from keras_mixup_gan.validation import (
+    check_classes,
+    check_images,
+    class_rows,
+    finite_scores,
+    register,
+)
 
 DISCRIMINATOR_BLOCK = 1024
 
@@ -108,7 +113,8 @@ class Attack(abc.ABC):
         """Scores images by how likely they were in the training set.
 
         Args:
-            images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+            images: Array `(num_images, height, width, channels)`, floats in `[-1, 1]`
+                or uint8; or `(images, labels)`, as a pair or a part of a split.
             labels: Class labels, for attacks on the discriminator of a conditional
                 model: integers `(num_images,)` or rows `(num_images, num_classes)`.
 
@@ -119,10 +125,14 @@ class Attack(abc.ABC):
             ValueError: If the attack was not fitted, the images or labels are not as
                 described, or the model returns scores that are not finite.
         """
-        images = check_images(images, "images", self._fitted().image_shape)
+        target = self._fitted()
+        if labels is None:
+            images, labels = split_labels(images)
+        images = check_images(images, "images", target.image_shape)
         if labels is not None:
-            labels = check_classes(labels, len(images), "images")
-        return check_image_scores(self._score(images, labels), len(images), self.title)
+            labels = check_classes(labels, len(images), "labels", target.num_classes)
+        scores = self._score(images, labels)
+        return finite_scores(scores, f"scores of {self.title}", len(images))
 
     def _fitted(self) -> AttackTarget:
         if self._target is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import latent_sampler, sizes_of
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import ValueRange, check_value_range, unit_range
 
 Shape: TypeAlias = tuple[int, int, int]
 Call: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -31,13 +32,17 @@ def is_generator(model: Any, latent_dim: int | None) -> bool:
 
 
 def generator_accesses(
-    model: Any, seed: int, image_shape: Shape | None, latent_dim: int | None
+    model: Any,
+    seed: int,
+    image_shape: Shape | None,
+    latent_dim: int | None,
+    value_range: ValueRange | None = None,
 ) -> dict[str, Any]:
     """The fields of a target for a generator: images, and images of chosen latents.
 
     Latents are standard normal. Images may be channels first or last, uint8 or floats
-    in `[-1, 1]`. They are tried on two latents, by which `image_shape` is compared with
-    what the network returns.
+    in `[-1, 1]`, unless another range is given. They are tried on two latents, by which
+    `image_shape` is compared with what the network returns.
     """
     latent_dim = latent_dim or _latent_dim(model)
     if latent_dim is None:
@@ -51,7 +56,7 @@ def generator_accesses(
 
     def decode(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
         parts = [
-            _in_range(put_last(call(latents[start : start + _BATCH_SIZE])))
+            _in_range(put_last(call(latents[start : start + _BATCH_SIZE])), value_range)
             for start in range(0, len(latents), _BATCH_SIZE)
         ]
         return np.concatenate(parts)
@@ -187,10 +192,13 @@ def _channels_last(
     return lambda images: images.transpose(0, 2, 3, 1)
 
 
-def _in_range(images: FloatArray) -> FloatArray:
+def _in_range(images: FloatArray, value_range: ValueRange | None) -> FloatArray:
     """Floats in `[-1, 1]`, of uint8 or of floats that rounding put just outside."""
     if images.dtype == np.uint8:
-        return images.astype("float32") / np.float32(127.5) - 1
+        return unit_range(images)
     images = images.astype("float32")
+    if value_range is not None:
+        low, high = check_value_range(value_range)
+        images = (images - low) * (2 / (high - low)) - 1
     excess = np.abs(images).max(initial=0) - 1
     return np.clip(images, -1, 1) if 0 < excess <= _TOLERANCE else images

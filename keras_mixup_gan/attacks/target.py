@@ -16,8 +16,16 @@ from keras_mixup_gan.data.classes import (
     names_of,
     numbered_by,
 )
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import (
+    ValueRange,
+    check_classes,
+    check_images,
+    check_integer,
+    check_value_range,
+    finite_scores,
+)
 
 _OURS = ("generate", "score")
 # Integers `(num_images,)`, rows `(num_images, num_classes)`, or no classes.
@@ -43,7 +51,7 @@ class ReferenceData:
         images = check_images(self.images, "reference")
         object.__setattr__(self, "images", images)
         if self.labels is not None:
-            labels = check_classes(self.labels, len(images), "reference")
+            labels = check_classes(self.labels, len(images), "reference labels")
             object.__setattr__(self, "labels", labels)
 
 
@@ -186,7 +194,7 @@ class AttackTarget:
                 f"The target {self.name!r} grants no access to: discriminator."
             )
         scores = self.discriminator(images, rows)
-        return check_image_scores(scores, len(images), "The discriminator")
+        return finite_scores(scores, "scores of the discriminator", len(images))
 
     def decode(self, latents: FloatArray, rows: FloatArray | None) -> FloatArray:
         """Images of chosen latents by `queries`, checked but for their range."""
@@ -218,6 +226,7 @@ class AttackTarget:
         shadows: Any = None,
         reference_models: Iterable[Any] = (),
         latent_dim: int | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> "AttackTarget":
         """Grants full access to a model, or access to nothing but samples.
 
@@ -227,12 +236,13 @@ class AttackTarget:
                 function of standard normal latents with `latent_dim` (access to
                 images of chosen latents), images channels first or last; a function
                 `num_images -> images` that draws fresh ones, an array of generated
-                images in `[-1, 1]`, or a folder of image files, the latter two looked
-                at in random order (access to samples). For a pair of networks see
+                images in `[-1, 1]` or uint8, a folder of image files or an `.npz`
+                file, the latter three looked at in random order (access to samples).
+                For a pair of networks see
                 `from_networks`.
             reference: Other images `(num_images, height, width, channels)` in
-                `[-1, 1]`, a pair `(images, labels)`, a part of a `MembershipSplit`,
-                or None.
+                `[-1, 1]` or uint8, a pair `(images, labels)`, a part of a
+                `MembershipSplit`, or None.
             mixup: The defense that the attacker knows of; by default the model's own.
             seed: Seed of the attacks and of the generated images.
             image_shape: `(height, width, channels)`; needed for a function (it is not
@@ -243,6 +253,8 @@ class AttackTarget:
             reference_models: Models trained on other data, or targets for such.
             latent_dim: Number of latent dimensions; by it a function is known to be
                 one of latents, `(num_images, latent_dim)`.
+            value_range: The range of images that an array or a function gives, and of
+                the reference, such as `(0, 1)`; by default `[-1, 1]`.
 
         Raises:
             ValueError: If `model` is none of these, or shapes do not fit.
@@ -258,8 +270,8 @@ class AttackTarget:
         if augment == "own":
             augment = policy_of(model)
         return cls(
-            **_accesses(model, seed, image_shape, latent_dim),
-            reference=as_reference(reference),
+            **_accesses(model, seed, image_shape, latent_dim, value_range),
+            reference=as_reference(reference, value_range),
             mixup=mixup,
             augment=augment,
             seed=seed,
@@ -277,13 +289,14 @@ class AttackTarget:
         image_shape: tuple[int, int, int] | None = None,
         num_classes: int | None = None,
         seed: int = 0,
+        value_range: tuple[float, float] | None = None,
         **fields: Any,
     ) -> "AttackTarget":
         """Grants access to any Keras generator and discriminator.
 
         Args:
             generator: Network of standard normal latents, or `[latents, labels]`,
-                with images in `[-1, 1]`. It is called with `training=False`.
+                with images in `value_range`. It is called with `training=False`.
             discriminator: Network of images, or `[images, labels]`, with one raw score
                 per image (before any sigmoid) that no other image of the batch has an
                 influence on, or None.
@@ -292,6 +305,8 @@ class AttackTarget:
             image_shape: `(height, width, channels)`.
             num_classes: Number of classes, if conditional.
             seed: Seed of the attacks and of the generated images.
+            value_range: The range of the networks' images, such as `(0, 1)` after a
+                sigmoid; by default `[-1, 1]`. Attacks see `[-1, 1]`.
             **fields: Further fields of `AttackTarget`, such as `reference` (anything
                 that `from_model` takes), `mixup` and `augment`.
 
@@ -312,14 +327,15 @@ class AttackTarget:
                 f"shapes. Received: latent_dim={latent_dim}, image_shape={shape}. Pass "
                 "both."
             )
-        differentiable = means.network_generator(generator)
+        ends = None if value_range is None else check_value_range(value_range)
+        differentiable = means.network_generator(generator, ends)
         if differentiable is None:
             raise ValueError(
                 "`generator` must be a network or a function of latents. "
                 f"Received: generator={generator!r:.80}."
             )
         decoder = means.generator_decoder(differentiable)
-        score = discriminator and means.network_discriminator(discriminator)
+        score = discriminator and means.network_discriminator(discriminator, ends)
         return cls(
             image_shape=shape,
             sampler=means.latent_sampler(decoder, latent_dim, num_classes, seed),
@@ -340,11 +356,14 @@ def _accesses(
     seed: int,
     image_shape: tuple[int, int, int] | None,
     latent_dim: int | None,
+    value_range: ValueRange | None,
 ) -> dict[str, Any]:
     is_ours = all(callable(getattr(model, name, None)) for name in _OURS)
     if not is_ours and foreign.is_generator(model, latent_dim):
-        return foreign.generator_accesses(model, seed, image_shape, latent_dim)
-    return means.accesses_of(model, seed, image_shape)
+        return foreign.generator_accesses(
+            model, seed, image_shape, latent_dim, value_range
+        )
+    return means.accesses_of(model, seed, image_shape, value_range)
 
 
 def defense_of(target: AttackTarget) -> dict[str, Any] | None:
@@ -383,48 +402,12 @@ def as_target(model: Any, seed: int = 0) -> AttackTarget:
     return AttackTarget.from_model(model, seed=seed)
 
 
-def as_reference(reference: Any) -> ReferenceData | None:
+def as_reference(
+    reference: Any, value_range: tuple[float, float] | None = None
+) -> ReferenceData | None:
     """Returns images, or `(images, labels)`, as `ReferenceData`; None stays None."""
     if reference is None or isinstance(reference, ReferenceData):
         return reference
     images, labels = split_labels(reference)
+    images = check_images(images, "reference", None, value_range)
     return ReferenceData(images, labels, names_of(reference))
-
-
-def split_labels(data: Any) -> tuple[Any, Any]:
-    """Returns `(images, labels)` of an array, a pair, or a part of a split."""
-    if hasattr(data, "images"):
-        return data.images, getattr(data, "labels", None)
-    if isinstance(data, tuple) and len(data) == 2:
-        return data[0], data[1]
-    return data, None
-
-
-def check_image_scores(scores: Any, num_images: int, what: str) -> FloatArray:
-    """Returns scores as a float64 vector after checking number and values."""
-    scores = np.asarray(scores, dtype="float64")
-    if scores.size != num_images:
-        raise ValueError(
-            f"{what} must return one score for each of {num_images} images. "
-            f"Received: shape={scores.shape}. Return one value per image."
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError(
-            f"{what} returned scores that are not finite. Received: "
-            f"{int((~np.isfinite(scores)).sum())} of {num_images} NaN or infinite. "
-            "Look for a model that diverged."
-        )
-    return scores.reshape(num_images)
-
-
-def check_classes(labels: Any, num_images: int, name: str) -> FloatArray | IntArray:
-    """Returns class labels, integers or rows, after checking type and number."""
-    labels = np.asarray(labels)
-    integers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    if not (integers or labels.ndim == 2) or len(labels) != num_images:
-        raise ValueError(
-            f"Labels of `{name}` must be integers ({num_images},) or rows "
-            f"({num_images}, num_classes). Received: shape={labels.shape}, "
-            f"dtype={labels.dtype}."
-        )
-    return labels

@@ -17,15 +17,47 @@ from keras_mixup_gan.statistics.power import error_at_chance
 from keras_mixup_gan.statistics.roc import auc, delong_interval
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import (
+    check_images,
+    check_integer,
+    check_same_range,
+    warn_of_range,
+)
 
 if TYPE_CHECKING:
     from keras_mixup_gan.auditing.results import AttackEntry
+    from keras_mixup_gan.data.splits import MembershipSplit
 
 NUM_FOLDS = 5
 NUM_COMPONENTS = 64
 MIN_IMAGES = 10
 NUM_ERRORS = 4
+
+
+def in_one_range(target: AttackTarget, split: MembershipSplit) -> AttackTarget:
+    """The target, whose samples are held against the range of the members' pixels.
+
+    So are the parts of the split, at once. A target that grants more than samples is a
+    model that states its range; the samples of a function are checked as the first are
+    drawn, because drawing some for that would change all that follow.
+    """
+    check_same_range(**{name: part.images for name, part in split.parts().items()})
+    members = split.members.images
+    warn_of_range(members, "members", stacklevel=5)
+    sampler = target.sampler
+    if sampler is None or not target.access <= {"samples", "reference"}:
+        return target
+
+    def sample(start: int, stop: int) -> Any:
+        images = sampler(start, stop)
+        if start == 0 and images.dtype != np.uint8:
+            checked = check_images(images, "generated images", target.image_shape)
+            check_same_range(samples=checked, members=members)
+        return images
+
+    if target.num_samples is not None:
+        sample(0, target.num_samples)
+    return replace(target, sampler=sample)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from keras_mixup_gan.attacks.base import Attack, default_attacks
 from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.attacks.samples.streaming import cached
@@ -17,7 +15,6 @@ from keras_mixup_gan.attacks.target import (
     AttackTarget,
     as_reference,
     as_target,
-    split_labels,
 )
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
@@ -32,6 +29,7 @@ from keras_mixup_gan.auditing.scoring import (
     score_attacks,
 )
 from keras_mixup_gan.data.classes import merged_names, names_of, renumbered
+from keras_mixup_gan.data.sources import labeled_images
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.statistics.epsilon_bounds import check_coins
@@ -60,6 +58,7 @@ def audit(
     membership: str = "fixed",
     copies: bool = True,
     latent_dim: int | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> AuditReport:
     """Attacks a trained model and reports how well its members can be identified.
 
@@ -72,9 +71,11 @@ def audit(
             generator, a function of latents (with `latent_dim`), a function
             `num_images -> images`, or an array of generated images; or an
             `AttackTarget`, whose own seed then counts.
-        members: Images `(num_images, height, width, channels)` in `[-1, 1]` that the
-            model was trained on; `(images, labels)` for a conditional model; or a
-            part of a `MembershipSplit`. At least 2, better 1,000.
+        members: Images `(num_images, height, width, channels)` in `[-1, 1]`, or uint8,
+            that the model was trained on; `(images, labels)` for a conditional model;
+            or whatever else `data.load_images` takes, such as a part of a
+            `MembershipSplit`, a data set, a folder or an `.npz` file. At least 2,
+            better 1,000.
         non_members: The same for images it was not trained on, drawn like the
             members.
         reference: The same for further images that the attacker knows, if any. Needed
@@ -119,6 +120,9 @@ def audit(
         copies: Whether to look for generated images that are (nearly) a member.
         latent_dim: Number of latent dimensions, where `model` is a function of latents
             or a network that does not tell.
+        value_range: The range of all images in floating point that are given or drawn
+            by a function, such as `(0, 1)`; by default `[-1, 1]`. Say so too where
+            members or samples without a negative value are as they should be.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -139,7 +143,8 @@ def audit(
     """
     asked = Release.named(release)
     check_choice(membership, ("fixed", "coin"), "membership")
-    target, split = _prepare(model, members, non_members, reference, seed, latent_dim)
+    images = members, non_members, reference
+    target, split = _prepare(model, *images, seed, latent_dim, value_range)
     if membership == "coin":
         check_coins(len(split.members.images), len(split.non_members.images))
     others = tuple(as_target(other, target.seed) for other in reference_models)
@@ -230,25 +235,38 @@ def _prepare(
     reference: Any,
     seed: int,
     latent_dim: int | None,
+    value_range: tuple[float, float] | None,
 ) -> tuple[AttackTarget, MembershipSplit]:
     """The target, and the queries and reference with everything about them checked."""
-    given = as_reference(reference)
+    own = getattr(model, "image_shape", None)
+    inside = labeled_images(members, "members", own, value_range)
+    shape: Any = inside.images.shape[1:]
+    outside = labeled_images(non_members, "non_members", shape, value_range)
+    if isinstance(reference, (str, os.PathLike)):
+        reference = labeled_images(reference, "reference", shape, value_range)
+    given = as_reference(reference, value_range)
     if isinstance(model, AttackTarget):
         target = model if given is None else replace(model, reference=given)
     else:
-        shape: Any = np.shape(split_labels(members)[0])[1:]
         target = AttackTarget.from_model(
-            model, given, seed=seed, image_shape=shape, latent_dim=latent_dim
+            model,
+            given,
+            seed=seed,
+            image_shape=shape,
+            latent_dim=latent_dim,
+            value_range=value_range,
         )
-    target = _named(target, members, non_members)
-    members = renumbered(members, target.class_names, "members")
-    non_members = renumbered(non_members, target.class_names, "non_members")
+    target = _named(target, inside, outside)
+    inside = renumbered(inside, target.class_names, "members")
+    outside = renumbered(outside, target.class_names, "non_members")
     known = target.reference
     split = MembershipSplit.from_parts(
-        split_labels(members),
-        split_labels(non_members),
+        tuple(inside),
+        tuple(outside),
         None if known is None else (known.images, _integer_labels(known.labels)),
     )
+    if value_range is None:
+        target = controls.in_one_range(target, split)
     for name, part in split.parts().items():
         check_number(name, part.images)
         if part.images.shape[1:] != target.image_shape:

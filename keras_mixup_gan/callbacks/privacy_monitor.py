@@ -323,9 +323,7 @@ def _chosen(
 def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
     """Members and non-members with everything about them checked."""
     split = MembershipSplit.from_parts(
-        members,
-        non_members,
-        None if reference is None else reference.images,
+        members, non_members, None if reference is None else reference.images
     )
     check_number("members", split.members.images)
     check_number("non_members", split.non_members.images)

@@ -11,10 +11,14 @@ from PIL import Image, ImageOps
 
 from keras_mixup_gan.storage import check_memory
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import (
+    ValueRange,
+    check_integer,
+    from_range,
+    unit_range,
+)
 
 Shape: TypeAlias = tuple[int, int, int]
-Range: TypeAlias = tuple[float, float]
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 # Pillow knows forty more, and starts other programs for some of them.
@@ -32,13 +36,13 @@ class Options(NamedTuple):
     image_shape: Shape | None = None
     crop_to_aspect_ratio: bool = False
     data_dir: Path | None = None
-    value_range: Range | None = None
+    value_range: ValueRange | None = None
 
 
 # === Files ===
 
 
-def read_image(file: Path, value_range: Range | None = None) -> NDArray[Any]:
+def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any]:
     """Decodes one file to uint8 `(height, width, 1 or 3)`, unless it is huge.
 
     Gray of 16 bits is read with a `value_range`, as float32 in `[-1, 1]`.
@@ -116,29 +120,6 @@ def check_image_shape(image_shape: Any) -> Shape:
             f"image_shape={image_shape!r}. Choose smaller images."
         )
     return int(height), int(width), int(channels)
-
-
-def unit_range(images: Any, value_range: Range = (0, 255)) -> FloatArray:
-    """Maps values of a range, by default 8 bits, to float32 values in `[-1, 1]`."""
-    low, high = value_range
-    scaled = np.asarray(images).astype("float32")
-    if low:
-        scaled -= low
-    scaled /= (high - low) / 2
-    scaled -= 1.0
-    return scaled
-
-
-def from_range(values: NDArray[Any], value_range: Range, name: str) -> FloatArray:
-    """Maps values of a range to float32 values in `[-1, 1]`."""
-    low, high = value_range
-    if values.size and not (low <= values.min() and values.max() <= high):
-        raise ValueError(
-            f"The values of {name} must lie in `value_range`. Received: values from "
-            f"{values.min():g} to {values.max():g}, value_range={value_range}. Pass "
-            "the values that are to become -1 and 1."
-        )
-    return np.clip(unit_range(values, value_range), -1.0, 1.0)
 
 
 def as_floats(image: NDArray[Any]) -> FloatArray:

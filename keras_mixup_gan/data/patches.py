@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from keras_mixup_gan.data.images import unit_range
 from keras_mixup_gan.storage import digest_file
 from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import unit_range
 
 _SIZE = 32
 # Sky and black borders give patches that are alike to within noise: near-duplicates

@@ -14,23 +14,29 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_mixup_gan.data import patches, tfds
-from keras_mixup_gan.data.classes import Images, check_class_names
+from keras_mixup_gan.data.classes import Images, check_class_names, names_of
 from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
     Options,
-    Range,
     Shape,
     check_image_shape,
-    from_range,
     stack_images,
-    unit_range,
 )
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.storage import digest_bytes, read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_labels, did_you_mean
+from keras_mixup_gan.validation import (
+    ValueRange,
+    as_array,
+    check_images,
+    check_labels,
+    check_value_range,
+    did_you_mean,
+    unit_range,
+    warn_of_range,
+)
 
 _DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 _Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
@@ -70,7 +76,7 @@ def load_images(
     *,
     crop_to_aspect_ratio: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
-    value_range: Range | None = None,
+    value_range: ValueRange | None = None,
 ) -> Images:
     """Loads images as float32 NHWC in `[-1, 1]`, with labels where they are known.
 
@@ -93,7 +99,9 @@ def load_images(
               sub-folders are told in a warning.
             * An `.npz` file with an array `images` and optionally `labels` and
               `class_names`.
-            * An array of images, or a tuple `(images, labels)`.
+            * An array of images, a pair `(images, labels)`, a `SplitPart`, or batches
+              of either: a `tf.data.Dataset`, a Keras `PyDataset`, a torch `DataLoader`
+              or a generator that ends.
 
             Arrays are `(num_images, height, width, channels)`: uint8 is rescaled from
             0..255 to `[-1, 1]`; floats must lie in `[-1, 1]`, unless there is a
@@ -134,7 +142,13 @@ def load_images(
             "it out."
         )
     if value_range is not None:
-        value_range = _check_range(value_range, found)
+        if found is not None and found.name not in ("folder", "npz"):
+            raise ValueError(
+                "`value_range` is for arrays, .npz files and folders. Expected the "
+                f"range of {found.name!r} to be known. Received: "
+                f"value_range={value_range!r}. Leave it out."
+            )
+        value_range = check_value_range(value_range)
     root = None if data_dir is None else Path(data_dir)
     options = Options(shape, crop_to_aspect_ratio, root, value_range)
     if found is not None:
@@ -142,7 +156,7 @@ def load_images(
     elif isinstance(source, (str, os.PathLike)):
         raise ValueError(_unknown(source))
     else:
-        loaded = _fitted(_from_array(source, value_range), options)
+        loaded = _given(source, options)
     images = loaded if isinstance(loaded, Images) else Images(*loaded)
     if value_range is not None and (high := images.images.max()) <= _DARK:
         warnings.warn(
@@ -152,6 +166,24 @@ def load_images(
             stacklevel=2,
         )
     return images
+
+
+def labeled_images(
+    data: Any,
+    name: str,
+    image_shape: Shape | None = None,
+    value_range: ValueRange | None = None,
+) -> Images:
+    """What `load_images` takes: files are brought to a shape, arrays are as they are.
+
+    Messages call the arrays `name`.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return load_images(data, image_shape, value_range=value_range)
+    images, labels = split_labels(data)
+    images = check_images(images, name, None, value_range)
+    labels = check_labels(labels, len(images), f"{name} labels")
+    return Images(images, labels, names_of(data))
 
 
 def find_source(source: Any) -> Source | None:
@@ -233,65 +265,38 @@ def _load_npz(source: Any, options: Options) -> _Loaded:
             f"optionally, 'labels'. Received: {list(arrays)}. Write it with "
             "`np.savez(path, images=..., labels=...)`."
         )
-    images = _checked(arrays["images"], f"images of {path}", options.value_range)
-    labels = check_labels(arrays.get("labels"), len(images), f"labels of {path}")
     named = arrays.get("class_names")
     names = None if named is None else named.tolist()
-    names = check_class_names(names, f"class_names of {path}", labels)
-    return _fitted(Images(images, labels, names), options)
+    given = arrays["images"], arrays.get("labels"), names
+    return _labeled(*given, options, f" of {path}")
 
 
-def _from_array(source: Any, value_range: Range | None) -> _Loaded:
-    images, labels, names = source, None, None
-    if isinstance(source, tuple) and len(source) == 2:
-        images, labels = source
-        names = getattr(source, "class_names", None)
+def _given(source: Any, options: Options) -> _Loaded:
+    """Images and labels of what is neither a name nor a path."""
+    images, labels = split_labels(source)
     try:
-        array = np.asarray(images)
-    except ValueError:  # nested sequences of unequal lengths
-        array = np.empty(0, dtype=object)
-    if array.dtype == object or array.ndim == 0:
+        images = as_array(images, "source")
+    except ValueError:
+        images = np.empty((), dtype=object)
+    if images.ndim == 0 or images.dtype == object:
         raise ValueError(
             "The source is neither a name, a path nor an array of images. Expected "
-            f"{_expected()}. Received: source={_describe(images)}."
+            f"{_expected()}. Received: source={_describe(source)}."
         )
-    array = _checked(array, "source", value_range)
-    return Images(array, check_labels(labels, len(array)), names)
+    return _labeled(images, labels, names_of(source), options)
 
 
-def _checked(images: NDArray[Any], name: str, value_range: Range | None) -> FloatArray:
-    if images.dtype == np.uint8:
-        images = unit_range(images)
-    elif value_range is not None and np.issubdtype(images.dtype, np.number):
-        images = from_range(images, value_range, name)
-    elif images.size and np.issubdtype(images.dtype, np.integer):
-        raise ValueError(
-            f"`{name}` must be floating point in [-1, 1] or 8-bit, or come with their "
-            f"range. Received: dtype={images.dtype}, values from {images.min()} to "
-            f"{images.max()}. Pass `value_range=(low, high)`, the values that are to "
-            "become -1 and 1, such as (0, 65535), or (0, 4095) for 12 bits."
-        )
-    return check_images(images, name)
-
-
-def _check_range(value_range: Any, source: Source | None) -> Range:
-    """The range as floats, if it is one and the source may need it."""
-    if source is not None and source.name not in ("folder", "npz"):
-        raise ValueError(
-            "`value_range` is for arrays, .npz files and folders. Expected the range "
-            f"of {source.name!r} to be known. Received: value_range={value_range!r}. "
-            "Leave it out."
-        )
-    try:
-        low, high = map(float, value_range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not -np.inf < low < high < np.inf:
-        raise ValueError(
-            "`value_range` must be two finite numbers in ascending order. Received: "
-            f"value_range={value_range!r}. Write e.g. (0, 1)."
-        )
-    return low, high
+def _labeled(
+    images: Any, labels: Any, class_names: Any, options: Options, of: str = ""
+) -> _Loaded:
+    """Images in `[-1, 1]` with their labels and names, checked, in the shape asked."""
+    name = f"images{of}" if of else "source"
+    images = check_images(images, name, None, options.value_range)
+    if options.value_range is None:
+        warn_of_range(images, name, stacklevel=5)
+    labels = check_labels(labels, len(images), f"labels{of}")
+    names = check_class_names(class_names, f"class_names{of}", labels)
+    return _fitted(Images(images, labels, names), options)
 
 
 def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
@@ -359,7 +364,8 @@ def _unknown(source: str | os.PathLike[str]) -> str:
             f"The file {path} is not an .npz file. Expected {_expected()}. "
             "Pass the folder that holds the images."
         )
-    if isinstance(source, os.PathLike) or len(path.parts) > 1 or path.suffix:
+    is_path = isinstance(source, os.PathLike) or "\\" in text
+    if is_path or len(path.parts) > 1 or path.suffix:
         return (
             f"There is no folder or file {path}. Expected {_expected()}. Received: "
             f"source={text!r}, looked up from {Path.cwd()}."

@@ -11,11 +11,12 @@ import numpy as np
 
 from keras_mixup_gan.data.classes import (
     ClassNames,
-    Images,
     check_class_names,
     merged_names,
+    names_of,
     numbered_by,
 )
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
@@ -154,9 +155,9 @@ class MembershipSplit:
         check_choice(membership, ("fixed", "coin"), "membership")
         check_integer(1, num_members=num_members, num_non_members=num_non_members)
         check_integer(0, num_reference=num_reference, seed=seed)
-        names = getattr(images, "class_names", None) if labels is None else None
-        if isinstance(images, Images):
-            images, labels = images.images, images.labels if labels is None else labels
+        names = names_of(images) if labels is None else None
+        images, own = split_labels(images)
+        labels = own if labels is None else labels
         images = check_images(images)
         labels = check_labels(labels, len(images))
         pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
@@ -192,7 +193,7 @@ class MembershipSplit:
 
     @classmethod
     def from_parts(cls, members: Any, non_members: Any, reference: Any = None) -> Self:
-        """Makes a split of parts that are given.
+        """Makes a split of parts that are given: images, pairs, or what holds both.
 
         Each is images, `(images, labels)`, `Images` or a `SplitPart`. Its indices
         number the images through all parts in this order.
@@ -202,15 +203,10 @@ class MembershipSplit:
         for role, part in zip(_ROLES, (members, non_members, reference), strict=True):
             if part is None:
                 continue
-            images, labels = getattr(part, "images", part), None
-            if hasattr(part, "labels"):
-                labels = part.labels
-            elif isinstance(part, tuple):
-                images, labels = part
+            images, labels = split_labels(part)
             images = check_images(images, role)
             indices = np.arange(start, start + len(images))
-            names = getattr(part, "class_names", None)
-            parts[role] = SplitPart(images, labels, indices, names)
+            parts[role] = SplitPart(images, labels, indices, names_of(part))
             start += len(images)
         return cls(**parts)
 
@@ -293,7 +289,7 @@ def _checked_part(
 ) -> SplitPart:
     """A read-only copy of a part, its classes numbered by these names."""
     images = _read_only(check_images(part.images, role, image_shape))
-    labels = check_labels(part.labels, len(images))
+    labels = check_labels(part.labels, len(images), f"{role} labels")
     labels = numbered_by(class_names, labels, part.class_names, role)
     indices = np.asarray(part.indices)
     is_integer = np.issubdtype(indices.dtype, np.integer)

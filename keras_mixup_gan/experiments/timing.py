@@ -52,7 +52,9 @@ def median_ratios(
 
 def step_taker(model: Any, images: FloatArray, batch_size: int) -> Callable[[], None]:
     """A function that takes a step on the model's next batch, and waits for its end."""
-    batches, _ = model.training_batches(images, batch_size=batch_size)
+    batches, _, sampling = model.pipeline.training_batches(images, None, batch_size)
+    if sampling is not None:
+        model.privacy.begin(*sampling)
     iterator = iter(batches)
     model.make_train_function()
 

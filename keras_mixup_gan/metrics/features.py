@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data.images import check_image_shape, unit_range
+from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.storage import digest_file, read_arrays
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import check_choice, check_images
@@ -60,9 +60,6 @@ class FeatureExtractor:
         Raises:
             ValueError: If the images are not such an array of the extractor's shape.
         """
-        images = np.asarray(images)
-        if images.dtype == np.uint8:
-            images = unit_range(images)
         images = check_images(images, "images", self.image_shape)
         features = np.empty((len(images), self.num_features))
         for start in range(0, len(images), self.batch_size):

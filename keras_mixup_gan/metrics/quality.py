@@ -11,7 +11,12 @@ from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
 from keras_mixup_gan.metrics.precision_recall import density_coverage, precision_recall
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import (
+    as_array,
+    check_images,
+    check_integer,
+    check_same_range,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def quality(
     held_out: Any,
     extractor: FeatureExtractor,
     num_generated: int | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> tuple[Metric, ...]:
     """Compares generated images with real ones that the model has not seen.
 
@@ -76,14 +82,17 @@ def quality(
         held_out: Real images or their features, likewise.
         extractor: What images are turned into before they are compared.
         num_generated: Use the first so many generated images; by default all.
+        value_range: The range of images in floating point, such as `(0, 1)`; by default
+            `[-1, 1]`.
 
     Returns:
         One figure for each of `MEASURES`: the Frechet distance, `"FID"`, and the kernel
         distance, `"KID"`, the latter with its standard error.
 
     Raises:
-        ValueError: If there are fewer generated images than asked for, or if images or
-            features do not suit the extractor.
+        ValueError: If there are fewer generated images than asked for, if images or
+            features do not suit the extractor, or if only one of the two looks like
+            images in `[0, 1]`.
 
     Example:
         >>> extractor = keras_mixup_gan.metrics.digit_features()
@@ -100,8 +109,7 @@ def quality(
                 f"{len(generated)} with num_generated={num_generated}. Generate more."
             )
         generated = generated[:num_generated]
-    fake = _features(generated, "generated", extractor)
-    real = _features(held_out, "held_out", extractor)
+    fake, real = _features(generated, held_out, extractor, value_range)
     figures = []
     for name, measure in MEASURES.items():
         found = measure(real, fake)
@@ -117,6 +125,7 @@ def neighbor_quality(
     extractor: FeatureExtractor,
     precision_k: int = 3,
     density_k: int = 5,
+    value_range: tuple[float, float] | None = None,
 ) -> tuple[Metric, ...]:
     """Compares fidelity and diversity of generated images with held-out real ones.
 
@@ -125,8 +134,7 @@ def neighbor_quality(
     `"coverage"` of `density_coverage` by `density_k`. The time grows with the product
     of the sample counts.
     """
-    fake = _features(generated, "generated", extractor)
-    real = _features(held_out, "held_out", extractor)
+    fake, real = _features(generated, held_out, extractor, value_range)
     near = precision_recall(real, fake, precision_k)
     dense = density_coverage(real, fake, density_k)
     made_of = (extractor.name, len(fake), len(real))
@@ -138,8 +146,28 @@ def neighbor_quality(
     )
 
 
-def _features(value: Any, name: str, extractor: FeatureExtractor) -> FloatArray:
-    """Features as they are, images through the extractor."""
-    value = np.asarray(value)
-    features = extractor(value) if value.ndim == 4 else value
-    return check_features(features, name, extractor.num_features)
+def _features(
+    generated: Any,
+    held_out: Any,
+    extractor: FeatureExtractor,
+    value_range: tuple[float, float] | None,
+) -> list[FloatArray]:
+    """Features of both sides: as they are, or of images through the extractor."""
+    given = {"generated": generated, "held_out": held_out}
+    sides = {name: as_array(side, name) for name, side in given.items()}
+    images = {
+        name: check_images(side, name, extractor.image_shape, value_range)
+        for name, side in sides.items()
+        if side.ndim == 4
+    }
+    # Eight bits tell their range.
+    if value_range is None and not any(s.dtype == np.uint8 for s in sides.values()):
+        check_same_range(**images)
+    return [
+        check_features(
+            extractor(images[name]) if name in images else side,
+            name,
+            extractor.num_features,
+        )
+        for name, side in sides.items()
+    ]

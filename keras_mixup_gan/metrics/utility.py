@@ -17,7 +17,7 @@ from keras_mixup_gan.metrics.features import (
 )
 from keras_mixup_gan.metrics.quality import Metric, neighbor_quality
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_integer, check_positive
+from keras_mixup_gan.validation import check_integer, check_labels, check_positive
 
 _BLOCK_VALUES = 2**21
 
@@ -278,12 +278,11 @@ def _labeled(
 ) -> tuple[FloatArray, IntArray]:
     """Features and their labels after checking that they belong together."""
     features = check_features(pair[0], f"{name} features", num_features)
-    labels = np.asarray(pair[1])
-    if labels.shape != (len(features),) or not np.issubdtype(labels.dtype, np.integer):
+    labels = check_labels(pair[1], len(features), f"{name} labels")
+    if labels is None:
         raise ValueError(
-            f"`{name} labels` must be integers, one for each row of the features. "
-            f"Expected shape ({len(features)},). Received: dtype={labels.dtype}, "
-            f"shape={labels.shape}. Take `np.argmax(labels, axis=1)` of one-hot rows."
+            f"`{name}` needs labels. Expected (features, labels). Received: features "
+            "alone. Pass the classes of the images too."
         )
     return features, labels
 

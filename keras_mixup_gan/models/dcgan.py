@@ -221,7 +221,7 @@ def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
             f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "
             "e.g. `data.load_images(..., image_shape=(32, 32, 3))`."
         )
-    height, breadth, channels = image_shape
+    height, breadth, channels = map(int, image_shape)
     return height, breadth, channels
 
 

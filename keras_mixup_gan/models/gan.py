@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
+from keras_mixup_gan.data.labeled import batches_of, is_read_once
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.divergence import StopAtDivergence
 from keras_mixup_gan.models.inputs import plain_data_errors
+from keras_mixup_gan.models.refusals import refuse_swapping, refuse_weights
 from keras_mixup_gan.models.training_step import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.validation import check_images, check_integer, register
+from keras_mixup_gan.validation import check_integer, register
 
 
 class GAN(AdversarialModel):
@@ -112,7 +115,12 @@ class GAN(AdversarialModel):
         settings = {**recipe["model"], **given, **kwargs}
         transform = recipes.resolve_mixup(mixup, recipe)
         fixed = {"mixup": transform, "dp": dp, "num_classes": num_classes, "seed": seed}
-        model = cls(image_shape, **{**settings, **fixed})
+        every = {**settings, **fixed}
+        plain = {  # Keras takes no NumPy numbers
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in every.items()
+        }
+        model = cls(image_shape, **plain)
         if compile:
             recipes.compile_from(recipe, model)
         return model
@@ -157,11 +165,14 @@ class GAN(AdversarialModel):
         """Trains the model.
 
         Args:
-            x: Images in `[-1, 1]`: an array `(num_images, height, width, channels)`,
-                or a batched `tf.data.Dataset` of images, `(images, labels)` or dicts.
-                Arrays are shuffled anew each epoch and a last incomplete batch is
-                left out; a data set keeps its own order, so the exact resumption of a
-                training is only up to it.
+            x: Images: an array `(num_images, height, width, channels)` in `[-1, 1]`,
+                or uint8 of 0..255, which is mapped there; a pair `(images, labels)`,
+                an `Images` or a `SplitPart`; or batches of images, `(images, labels)`
+                or dicts: a `tf.data.Dataset`, a Keras `PyDataset`, a torch
+                `DataLoader` (channels may be first), or a generator, with
+                `steps_per_epoch`. Arrays are shuffled anew each epoch and a last
+                incomplete batch is left out; batches keep their own order, so the
+                exact resumption of a training is only up to them.
             y: Class labels of an array `x`, integers or one-hot rows; for conditional
                 models.
             batch_size: Images in a batch of an array, 64 by default. With `dp` it is
@@ -170,7 +181,8 @@ class GAN(AdversarialModel):
             steps_per_epoch: Batches in an epoch, at least 1; by default the data set's
                 length.
             **kwargs: Further arguments of `keras.Model.fit`, such as `callbacks`,
-                `validation_data`, `initial_epoch` and `verbose`.
+                `validation_data` (taken as `x` is), `validation_split` (of an array:
+                its last images), `initial_epoch` and `verbose`.
 
         Returns:
             The history of the epoch's losses.
@@ -180,18 +192,42 @@ class GAN(AdversarialModel):
                 images than a batch, or are already mixed; after an epoch, if weights
                 are NaN or infinite.
         """
-        kwargs.pop("shuffle", None)  # arrays always are, data sets never
+        refuse_weights(
+            class_weight=kwargs.pop("class_weight", None),
+            sample_weight=kwargs.pop("sample_weight", None),
+        )
         if steps_per_epoch is not None:
             check_integer(1, steps_per_epoch=steps_per_epoch)
+        if kwargs.pop("shuffle", True) is False and batches_of(x) is None:
+            raise ValueError(
+                "Arrays are shuffled anew each epoch. Expected `shuffle=True` for an "
+                "array. Received: shuffle=False. To keep an order, pass a batched "
+                "`tf.data.Dataset`."
+            )
+        if is_read_once(x) and steps_per_epoch is None:
+            raise ValueError(
+                "A generator can be read once. Expected `steps_per_epoch` with it. "
+                f"Received: x={type(x).__name__}, steps_per_epoch=None. Pass that too, "
+                "or a `tf.data.Dataset`, which begins anew."
+            )
+        callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
+        refuse_swapping(callbacks)
+        kwargs["callbacks"] = [StopAtDivergence(), *callbacks]
         x = self.numbered(x)
-        if isinstance(x, tuple) and y is None:
-            x, y = x[0], None if self.num_classes is None else x[1]
         if self.privacy is not None and self.privacy.forget_unused_plan():
             self.train_function = None  # which may have been traced with the plan
-        callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
-        kwargs["callbacks"] = [StopAtDivergence(), *callbacks]
+        pipeline = self.pipeline
         with plain_data_errors():
-            batches, length = self.training_batches(x, y, batch_size)
+            held_out = kwargs.pop("validation_data", None)
+            if share := kwargs.pop("validation_split", 0):
+                x, y, held_out = pipeline.held_out(x, y, share, held_out)
+            if held_out is not None:
+                kwargs["validation_data"] = pipeline.evaluation_data(
+                    self.numbered(held_out)
+                )
+            batches, length, sampling = pipeline.training_batches(x, y, batch_size)
+            if self.privacy is not None and sampling is not None:
+                self.privacy.begin(*sampling)
             if self.privacy is not None:
                 steps = length or 0
                 if steps_per_epoch is not None:  # a whole number of executions
@@ -231,22 +267,37 @@ class GAN(AdversarialModel):
             )
         return renumbered(data, self.class_names, "training images")
 
-    def training_batches(
-        self, x: Any, y: Any = None, batch_size: int | None = None
-    ) -> tuple[tf.data.Dataset, int | None]:
-        """What `fit` trains on: prepared batches, and how many steps make an epoch."""
-        dataset, length, sampling = self.pipeline.training_batches(x, y, batch_size)
-        if self.privacy is not None and sampling is not None:
-            self.privacy.begin(*sampling)
-        return dataset, length
-
     def evaluate(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> Any:
         """Losses on raw images, which are taken and checked as `fit` does."""
-        if x is not None and not isinstance(x, tf.data.Dataset):
-            x = check_images(x, "x", self.image_shape)
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        refuse_weights(sample_weight=kwargs.pop("sample_weight", None))
+        if kwargs.get("_use_cached_eval_dataset"):  # that of `fit`
+            return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        with plain_data_errors():
+            data = self.pipeline.evaluation_data(self.numbered(x), y)
+            return super().evaluate(*data, batch_size=batch_size, **kwargs)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, return_dict: bool = False, **weights: Any
+    ) -> Any:
+        """One training step on raw images, which are taken and checked as `fit` does.
+
+        A model with `mixup` or `dp` is trained by `fit` alone.
+        """
+        refuse_weights(**weights)
+        return super().train_on_batch(
+            *self.pipeline.arrays(self.numbered(x), y, "x"), return_dict=return_dict
+        )
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, return_dict: bool = False, **weights: Any
+    ) -> Any:
+        """Losses on one batch of raw images, taken and checked as `fit` does."""
+        refuse_weights(**weights)
+        return super().test_on_batch(
+            *self.pipeline.arrays(self.numbered(x), y, "x"), return_dict=return_dict
+        )
 
     # === What ran ===
 

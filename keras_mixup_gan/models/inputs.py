@@ -17,28 +17,34 @@ from keras_mixup_gan.data.batches import (
     shuffled_indices,
     step_counter,
 )
-from keras_mixup_gan.mixup import (
-    MixUp,
-    as_batch,
-    check_batches,
-    is_mixed,
+from keras_mixup_gan.data.datasets import (
+    IMAGE_ERROR,
+    LABEL_ERROR,
+    as_dataset,
+    check_elements,
+    check_rows,
+    in_unit_range,
     keep_cardinality,
+    watch_range,
 )
+from keras_mixup_gan.data.labeled import as_batch, is_read_once, split_labels
+from keras_mixup_gan.mixup import MixUp, is_mixed
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.privacy.updates import OVERRUN
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
-from keras_mixup_gan.validation import check_images, check_integer, class_rows
+from keras_mixup_gan.validation import (
+    check_images,
+    check_in_range,
+    check_integer,
+    class_rows,
+    warn_of_range,
+)
 
 # What the assertions that run inside a data set begin with.
-_DATA_ERRORS = (
-    "Images of the data set ",
-    "Labels of the data set ",
-    "Mixing ",
-    OVERRUN,
-)
+_DATA_ERRORS = (IMAGE_ERROR, LABEL_ERROR, "Mixing ", OVERRUN)
 _EMPTY = (
-    f"{_DATA_ERRORS[0]}must fill at least one batch. Received: an empty data set. "
+    f"{IMAGE_ERROR}must fill at least one batch. Received: an empty data set. "
     "Check the filter or `drop_remainder=True` that it came from."
 )
 
@@ -98,23 +104,73 @@ class InputPipeline:
 
     def training_batches(self, x: Any, y: Any, batch_size: int | None) -> _Prepared:
         """Prepared batches of an array or a data set; see `GAN.fit`."""
-        if isinstance(x, tf.data.Dataset):
-            if y is not None or batch_size is not None:
-                raise ValueError(
-                    "A data set brings its own labels and batches. Expected "
-                    "`fit(dataset)`. Received: `y` or `batch_size` too. Leave them out."
-                )
-            self._check_dataset(x)
-            if self.dp is None:
-                return self._of_dataset(x), None, None
-            x, y, batch_size = _collected(x)
-            y = None if self.num_classes is None else y
-        return self._of_arrays(x, y, 64 if batch_size is None else batch_size)
+        dataset = as_dataset(x)
+        if dataset is None:
+            return self._of_arrays(x, y, 64 if batch_size is None else batch_size)
+        if y is not None or batch_size is not None:
+            raise ValueError(
+                "A data set brings its own labels and batches. Expected "
+                "`fit(dataset)`. Received: `y` or `batch_size` too. Leave them out."
+            )
+        self._check_dataset(dataset)
+        if self.dp is None:
+            return self._of_dataset(dataset), None, None
+        return self._of_arrays(*_collected(x, dataset))
+
+    def evaluation_data(self, x: Any, y: Any = None) -> tuple[Any, ...]:
+        """What `evaluate` is to pass on: raw images and labels, or a data set of them.
+
+        Values of arrays are checked now, those of a data set as it is read.
+        """
+        dataset = as_dataset(x)
+        if dataset is None:
+            images, labels = self.arrays(x, y, "x")
+            return (images,) if labels is None else (images, labels)
+        self._check_dataset(dataset)
+        read = self._reader(dataset)
+        return (dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE),)
+
+    def held_out(self, x: Any, y: Any, share: float, other: Any) -> tuple[Any, ...]:
+        """The first images, their labels, and the last share of both to validate on."""
+        check_in_range(0, 1, validation_split=share)
+        if other is not None or as_dataset(x) is not None:
+            raise ValueError(
+                "`validation_split` sets aside a part of an array. Expected an array "
+                f"`x` and no `validation_data`. Received: x={type(x).__name__}. Pass "
+                "`validation_data=`."
+            )
+        images, labels = self.arrays(x, y, "x")
+        first = int(len(images) * (1 - share))
+        if not 0 < first < len(images):
+            raise ValueError(
+                "Both parts of the data need images. Expected a `validation_split` "
+                f"that leaves some. Received: {share} of {len(images)} images."
+            )
+        if labels is None:
+            return images[:first], None, images[first:]
+        return images[:first], labels[:first], (images[first:], labels[first:])
+
+    def arrays(
+        self, x: Any, y: Any = None, name: str = "images"
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Images in `[-1, 1]` and rows of labels, checked; `x` may hold both.
+
+        Labels that come with images are left aside by a model that takes none.
+        """
+        images, labels = split_labels(x)
+        if y is not None and labels is not None:
+            raise ValueError(
+                f"`{name}` holds labels, and others are given. Expected one of the two."
+                " Received: both. Leave out `y`."
+            )
+        labels = y if labels is None or self.num_classes is None else labels
+        images = check_images(images, name, self.image_shape)
+        return images, class_rows(labels, self.num_classes, len(images))
 
     def prepared(self, data: Any) -> list[Batch]:
         """The batches of a training step; a raw one serves all its updates."""
         if isinstance(data, tuple) and all(isinstance(one, dict) for one in data):
-            batches = [Batch(**{**one, **self._normalized(one)}) for one in data]
+            batches = [Batch(**one) for one in data]
         else:
             batches = [self.raw_batch(data)] * self.batches_per_step
         must_mix, must_sample = self.mixup is not None, self.dp is not None
@@ -130,7 +186,10 @@ class InputPipeline:
         return batches
 
     def raw_batch(self, data: Any) -> Batch:
-        """An unmixed batch as Keras passes it: images, with labels or without."""
+        """An unmixed batch as Keras passes it: images, with labels or without.
+
+        Its values were checked before, by `arrays` or as a data set was read.
+        """
         parts = data if isinstance(data, tuple) else (data,)
         batch = as_batch(*(part for part in parts if part is not None))
         return Batch(**self._normalized(batch))
@@ -143,14 +202,16 @@ class InputPipeline:
         labels = batch.get("labels")
         if labels is None:
             class_rows(None, self.num_classes, 0)  # raises
-        elif labels.shape.rank == 1:
-            labels = tf.one_hot(tf.cast(labels, tf.int64), self.num_classes)
+        elif not _is_row(labels):
+            classes = tf.reshape(tf.cast(labels, tf.int64), (-1,))
+            labels = tf.one_hot(classes, self.num_classes)
         return {**images, "labels": tf.cast(labels, tf.float32)}
 
     # === Arrays ===
 
     def _of_arrays(self, x: Any, y: Any, batch_size: int) -> _Prepared:
-        images = check_images(x, "x", self.image_shape)
+        images, labels = self.arrays(x, y, "x")
+        warn_of_range(images, "x", stacklevel=5)
         check_integer(1, batch_size=batch_size)
         num_examples = len(images)
         if self.dp is not None and self.dp.num_examples is not None:
@@ -162,7 +223,6 @@ class InputPipeline:
                 "add images."
             )
         arrays = {"images": images}
-        labels = class_rows(y, self.num_classes, len(images))
         if labels is not None:
             arrays["labels"] = labels
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -217,44 +277,55 @@ class InputPipeline:
     # === Data sets ===
 
     def _of_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        read = self._reader(dataset)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        is_raw = not is_mixed(dataset)
 
-        def read(*element: Tensor) -> dict[str, Tensor]:
-            batch = as_batch(*element)
+        def read_shared(*element: Tensor) -> dict[str, Tensor]:
+            batch = read(*element)
             rows = tf.shape(batch["images"])[0]
             message = (
-                f"{_DATA_ERRORS[0]}must come in batches that {replicas} replicas "
-                "divide. Received: a batch of"
+                f"{IMAGE_ERROR}must come in batches that {replicas} replicas divide. "
+                "Received: a batch of"
             )
             tf.debugging.Assert(rows % replicas == 0, [message, rows])
-            if is_raw:  # mixtures may have noise, which leaves the range
-                self._check_values(batch)
-            return self._normalized(batch)
+            return batch
 
-        batches = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = dataset.map(read_shared, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = watch_range(batches)
         if self.mixup is not None:
             steps = step_counter(self.next_batch)
             seed = self._mixing_seed(self.mixup)
             batches = self.mixup.mixed_batches(batches, steps, seed)
         return self._grouped(keep_cardinality(batches, dataset))
 
-    def _check_values(self, batch: dict[str, Tensor]) -> None:
-        """Stops a data set at images outside `[-1, 1]` or classes out of range."""
-        extent = tf.abs(batch["images"])
-        message = f"{_DATA_ERRORS[0]}must be finite and lie in [-1, 1]. Received: up to"
-        largest = tf.reduce_max(extent)
-        tf.debugging.Assert(tf.reduce_all(extent <= 1), [message, largest])
-        if self.num_classes is not None and batch["labels"].shape.rank == 1:
-            labels, last = tf.cast(batch["labels"], tf.int64), self.num_classes - 1
-            message = f"{_DATA_ERRORS[1]}must lie in 0 to {last}. Received: up to"
-            is_known = tf.reduce_all((labels >= 0) & (labels <= last))
-            tf.debugging.Assert(is_known, [message, tf.reduce_max(labels)])
+    def _reader(self, dataset: tf.data.Dataset) -> Callable[..., dict[str, Tensor]]:
+        """What brings an element to images and rows of labels, and checks its values.
+
+        Mixtures may have noise, which leaves the range.
+        """
+        is_raw = not is_mixed(dataset)
+
+        def read(*element: Tensor) -> dict[str, Tensor]:
+            batch = in_unit_range(as_batch(*element), is_raw=is_raw)
+            if self.num_classes is not None:
+                self._check_labels(batch["labels"])
+            return self._normalized(batch)
+
+        return read
+
+    def _check_labels(self, labels: Tensor) -> None:
+        """Stops a data set at classes out of range, or at rows that are no shares."""
+        if _is_row(labels):
+            check_rows(labels)
+            return
+        labels, last = tf.cast(labels, tf.int64), int(self.num_classes or 0) - 1
+        message = f"{LABEL_ERROR}must lie in 0 to {last}. Received: up to"
+        is_known = tf.reduce_all((labels >= 0) & (labels <= last))
+        tf.debugging.Assert(is_known, [message, tf.reduce_max(labels)])
 
     def _check_dataset(self, dataset: tf.data.Dataset) -> None:
         """Raises a `ValueError` unless the data set's elements suit the model."""
-        spec = dataset.element_spec
-        check_batches(spec)
+        batch = check_elements(dataset.element_spec)
         if dataset.cardinality() == 0:
             raise ValueError(_EMPTY)
         if self.dp is not None and is_mixed(dataset):
@@ -263,11 +334,10 @@ class InputPipeline:
                 "Received: a data set to which MixUp was applied. Leave one of the two "
                 "out."
             )
-        batch = as_batch(spec)
         shape = batch["images"].shape[1:]
         if not shape.is_compatible_with(self.image_shape):
             raise ValueError(
-                f"{_DATA_ERRORS[0]}must be of shape {self.image_shape}. Received: "
+                f"{IMAGE_ERROR}must be of shape {self.image_shape}. Received: "
                 f"{shape}. Resize them, or build the model with `image_shape=` of the "
                 "data."
             )
@@ -277,15 +347,18 @@ class InputPipeline:
         if labels is None:
             class_rows(None, self.num_classes, 0)  # raises
             return
-        is_classes = labels.dtype.is_integer and labels.shape.rank == 1
-        is_rows = labels.dtype.is_floating and labels.shape.rank == 2
-        if is_rows:
-            is_rows = labels.shape[1:].is_compatible_with((self.num_classes,))
-        if not (is_classes or is_rows):
+        shapes = [(None,), (None, 1)]
+        if _is_row(labels):
+            shapes = [(None, self.num_classes)]
+        is_number = labels.dtype.is_integer or (
+            _is_row(labels) and labels.dtype.is_floating
+        )
+        fits = any(map(labels.shape.is_compatible_with, shapes))
+        if labels.shape.rank is None or not (is_number and fits):
             raise ValueError(
-                f"{_DATA_ERRORS[1]}must be integers of shape (batch,) or floating-point"
-                f" rows of shape (batch, {self.num_classes}). Received: "
-                f"shape={labels.shape}, dtype={labels.dtype.name}."
+                f"{LABEL_ERROR}must be integers of shape (batch,) or rows of shape "
+                f"(batch, {self.num_classes}). Received: shape={labels.shape}, "
+                f"dtype={labels.dtype.name}."
             )
 
     def _grouped(self, batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -295,7 +368,7 @@ class InputPipeline:
             return _prefetched(batches.map(lambda batch: (batch,)))
         if 0 <= batches.cardinality() < size:
             raise ValueError(
-                f"{_DATA_ERRORS[0]}must fill {size} batches, one for each discriminator"
+                f"{IMAGE_ERROR}must fill {size} batches, one for each discriminator"
                 f" update of a step. Received: {batches.cardinality()}. Repeat the data"
                 " set, `dataset.repeat()`, or make its batches smaller."
             )
@@ -335,22 +408,31 @@ def plain_data_errors() -> Iterator[None]:
         raise ValueError(sentence.removesuffix("]")) from None
 
 
-def _collected(dataset: tf.data.Dataset) -> tuple[FloatArray, Any, int]:
+def _is_row(labels: Any) -> bool:
+    """Whether labels are rows of shares, not integers or a column of them."""
+    return bool(labels.shape.rank == 2 and labels.shape[1] != 1)
+
+
+def _collected(x: Any, dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
     """A data set as images, labels and a batch size, for Poisson sampling."""
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+    endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    if endless or is_read_once(x):
         raise ValueError(
             "DP-SGD samples from a finite training set. Expected a data set without "
-            "`repeat()`. Received: an endless one. Pass each image once."
+            "`repeat()`. Received: an endless one, or a generator. Pass each image "
+            "once."
         )
     batches = [as_batch(element) for element in dataset.as_numpy_iterator()]
     if not batches:
         raise ValueError(_EMPTY)
-    parts = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
-    num_distinct = len({image.tobytes() for image in parts["images"]})
-    if num_distinct < len(parts["images"]):
+    parts = [np.concatenate([b[name] for b in batches]) for name in batches[0]]
+    images = parts[0]
+    num_distinct = len({image.tobytes() for image in images})
+    if num_distinct < len(images):
         raise ValueError(
             "DP-SGD counts each image of the data set as one record. Expected each "
-            f"image once. Received: {len(parts['images'])} images, {num_distinct} of "
+            f"image once. Received: {len(images)} images, {num_distinct} of "
             "them distinct. Remove `repeat()`, or pass an array."
         )
-    return parts["images"], parts.get("labels"), len(batches[0]["images"])
+    x = images if len(parts) == 1 else tuple(parts)
+    return x, None, len(batches[0]["images"])

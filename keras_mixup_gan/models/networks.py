@@ -18,6 +18,7 @@ from keras_mixup_gan.models.optimizers import (
     prepared,
     trainable_variables,
 )
+from keras_mixup_gan.models.refusals import check_compile
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     MAX_CLASSES,
@@ -73,6 +74,7 @@ class NetworkPair(keras.Model):
         seed = secrets.randbits(31) if seed is None else seed
         check_integer(0, seed=seed)
         check_in_range(0, 2**31 - 1, seed=seed)
+        seed = int(seed)
         self.image_shape = image_shape
         self.latent_dim = latent_dim
         self.num_classes = num_classes
@@ -104,18 +106,18 @@ class NetworkPair(keras.Model):
         return [self.discriminator]
 
     def compile(
-        self, g_optimizer: Any = "adam", d_optimizer: Any = "adam", **kwargs: Any
+        self, g_optimizer: Any = None, d_optimizer: Any = None, **kwargs: Any
     ) -> None:
         """Sets the two optimizers and builds their state.
 
-        Each is a name or an instance. Further arguments are those of
-        `keras.Model.compile`, such as `steps_per_execution` and `jit_compile`: off by
-        default on CPU, where it is slower, and with `dp`, where every batch has another
-        size.
+        Each is a name or an instance; where neither is given, both are `"adam"`.
+        Further arguments are those of `keras.Model.compile`, such as
+        `steps_per_execution` and `jit_compile`: off by default on CPU, where it is
+        slower, and with `dp`, where every batch has another size.
         """
         if self.is_private or not tf.config.list_physical_devices("GPU"):
             kwargs.setdefault("jit_compile", False)
-        _check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
+        check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
         super().compile(optimizer=None, **kwargs)
         self.g_optimizer = prepared(g_optimizer, self.trained_generators)
         self.d_optimizer = prepared(
@@ -304,7 +306,8 @@ class NetworkPair(keras.Model):
         """The discriminator's raw output on images, unmixed and in inference mode.
 
         Args:
-            images: Float array `(num_images, height, width, channels)` in `[-1, 1]`.
+            images: Array `(num_images, height, width, channels)`, floats in `[-1, 1]`
+                or uint8.
             labels: Classes of a conditional model, integers or (soft) one-hot rows.
             batch_size: Images computed at once.
             check_range: `False` lets noisy mixtures leave `[-1, 1]`.
@@ -315,7 +318,7 @@ class NetworkPair(keras.Model):
         Raises:
             ValueError: If images or labels do not fit the model, or it has diverged.
         """
-        if check_range:
+        if check_range or getattr(images, "dtype", None) == np.uint8:
             images = check_images(images, image_shape=self.image_shape)
         inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
         scores = _in_portions(self._score_batch, inputs, batch_size)
@@ -396,27 +399,6 @@ class NetworkPair(keras.Model):
     def _score_batch(self, inputs: list[Tensor]) -> Tensor:
         images, labels = (*inputs, None)[:2]
         return self.inference_scores(images, labels)
-
-
-def _check_compile(
-    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], is_private: bool
-) -> None:
-    if "optimizer" in kwargs:
-        raise ValueError(
-            "A GAN has two optimizers. Expected `g_optimizer` and `d_optimizer`. "
-            "Received: `optimizer`. Pass one for each network."
-        )
-    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
-        raise ValueError(
-            "The two networks cannot share an optimizer, which keeps state for each "
-            f"weight. Received: {g_optimizer} twice. Create two."
-        )
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if is_private and replicas > 1:
-        raise ValueError(
-            "DP-SGD draws its noise once for a whole batch. Expected one replica. "
-            f"Received: {replicas}. Build and compile the model outside the strategy."
-        )
 
 
 # === Latents and outputs in portions ===

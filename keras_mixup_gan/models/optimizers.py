@@ -39,7 +39,7 @@ def prepared(
     optimizer: Any, networks: list[keras.Model], scales_loss: bool = True
 ) -> keras.optimizers.Optimizer:
     """An optimizer with its state, scaling the loss of a float16 network."""
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = keras.optimizers.get(optimizer or "adam")
     if not scales_loss:
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)

@@ -14,6 +14,7 @@ from keras_mixup_gan.models.inputs import Batch, InputPipeline
 from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
+from keras_mixup_gan.models.refusals import check_defenses
 from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
 from keras_mixup_gan.randomness import StepStream
@@ -52,6 +53,7 @@ class AdversarialModel(NetworkPair):
         ema_momentum: float = 0.999,
         **kwargs: Any,
     ) -> None:
+        check_defenses(mixup, dp)
         super().__init__(*networks, is_private=dp is not None, **kwargs)
         check_in_range(0, 1, ema_momentum=ema_momentum)
         check_integer(1, discriminator_steps=discriminator_steps)

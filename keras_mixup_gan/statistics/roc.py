@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, finite_scores
 
 MIN_FALSE_POSITIVES = 10
 
@@ -298,25 +298,10 @@ def check_scores(
     member_scores: ArrayLike, non_member_scores: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
     """Returns both arrays as float64 after checking that they are usable."""
-    checked = []
-    for name, values in (
-        ("member_scores", member_scores),
-        ("non_member_scores", non_member_scores),
-    ):
-        scores = np.asarray(values, dtype="float64")
-        if scores.ndim != 1 or len(scores) == 0:
-            raise ValueError(
-                f"`{name}` must be a one-dimensional array with at least one score. "
-                f"Received: shape={scores.shape}."
-            )
-        if not np.isfinite(scores).all():
-            raise ValueError(
-                f"`{name}` must be finite. Received: "
-                f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores that "
-                "are NaN or infinite. Look for a model that diverged."
-            )
-        checked.append(scores)
-    return checked[0], checked[1]
+    return (
+        finite_scores(member_scores, "member_scores"),
+        finite_scores(non_member_scores, "non_member_scores"),
+    )
 
 
 def check_confidence(confidence: float) -> None:

@@ -83,7 +83,7 @@ def test_the_target_shows_no_more_than_its_fields():
         ),
         (
             lambda: AttackTarget.from_model(FakeGAN(), (images(5, 0), np.zeros(5))),
-            "Labels of `reference`",
+            "`reference labels` must",
         ),
         (lambda: AttackTarget.from_model(FakeGAN(), seed=-1), "`seed` must be"),
     ],

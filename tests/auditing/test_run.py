@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mixup_gan.attacks import (
     LOGAN,
@@ -187,7 +188,7 @@ def test_copies_across_parts_are_refused_with_their_number():
         ({"members": MEMBERS[:1]}, "`members` must hold at least 2 images"),
         ({"non_members": NON_MEMBERS[:1]}, "`non_members` must hold at least 2"),
         ({"members": MEMBERS * 2}, "`members` must lie in"),
-        ({"members": (MEMBERS * 127).astype("uint8")}, "`members` must be floating"),
+        ({"members": (MEMBERS * 127).astype("int16")}, "`members` must be floating"),
         ({"members": images(9, 1, (5, 5, 1))}, "images of"),
         ({"non_members": images(9, 1, (5, 5, 1))}, "images of"),
         ({"members": (MEMBERS, np.zeros(120, int))}, "both have labels"),
@@ -201,3 +202,33 @@ def test_unusable_input_is_refused(options, message):
     arguments = {"members": MEMBERS, "non_members": NON_MEMBERS, **options}
     with pytest.raises(ValueError, match=message):
         audit(FakeGAN(), **arguments)
+
+
+def test_samples_of_another_range_are_refused_or_mapped():
+    """Copies of the members, in [0, 1], would look unlike them all."""
+    copies = MEMBERS / 2 + 0.5
+    sides = {"members": MEMBERS, "non_members": NON_MEMBERS, "attacks": "gan_leaks"}
+    with pytest.raises(ValueError, match="`samples` and `members` look like"):
+        audit(copies, blind=False, **sides)
+    stated = {name: side / 2 + 0.5 for name, side in sides.items() if name != "attacks"}
+    report = audit(
+        copies, attacks="gan_leaks", blind=False, value_range=(0, 1), **stated
+    )
+    assert report.attacks[0].auc > 0.99
+    drawn = audit(lambda n: copies[:n], blind=False, **sides).attacks[0]
+    assert drawn.status == "failed"
+    assert "look like images of two ranges" in drawn.reason
+
+
+def test_parts_come_in_any_form(tmp_path):
+    eight = [
+        np.rint((part + 1) * 127.5).astype("uint8") for part in (MEMBERS, NON_MEMBERS)
+    ]
+    np.savez(tmp_path / "members.npz", images=eight[0])
+    samples = images(300, 3)
+    settings = {"attacks": "gan_leaks", "blind": False}
+    expected = audit(samples, *eight, **settings)
+    others = tf.data.Dataset.from_tensor_slices(eight[1]).batch(50)
+    found = audit(samples, tmp_path / "members.npz", others, **settings)
+    assert found.split_hash == expected.split_hash
+    assert found.attacks[0].auc == expected.attacks[0].auc

@@ -55,7 +55,7 @@ def test_a_column_of_a_conditional_model_has_one_class(conditional, tmp_path):
     ("model", "arguments", "message"),
     [
         ({}, {"labels": [0]}, "The model is unconditional. Expected no labels"),
-        ({"num_classes": 3}, {"labels": [3]}, "Labels must lie in 0 to 2"),
+        ({"num_classes": 3}, {"labels": [3]}, "must lie in 0 to 2"),
         ({"num_classes": 3}, {"labels": []}, "`labels` must name at least one class"),
         ({"image_shape": (8, 8, 2)}, {}, "gray or RGB.*1 or 3 channels"),
     ],

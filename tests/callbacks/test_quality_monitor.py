@@ -131,7 +131,7 @@ def test_unusable_arguments_are_refused(arguments, message):
     ("model", "arguments", "message"),
     [
         ({}, {"labels": LABELS}, "The model is unconditional"),
-        ({"num_classes": 3}, {"labels": LABELS[:5]}, "Labels must be 12 integers"),
+        ({"num_classes": 3}, {"labels": LABELS[:5]}, "`labels` must be 12 integers"),
         ({"image_shape": (8, 8, 3)}, {}, r"shape \(8, 8, 3\). Received: \(8, 8, 1\)"),
     ],
 )

@@ -154,8 +154,8 @@ def test_sizes_and_seed_are_checked(options):
 
 def test_images_and_labels_are_checked():
     with pytest.raises(ValueError, match="must be floating point"):
-        draw(np.zeros((20, 2, 2, 1), "uint8"))
-    with pytest.raises(ValueError, match="one non-negative integer per image"):
+        draw(np.zeros((20, 2, 2, 1), "int32"))
+    with pytest.raises(ValueError, match="must be 20 integers"):
         draw(labels=np.zeros(3, int))
 
 

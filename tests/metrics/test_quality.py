@@ -71,3 +71,13 @@ def test_too_few_generated_images_are_refused():
 def test_unfit_held_out_images_are_refused(held_out, message):
     with pytest.raises(ValueError, match=message):
         quality(images_of(30), held_out, EXTRACTOR)
+
+
+def test_two_ranges_are_refused_or_mapped():
+    generated, held_out = images_of(30), images_of(20, seed=1)
+    with pytest.raises(ValueError, match="`generated` and `held_out` look like"):
+        quality(generated / 2 + 0.5, held_out, EXTRACTOR)
+    expected = [figure.value for figure in quality(generated, held_out, EXTRACTOR)]
+    mapped = (generated / 2 + 0.5, held_out / 2 + 0.5, EXTRACTOR)
+    found = [figure.value for figure in quality(*mapped, value_range=(0, 1))]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

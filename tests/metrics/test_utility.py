@@ -101,9 +101,9 @@ def test_the_seed_decides_and_the_classifier_is_left_alone():
 @pytest.mark.parametrize(
     ("generated", "message"),
     [
-        ((np.zeros((9, 3)), np.zeros(8, int)), "labels` must be integers, one for"),
-        ((np.zeros((9, 3)), np.zeros((9, 3), int)), "labels` must be integers"),
-        ((np.zeros((9, 3)), np.zeros(9)), "labels` must be integers"),
+        ((np.zeros((9, 3)), np.zeros(8, int)), "labels` must be 9 integers"),
+        ((np.zeros((9, 3)), np.zeros((9, 3), int)), "labels` must be shares"),
+        ((np.zeros((9, 3)), np.zeros(9)), "labels` must be 9 integers"),
         ((np.zeros((9, 2)), np.zeros(9, int)), "features` must have 3 features"),
         ((np.full((9, 3), np.nan), np.zeros(9, int)), "features` must be finite"),
     ],
@@ -183,7 +183,7 @@ def test_unfit_features_for_the_shrinkage_are_refused():
 def test_mixtures_shrink_as_the_closed_form_says(alpha, num_samples, options):
     # Batches share weights under per="batch": many small ones average them.
     batch_size = 16 if "per" in options else 512
-    images = normal(8192, 16).astype("float32").reshape(-1, 4, 4, 1)
+    images = normal(8192, 16).astype("float32").reshape(-1, 4, 4, 1) / 8
     mixup = MixUp(alpha=alpha, num_samples=num_samples, seed=0, **options)
     batches = tf.data.Dataset.from_tensor_slices(images).batch(batch_size)
     mixed = np.concatenate(list(batches.apply(mixup).as_numpy_iterator()))

@@ -34,7 +34,10 @@ def eager(**arguments):
 def prepared(model, num_images=8, batch_size=4):
     """The batches of a model's first training step."""
     labels = None if model.num_classes is None else random_labels(num_images)
-    data, _ = model.training_batches(random_images(num_images), labels, batch_size)
+    images = random_images(num_images)
+    data, _, sampling = model.pipeline.training_batches(images, labels, batch_size)
+    if sampling is not None:
+        model.privacy.begin(*sampling)
     return next(iter(data))
 
 

@@ -244,7 +244,8 @@ def test_an_update_beyond_the_plan_is_not_made(drawn, how, monkeypatch):
 
 def test_a_loop_of_ones_own_is_held_to_the_plan(drawn):
     model = make(dp=TARGET)
-    batches, _ = model.training_batches(IMAGES, batch_size=5)
+    batches, _, sampling = model.pipeline.training_batches(IMAGES, None, 5)
+    model.privacy.begin(*sampling)
     batch = next(iter(batches))
     model.privacy.plan(2)
     step = tf.function(model.train_step, autograph=False)

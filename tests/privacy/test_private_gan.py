@@ -125,7 +125,7 @@ def test_noise_and_sampling_are_fresh_whatever_the_global_seed():
 
 def test_batches_are_poisson_sampled_at_the_accounted_rate():
     model = make(dp=DPSGD(noise_seed=0), compile=False)
-    batches, length = model.training_batches(random_images(40), None, 8)
+    batches, length, _ = model.pipeline.training_batches(random_images(40), None, 8)
     assert length == 5
     sizes = [int(batch["mask"].numpy().sum()) for [batch] in batches.take(300)]
     assert abs(np.mean(sizes) - 8) < 5 * np.sqrt(8 * 0.8 / 300)
@@ -144,7 +144,7 @@ def test_the_public_size_of_the_training_set_sets_rate_and_length(realized):
     assert model.epsilon(DELTA) == epsilon(5 / 20, 2.0, 8, DELTA)
 
     model = make(dp=DPSGD(noise_seed=0, num_examples=20), compile=False)
-    batches, _ = model.training_batches(random_images(realized), None, 5)
+    batches, *_ = model.pipeline.training_batches(random_images(realized), None, 5)
     sizes = [int(batch["mask"].numpy().sum()) for [batch] in batches.take(300)]
     spread = np.sqrt(realized * 0.25 * 0.75 / 300)
     assert abs(np.mean(sizes) - realized / 4) < 5 * spread
@@ -160,9 +160,9 @@ def test_a_data_set_is_sampled_image_by_image():
     images, labels = random_images(12), random_labels(12)
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
     model = make(dp=DPSGD(), num_classes=NUM_CLASSES)
-    batches, length = model.training_batches(dataset)
+    batches, length, sampling = model.pipeline.training_batches(dataset, None, None)
     assert length == 3
-    assert (int(model.num_examples), int(model.expected_batch_size)) == (12, 4)
+    assert sampling == (12, 4)
     of_image = {
         image.tobytes(): label for image, label in zip(images, labels, strict=True)
     }
@@ -288,6 +288,7 @@ def test_a_statement_of_little_noise_does_not_take_forever():
 
 def test_an_update_before_fit_is_one_sentence():
     model = make(dp=DPSGD(target_epsilon=5.0, delta=1e-3))
-    batches, _ = model.training_batches(random_images(16), batch_size=4)
+    batches, _, sampling = model.pipeline.training_batches(random_images(16), None, 4)
+    model.privacy.begin(*sampling)
     with pytest.raises(ValueError, match="Expected training through `fit`"):
         model.train_step(next(iter(batches)))

@@ -289,7 +289,7 @@ def test_without_ties_it_is_counted():
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([], "at least one score"),
+        ([], "one or more scores"),
         ([1.0, np.nan], "must be finite"),
         ([np.inf], "must be finite"),
         ([[1.0]], "one-dimensional"),

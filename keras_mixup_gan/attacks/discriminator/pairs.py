@@ -8,16 +8,12 @@ import numpy as np
 
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
 from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
-from keras_mixup_gan.attacks.target import (
-    AttackTarget,
-    Labels,
-    check_classes,
-    split_labels,
-)
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import check_classes, check_images, check_integer
 
 NUM_REFERENCE_PAIRS = 256
 
@@ -100,7 +96,7 @@ class MixedPairs(Attack):
         ):
             images = check_images(images, name, target.image_shape)
             if labels is not None:
-                labels = check_classes(labels, len(images), name)
+                labels = check_classes(labels, len(images), f"{name}_labels")
             sides.append((images, self._class_rows(target, labels, name)))
         if len(sides[0][0]) != len(sides[1][0]):
             raise ValueError(

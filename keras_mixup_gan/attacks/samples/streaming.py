@@ -18,9 +18,9 @@ from keras_mixup_gan.attacks.samples.feature_maps import (
 )
 from keras_mixup_gan.attacks.samples.kernels import RunningDensity
 from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK, Search
-from keras_mixup_gan.attacks.target import AttackTarget, Labels, check_image_scores
+from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import check_images, check_integer, finite_scores
 
 CACHE_BYTES = 2**28
 
@@ -159,7 +159,7 @@ def score_in_one_pass(
     numbers = [attack._num_watched(targets[0]) for attack in attacks]
     show(targets[0], list(zip(watchers, numbers, strict=True)))
     return [
-        check_image_scores(watcher.scores(), len(images), attack.title)
+        finite_scores(watcher.scores(), f"scores of {attack.title}", len(images))
         for attack, watcher in zip(attacks, watchers, strict=True)
     ]
 

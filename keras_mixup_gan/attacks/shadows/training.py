@@ -19,12 +19,7 @@ from keras_mixup_gan.attacks.shadows.signals import (
     measure,
 )
 from keras_mixup_gan.attacks.shadows.store import Shadows
-from keras_mixup_gan.attacks.target import (
-    AttackTarget,
-    as_target,
-    check_classes,
-    defense_of,
-)
+from keras_mixup_gan.attacks.target import AttackTarget, as_target, defense_of
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.parallel import run_jobs
 from keras_mixup_gan.randomness import Stream, sequence
@@ -40,6 +35,7 @@ from keras_mixup_gan.storage import (
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     check_choice,
+    check_classes,
     check_images,
     check_integer,
     class_rows,
@@ -238,7 +234,7 @@ class _Pool:
         self.images = check_images(images, "images")
         self.labels = None
         if labels is not None:
-            self.labels = check_classes(labels, len(self.images), "images")
+            self.labels = check_classes(labels, len(self.images))
         every = self.images
         if queries is not None:
             if self.labels is not None:

@@ -1,0 +1,80 @@
+"""What Keras takes for other models, and what has no meaning for a GAN."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.privacy.dpsgd import DPSGD
+
+
+def check_defenses(mixup: Any, dp: Any) -> None:
+    """Raises a `ValueError` unless both are settings of their kind, or `None`."""
+    for name, value, kind, example in (
+        ("mixup", mixup, MixUp, "MixUp(alpha=1.0)"),
+        ("dp", dp, DPSGD, "DPSGD(target_epsilon=10.0, delta=1e-5)"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(
+                f"`{name}` must be settings, or None. Expected a `{kind.__name__}`. "
+                f"Received: {name}={value!r:.80}. Write e.g. `{name}={example}`."
+            )
+
+
+def check_compile(
+    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], is_private: bool
+) -> None:
+    """Raises a `ValueError` unless `compile` was given what two networks can use."""
+    if "optimizer" in kwargs or (g_optimizer is None) != (d_optimizer is None):
+        raise ValueError(
+            "A GAN has two optimizers. Expected `g_optimizer` and `d_optimizer`. "
+            "Received: one optimizer. Pass one for each network."
+        )
+    for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+        if kwargs.get(name) is not None:
+            raise ValueError(
+                f"A GAN's losses are its family's, and images have no target. Expected "
+                f"no `{name}`. Received: {name}={kwargs[name]!r:.80}. Leave it out; "
+                "callbacks such as `QualityMonitor` measure images."
+            )
+    for optimizer in (g_optimizer, d_optimizer):
+        if getattr(optimizer, "use_ema", False):
+            raise ValueError(
+                "The model keeps an average of its generator itself. Expected "
+                "`ema_momentum` of the model. Received: an optimizer with use_ema=True."
+                " Leave that out."
+            )
+    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
+        raise ValueError(
+            "The two networks cannot share an optimizer, which keeps state for each "
+            f"weight. Received: {g_optimizer} twice. Create two."
+        )
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if is_private and replicas > 1:
+        raise ValueError(
+            "DP-SGD draws its noise once for a whole batch. Expected one replica. "
+            f"Received: {replicas}. Build and compile the model outside the strategy."
+        )
+
+
+def refuse_weights(**weights: Any) -> None:
+    """Raises a `ValueError` if images are given weights, which no loss here has."""
+    for name, value in weights.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` has no meaning for a GAN, whose losses compare generated "
+                f"images with real ones. Expected no `{name}`. Received: a "
+                f"{type(value).__name__}. Leave it out; to weight images, repeat them."
+            )
+
+
+def refuse_swapping(callbacks: Any) -> None:
+    """Raises a `ValueError` if Keras is to swap in averages that it does not have."""
+    for callback in tf.nest.flatten(callbacks or []):
+        if isinstance(callback, keras.callbacks.SwapEMAWeights):
+            raise ValueError(
+                "The model keeps an average of its generator itself, by which it "
+                "generates. Expected `ema_momentum` of the model. Received: "
+                "`SwapEMAWeights`, which knows one optimizer's averages. Leave it out."
+            )
