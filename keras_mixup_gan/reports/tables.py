@@ -82,8 +82,9 @@ def main_table(family: FamilyFindings) -> Table:
         tuple(cells),
         tuple(zip(*cells.values(), strict=True)),
         f"FID: {family.quality}; range over seeds. Images alone: by the attacks that "
-        "need no more than generated images. Leaks: what whoever gets images, or "
-        "everything, is proven to learn.",
+        "need no more than generated images. Leaks: whether what whoever gets images, "
+        "or everything, learned in some seed is more than chance explains, where each "
+        "row may err with a probability of 5 %.",
     )
 
 
