@@ -13,7 +13,7 @@ from keras_mixup_gan.attacks import (
     train_shadows,
 )
 from keras_mixup_gan.attacks.discriminator.logan import mean_scores, transforms
-from keras_mixup_gan.attacks.shadows.store import NUM_DRAWS
+from keras_mixup_gan.attacks.shadows.signals import NUM_DRAWS
 from keras_mixup_gan.attacks.target import defense_of
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.controls import as_null_target
@@ -412,11 +412,11 @@ def test_shadow_models_and_target_are_asked_about_the_same_transforms(tmp_path):
     target = AttackTarget.from_model(model, shadows=shadows)
     means = mean_scores(target, NUM_DRAWS)
     expected = means(pool, None) - means(target.sampler(0, 32), None).mean()
-    found = shadows.signal_of("augmented", target, pool, None)
+    found = shadows.signals_of(["augmented"], target, pool, None)["augmented"]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     # The shadow models' transforms, also where the target is not known for them.
     unknown = AttackTarget.from_model(model, shadows=shadows, augment=None)
-    again = shadows.signal_of("augmented", unknown, pool, None)
+    again = shadows.signals_of(["augmented"], unknown, pool, None)["augmented"]
     np.testing.assert_array_equal(again, found)
     assert not LiRA().fit(unknown).settings["adaptive"]
 
