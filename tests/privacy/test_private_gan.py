@@ -11,6 +11,7 @@ from keras_mixup_gan.privacy import epsilon
 from tests.models.tiny import (
     NUM_CLASSES,
     differs,
+    eager,
     make,
     random_images,
     random_labels,
@@ -117,7 +118,7 @@ def test_noise_and_sampling_are_fresh_whatever_the_global_seed():
     models = []
     for _ in range(2):
         keras.utils.set_random_seed(0)
-        model = make(dp=DPSGD())
+        model = eager(dp=DPSGD())
         model.fit(random_images(12), batch_size=4, steps_per_epoch=1, verbose=0)
         models.append(model)
     assert differs(*models)
@@ -134,7 +135,7 @@ def test_batches_are_poisson_sampled_at_the_accounted_rate():
 
 @pytest.mark.parametrize("realized", [15, 25])
 def test_the_public_size_of_the_training_set_sets_rate_and_length(realized):
-    model = make(dp=DPSGD(noise_multiplier=2.0, num_examples=20))
+    model = eager(dp=DPSGD(noise_multiplier=2.0, num_examples=20))
     history = model.fit(random_images(realized), batch_size=5, verbose=0)
     assert len(history.epoch) == 1
     assert int(model.d_optimizer.iterations) == 4
@@ -246,7 +247,7 @@ def test_an_endless_data_set_is_refused():
 
 
 def test_restored_weights_do_not_undo_what_was_spent(tmp_path):
-    model = make(dp=DPSGD(noise_multiplier=1.0, noise_seed=1))
+    model = eager(dp=DPSGD(noise_multiplier=1.0, noise_seed=1))
     images, start = random_images(24), model.get_weights()
     model.fit(images, batch_size=4, verbose=0)
     spent = model.epsilon(1e-3)
@@ -267,10 +268,11 @@ def test_restored_weights_do_not_undo_what_was_spent(tmp_path):
 
 
 def test_private_gradients_are_not_taken_for_scaled_ones():
-    wrapped, plain = (make(dp=DPSGD(noise_multiplier=1.0, noise_seed=1)) for _ in "ab")
+    wrapped, plain = (eager(dp=DPSGD(noise_multiplier=1.0, noise_seed=1)) for _ in "ab")
     sgd = keras.optimizers.SGD
-    wrapped.compile(sgd(0.1), keras.optimizers.LossScaleOptimizer(sgd(0.1)))
-    plain.compile(sgd(0.1), sgd(0.1))
+    scaled = keras.optimizers.LossScaleOptimizer(sgd(0.1))
+    wrapped.compile(sgd(0.1), scaled, run_eagerly=True)
+    plain.compile(sgd(0.1), sgd(0.1), run_eagerly=True)
     for model in (wrapped, plain):
         model.fit(random_images(8), batch_size=4, verbose=0)
     for a, b in zip(
@@ -280,7 +282,7 @@ def test_private_gradients_are_not_taken_for_scaled_ones():
 
 
 def test_a_statement_of_little_noise_does_not_take_forever():
-    model = make(dp=DPSGD(noise_multiplier=0.1))
+    model = eager(dp=DPSGD(noise_multiplier=0.1))
     model.fit(random_images(20), batch_size=5, epochs=1, verbose=0)
     assert "Poisson" in model.privacy_statement(DELTA)
     assert model.privacy_report(DELTA).epsilon == model.epsilon(DELTA)
