@@ -66,7 +66,7 @@ def augment(
 
     Example:
     ```python
-    seen = augment(images, "color,translation,cutout", tf.constant([0, step]))
+    seen = augment(images, "color,translation,cutout", tf.constant([0, 1]))
     ```
     """
     num_images = tf.shape(images)[0]

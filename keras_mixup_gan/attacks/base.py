@@ -56,8 +56,8 @@ class Attack(abc.ABC):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = DOMIAS().fit(target).score(images)
+    target = AttackTarget.from_model(model, reference)
+    scores = keras_mixup_gan.attacks.DOMIAS(num_samples=5000).fit(target).score(images)
     ```
     """
 

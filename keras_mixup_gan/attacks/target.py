@@ -262,7 +262,7 @@ class AttackTarget:
         Example:
         ```python
         target = AttackTarget.from_model(model, reference=(images, labels), seed=1)
-        target = AttackTarget.from_model(lambda n: other.sample(n), image_shape=shape)
+        target = AttackTarget.from_model(model.generate, image_shape=(28, 28, 1))
         ```
         """
         if isinstance(mixup, str) and mixup == "own":
@@ -315,7 +315,7 @@ class AttackTarget:
 
         Example:
         ```python
-        target = AttackTarget.from_networks(generator, discriminator, seed=1)
+        target = AttackTarget.from_networks(model.generator, model.discriminator)
         ```
         """
         told = means.sizes_of(generator)

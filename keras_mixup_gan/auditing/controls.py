@@ -197,7 +197,7 @@ def blind_baseline(
 
     Example:
     ```python
-    baseline = blind_baseline(split.members.images, split.non_members.images)
+    baseline = blind_baseline(members, non_members)
     baseline.auc, baseline.interval
     ```
     """

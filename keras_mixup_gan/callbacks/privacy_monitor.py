@@ -132,7 +132,7 @@ class PrivacyMonitor(Monitor):
         members, non_members, every=5, stop_at_auc=0.6, folder="safe"
     )
     backup = keras.callbacks.BackupAndRestore("backup")
-    model.fit(images, epochs=200, callbacks=[monitor, backup])
+    model.fit(members, epochs=200, callbacks=[monitor, backup])
     ```
     """
 

@@ -97,7 +97,7 @@ class QualityMonitor(Monitor):
     Example:
     ```python
     callbacks = [
-        QualityMonitor(held_out, every=5),
+        QualityMonitor(reference, every=5),
         keras.callbacks.ModelCheckpoint(
             "best.keras", monitor="fid", mode="min", save_best_only=True
         ),

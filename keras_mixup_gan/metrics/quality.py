@@ -95,11 +95,11 @@ def quality(
             images in `[0, 1]`.
 
     Example:
-        >>> extractor = keras_mixup_gan.metrics.digit_features()
-        >>> real = extractor(split.non_members.images)  # once
-        >>> for step in checkpoints:
-        ...     fid, kid = quality(model.generate(5000), real, extractor)
-        ...     print(fid, kid)
+    ```python
+    extractor = keras_mixup_gan.metrics.digit_features()
+    real = extractor(reference)  # once
+    fid, kid = quality(model.generate(5000), real, extractor)
+    ```
     """
     if num_generated is not None:
         check_integer(1, num_generated=num_generated)

@@ -105,12 +105,15 @@ def train_on_generated(
 
     Example:
     ```python
+    images, labels = keras_mixup_gan.data.load_images("digits")
+    model = keras_mixup_gan.zoo.dcgan(num_classes=10)
+    model.fit(images[:500], labels[:500], epochs=50)
     pixels = keras_mixup_gan.metrics.pixel_features((28, 28, 1))
-    labels = np.arange(2000) % 10
+    asked = np.arange(500) % 10
     utility = train_on_generated(
-        (pixels(model.generate(2000, labels)), labels),
-        (pixels(members), member_labels),
-        (pixels(held_out), held_out_labels),
+        (pixels(model.generate(500, asked)), asked),
+        (pixels(images[:500]), labels[:500]),
+        (pixels(images[500:1000]), labels[500:1000]),
     )
     utility.generated.value, utility.generated.interval
     ```

@@ -343,7 +343,7 @@ class NetworkPair(keras.Model):
         ```python
         model.export_generator("generator")
         served = tf.saved_model.load("generator")
-        images = served.serve(latents)
+        images = served.serve(tf.random.normal((64, model.latent_dim)))
         ```
         """
         check_weights(self.ema_generator)

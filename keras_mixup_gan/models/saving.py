@@ -296,6 +296,7 @@ def load_gan(path: str | os.PathLike[str]) -> "GAN":
 
     Example:
     ```python
+    model.save("model.keras")
     model = keras_mixup_gan.models.load_gan("model.keras")
     ```
     """

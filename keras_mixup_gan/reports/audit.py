@@ -63,7 +63,6 @@ def save_audit(
 
     Example:
     ```python
-    report = keras_mixup_gan.audit(model, members, non_members)
     keras_mixup_gan.reports.save_audit(report, "audit.html")
     ```
     """

@@ -105,7 +105,10 @@ def mixed_mean_auc(
     hypothesis, one for each score.
 
     Example:
-        >>> few, many = (mixed_mean_auc(20, 40, 1.0, m) for m in (5, 200))
+        >>> few, many = (
+        ...     mixed_mean_auc(20, 40, 1.0, num_blends, num_trials=1000)
+        ...     for num_blends in (5, 200)
+        ... )
         >>> few.value < many.value  # few blends leave most records out
         True
     """

@@ -130,7 +130,10 @@ def kernel_density_auc(
         The AUC; its error is that over releases.
 
     Example:
-        >>> raw, mixed = (kernel_density_auc(100, 2, 0.2, a) for a in (None, 4.0))
+        >>> raw, mixed = (
+        ...     kernel_density_auc(100, 2, 0.2, alpha, num_releases=5)
+        ...     for alpha in (None, 4.0)
+        ... )
         >>> raw.value > 0.75, mixed.value < 0.6
         (True, True)
         >>> kernel_density_auc(100, 32, 0.5, 4.0, num_releases=2).value > 0.99

@@ -1,10 +1,7 @@
-import doctest
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from keras_mixup_gan.statistics import epsilon_bounds
 from keras_mixup_gan.statistics.epsilon_bounds import (
     epsilon_clopper_pearson,
     epsilon_one_run,
@@ -15,10 +12,6 @@ BOUNDS = {
     "split": lambda *a, **k: epsilon_clopper_pearson(*a, method="split", **k),
     "one run": epsilon_one_run,
 }
-
-
-def test_examples_in_the_documentation_are_true():
-    assert doctest.testmod(epsilon_bounds).failed == 0
 
 
 def shifted(mu, number, seed):

@@ -1,19 +1,12 @@
-import doctest
-
 import numpy as np
 import pytest
 
-from keras_mixup_gan.statistics import held_out
 from keras_mixup_gan.statistics.held_out import (
     cross_fitted_advantage,
     strongest_held_out,
 )
 from keras_mixup_gan.statistics.roc import auc, delong_interval
 from tests.statistics.scores import normal_scores
-
-
-def test_examples_in_the_documentation_are_true():
-    assert doctest.testmod(held_out).failed == 0
 
 
 def test_cross_fitted_advantage_is_that_of_the_definition():

@@ -1,12 +1,9 @@
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_mixup_gan.statistics import over_seeds
 from keras_mixup_gan.statistics.over_seeds import (
     direction,
     holm,
@@ -15,10 +12,6 @@ from keras_mixup_gan.statistics.over_seeds import (
 )
 
 p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=6)
-
-
-def test_examples_in_the_documentation_are_true():
-    assert doctest.testmod(over_seeds).failed == 0
 
 
 def test_the_t_interval_of_three_seeds_in_closed_form():

@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,10 +6,6 @@ from keras_mixup_gan.statistics import power
 from keras_mixup_gan.statistics.power import detectable_auc, set_membership
 from keras_mixup_gan.statistics.roc import auc, delong_interval
 from tests.statistics.scores import normal_scores
-
-
-def test_examples_in_the_documentation_are_true():
-    assert doctest.testmod(power).failed == 0
 
 
 def test_the_smallest_auc_that_is_found_is_found_in_four_of_five_audits():

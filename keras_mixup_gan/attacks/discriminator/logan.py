@@ -183,7 +183,7 @@ class AugmentedLOGAN(Attack):
     Example:
     ```python
     model = keras_mixup_gan.zoo.dcgan(augment="color,translation")
-    ...
+    model.fit(images, epochs=50)
     scores = AugmentedLOGAN().fit(AttackTarget.from_model(model)).score(images)
     ```
     """

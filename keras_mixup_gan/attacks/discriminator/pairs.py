@@ -35,7 +35,7 @@ class MixedPairs(Attack):
     Example:
     ```python
     attack = MixedPairs().fit(target)
-    scores = attack.score_pairs(first_images, second_images)
+    scores = attack.score_pairs(images[:32], images[32:64])
     co_membership(attack, members, non_members).auc
     ```
     """

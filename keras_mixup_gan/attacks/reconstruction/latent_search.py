@@ -386,7 +386,8 @@ class CalibratedReconstruction(Attack):
     Example:
     ```python
     target = AttackTarget.from_model(model, reference_models=[other])
-    scores = CalibratedReconstruction(LatentGradient()).fit(target).score(images)
+    attack = CalibratedReconstruction(LatentSearch(budget=200)).fit(target)
+    scores = attack.score(images)
     ```
     """
 

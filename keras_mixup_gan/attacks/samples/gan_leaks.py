@@ -150,8 +150,8 @@ class ModelCalibratedGANLeaks(FeaturedAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference_models=[model_of_other_images])
-    scores = ModelCalibratedGANLeaks().fit(target).score(images)
+    target = AttackTarget.from_model(model, reference_models=[other])
+    scores = ModelCalibratedGANLeaks(num_samples=5000).fit(target).score(images)
     ```
     """
 

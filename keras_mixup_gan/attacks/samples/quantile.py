@@ -33,8 +33,8 @@ class QuantileGANLeaks(StreamedAttack):
 
     Example:
     ```python
-    target = AttackTarget.from_model(model, reference=other_images)
-    scores = QuantileGANLeaks().fit(target).score(images)
+    target = AttackTarget.from_model(model, reference)
+    scores = QuantileGANLeaks(num_samples=5000).fit(target).score(images)
     ```
     """
 

@@ -142,7 +142,10 @@ def score_in_one_pass(
 
     Example:
     ```python
-    attacks = [MonteCarlo().fit(target), DPI().fit(target)]
+    attacks = [
+        keras_mixup_gan.attacks.MonteCarlo(num_samples=5000).fit(target),
+        keras_mixup_gan.attacks.DPI(num_samples=5000).fit(target),
+    ]
     by_count, by_share = score_in_one_pass(attacks, images)
     ```
     """
@@ -206,7 +209,9 @@ def cached(sampler: Sampler, max_bytes: int = CACHE_BYTES) -> Sampler:
 
     Example:
     ```python
-    target = dataclasses.replace(target, sampler=cached(target.sampler))
+    from dataclasses import replace
+
+    target = replace(target, sampler=cached(target.sampler))
     ```
     """
     check_integer(0, max_bytes=max_bytes)

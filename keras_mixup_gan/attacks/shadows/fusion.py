@@ -31,9 +31,6 @@ class ShadowFusion(ShadowAttack):
 
     Example:
     ```python
-    shadows = train_shadows(
-        model, images, folder="shadows", signals=["critic", "nearest"]
-    )
     target = AttackTarget.from_model(model, shadows=shadows)
     scores = ShadowFusion().fit(target).score(images)
     ```
@@ -134,7 +131,6 @@ def fuse(
 
     Example:
     ```python
-    report = audit(model, members, non_members)
     fused = fuse(
         {result.name: result.member_scores for result in report.done},
         {result.name: result.non_member_scores for result in report.done},

@@ -123,9 +123,12 @@ class OfflineLiRA(LiRA):
 
     Example:
     ```python
-    shadows = train_shadows(model, others, queries=queries, folder="shadows", fit=fit)
+    shadows = keras_mixup_gan.attacks.train_shadows(
+        model, reference, queries=images, folder="shadows",
+        num_shadows=64, fit={"epochs": 50},
+    )
     target = AttackTarget.from_model(model, shadows=shadows)
-    scores = OfflineLiRA().fit(target).score(queries)
+    scores = OfflineLiRA().fit(target).score(images)
     ```
     """
 

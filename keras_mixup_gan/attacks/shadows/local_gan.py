@@ -31,8 +31,10 @@ class LocalLOGAN(Attack, by_name=False):
 
     Example:
     ```python
-    attack = LocalLOGAN(zoo.dcgan(seed=1), fit={"epochs": 50}).fit(target)
-    scores = attack.score(images)
+    attack = LocalLOGAN(
+        keras_mixup_gan.zoo.dcgan(seed=1), fit={"epochs": 50}, num_samples=1000
+    )
+    scores = attack.fit(target).score(images)
     ```
     """
 

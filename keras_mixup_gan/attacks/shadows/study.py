@@ -215,8 +215,8 @@ def shadow_study(
     Example:
     ```python
     study = keras_mixup_gan.attacks.shadow_study(
-        zoo.dcgan(seed=7), images[:500], folder="study", num_models=16,
-        fit={"epochs": 1, "steps_per_epoch": 2000, "batch_size": 64}, n_jobs=8,
+        keras_mixup_gan.zoo.dcgan(seed=7), images[:500], folder="study",
+        num_models=16, fit={"epochs": 50}, n_jobs=8,
     )
     print(study)
     study.strongest(["samples"]).area

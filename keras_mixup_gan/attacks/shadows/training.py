@@ -127,7 +127,6 @@ def train_shadows(
         num_shadows=64, fit={"epochs": 50}, n_jobs=8,
     )
     target = AttackTarget.from_model(model, shadows=shadows)
-    scores = LiRA().fit(target).score(members)
     ```
     """
     check_integer(2, num_shadows=num_shadows)

@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,10 +6,6 @@ from scipy.spatial.distance import cdist
 
 from keras_mixup_gan.attacks.samples import nearest
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
-
-
-def test_examples_in_the_documentation_are_true():
-    assert doctest.testmod(nearest).failed == 0
 
 
 def exhaustive(queries, samples, k):
