@@ -231,11 +231,11 @@ def _without_copies(parts: list[Any]) -> list[Any]:
 
 def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
     """Raises where parts share images, and names their files."""
-    places: dict[str, dict[Path, str]] = {}
-    for source, part in zip(sources, parts, strict=True):
+    places: dict[str, dict[int, str]] = {}
+    for number, (source, part) in enumerate(zip(sources, parts, strict=True)):
         names = _file_names(source, len(part.images))
         for name, image in zip(names, map(_digest, part.images), strict=True):
-            places.setdefault(image, {}).setdefault(source, name)
+            places.setdefault(image, {}).setdefault(number, name)
     shared = [list(found.values()) for found in places.values() if len(found) > 1]
     if shared:
         shown = "; ".join(" is ".join(names) for names in shared[:4])

@@ -256,8 +256,10 @@ class Suite:
             raise ValueError(
                 f"The suite {str(path)!r} is no TOML. Received: {error}."
             ) from error
-        content = {"name": path.stem, **content, "path": str(source), "options": []}
         try:
+            for name in content.keys() & {"path", "options"}:
+                raise TypeError(f"received unknown key {name!r}")
+            content = {"name": path.stem, **content, "path": str(source), "options": []}
             suite: Suite = storage.decode(
                 cls, {"data": {}, "arms": {}, "blocks": [], **content}
             )

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan.data.images import check_image_shape as check_sizes
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import (
@@ -214,8 +215,8 @@ def num_halvings(height: int, breadth: int) -> int:
 
 def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
     """The shape as a tuple, if the networks can be built for such images."""
-    valid = len(image_shape) == 3 and min(image_shape) > 0
-    if not valid or any(side < 8 or side % 4 for side in image_shape[:2]):
+    image_shape = check_sizes(image_shape)
+    if any(side < 8 or side % 4 for side in image_shape[:2]):
         raise ValueError(
             "`image_shape` must be (height, width, channels) with sides of at least 8 "
             f"that 4 divides. Received: image_shape={image_shape}. Resize the images, "

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mixup_gan.data.images import check_image_shape as check_sizes
 from keras_mixup_gan.models.dcgan import fake_loss, real_loss, row_losses
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.layers import squared_slopes
@@ -419,12 +420,10 @@ def num_levels(image_shape: tuple[int, int, int]) -> int:
 
 def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
     """The shape as a tuple, if the networks can be built for such images."""
-    valid = len(image_shape) == 3 and min(image_shape) > 0
-    if valid:
-        top = num_levels(image_shape) - 1
-        base = [side >> top for side in image_shape[:2]]
-        valid = top > 0 and min(base) >= _SMALLEST_SIDE and max(base) <= _LARGEST_BASE
-    if not valid:
+    image_shape = check_sizes(image_shape)
+    top = num_levels(image_shape) - 1
+    base = [side >> top for side in image_shape[:2]]
+    if top < 1 or min(base) < _SMALLEST_SIDE or max(base) > _LARGEST_BASE:
         raise ValueError(
             "`image_shape` must be (height, width, channels) with sides that halve "
             f"evenly to {_SMALLEST_SIDE} to {_LARGEST_BASE}, e.g. 28, 32, 64 or 96. "

@@ -87,6 +87,11 @@ def privacy_profile(
     check_in_range(0, float("inf"), noise_multiplier=noise_multiplier)
     check_integer(0, steps=steps)
     epsilons = np.asarray(epsilons, "float64")
+    if np.isnan(epsilons).any():
+        raise ValueError(
+            "`epsilons` must be numbers. Received: "
+            f"{np.isnan(epsilons).sum()} values that are NaN. Leave them out."
+        )
     if steps == 0 or noise_multiplier == 0:
         return np.full(epsilons.shape, float(steps > 0))
     ledger = _ledger(sampling_rate, noise_multiplier, steps, "pld")
