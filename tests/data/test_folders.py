@@ -5,9 +5,9 @@ from PIL import Image
 from keras_mixup_gan.data import load_images
 
 
-def put(path, value=128):
+def put(path, value=128, size=(4, 4)):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (4, 4), value).save(path)
+    Image.new("L", size, value).save(path)
 
 
 def touch(path):
