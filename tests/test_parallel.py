@@ -130,7 +130,7 @@ def test_an_error_on_a_worker_is_that_of_the_training(tmp_path, cluster):
         def score(self, *args, **kwargs):
             return np.full(len(args[0]), np.nan)
 
-    with pytest.raises(ValueError, match="scores that are not finite"):
+    with pytest.raises(ValueError, match="must be finite"):
         in_time(
             train_shadows,
             lambda x, labels, seed: Broken(x),

@@ -121,7 +121,9 @@ def test_an_attack(attack):
     assert "darkness" in default_attacks()
     samples, dark, bright = random_images(8), random_images(4), random_images(4, seed=1)
     dark, bright = (dark - 1) / 2, (bright + 1) / 2
-    report = keras_mixup_gan.audit(samples, dark, bright, attacks="darkness")
+    report = keras_mixup_gan.audit(
+        samples, dark, bright, attacks="darkness", value_range=(-1, 1)
+    )
     assert report["darkness"].auc == 1
     target = attacks.AttackTarget.from_model(samples, mixup=MixUp())
     report = keras_mixup_gan.audit(target, dark, bright, attacks=["darkness"])

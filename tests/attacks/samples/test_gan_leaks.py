@@ -47,7 +47,7 @@ def test_an_array_of_samples_is_searched_as_far_as_it_goes():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda n: np.zeros((n, *SHAPE), "uint8"), "`generated images` must be float"),
+        (lambda n: np.zeros((n, *SHAPE), "int64"), "`generated images` must be float"),
         (lambda n: np.full((n, *SHAPE), 3.0), "`generated images` must lie in"),
         (lambda n: np.zeros((n, 2, 2, 1)), "`generated images` must hold images of"),
         (lambda n: np.zeros((n + 1, *SHAPE)), "must return `stop - start`"),

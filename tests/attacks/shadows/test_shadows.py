@@ -251,7 +251,7 @@ def test_a_diverged_shadow_is_noticed(tmp_path):
             return np.full(len(args[0]), np.nan)
 
     with pytest.raises(
-        ValueError, match=r"Shadow 0 cannot be compared .* scores that are not finite"
+        ValueError, match=r"Shadow 0 cannot be compared .* must be finite"
     ):
         train_shadows(lambda x, labels, seed: Broken(x), POOL, folder=tmp_path)
 
