@@ -12,7 +12,7 @@ from keras_mixup_gan import MixUp, attacks, data, defenses, metrics, models, zoo
 from keras_mixup_gan.attacks import ATTACKS, Attack
 from keras_mixup_gan.attacks.base import default_attacks
 from keras_mixup_gan.defenses import DEFENSES, Defense, base
-from keras_mixup_gan.models import recipes
+from keras_mixup_gan.models import presets, recipes
 from tests.command_line import run
 from tests.models.tiny import random_images
 
@@ -40,7 +40,8 @@ def family(tmp_path, monkeypatch):
         shutil.copy(recipes.zoo_folder() / name / "recipe.toml", folder / name)
     (folder / "tiny_gan").mkdir()
     (folder / "tiny_gan" / "recipe.toml").write_text(RECIPE)
-    monkeypatch.setattr(recipes, "zoo_folder", lambda: folder)
+    for module in (recipes, presets):
+        monkeypatch.setattr(module, "zoo_folder", lambda: folder)
 
     @keras.saving.register_keras_serializable("keras_mixup_gan")
     class TinyGAN(models.DCGAN):
@@ -120,10 +121,8 @@ def attack():
 def test_an_attack(attack):
     assert "darkness" in default_attacks()
     samples, dark, bright = random_images(8), random_images(4), random_images(4, seed=1)
-    dark, bright = (dark - 1) / 2, (bright + 1) / 2
-    report = keras_mixup_gan.audit(
-        samples, dark, bright, attacks="darkness", value_range=(-1, 1)
-    )
+    dark, bright = (dark - 1) / 2, (bright + 0.5) / 1.5
+    report = keras_mixup_gan.audit(samples, dark, bright, attacks="darkness")
     assert report["darkness"].auc == 1
     target = attacks.AttackTarget.from_model(samples, mixup=MixUp())
     report = keras_mixup_gan.audit(target, dark, bright, attacks=["darkness"])
