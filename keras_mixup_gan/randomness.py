@@ -36,9 +36,9 @@ class Stream(Enum):
     CO_MEMBERSHIP = 52
     FUSION = 60
     FUSION_TREES = 61
+    QUANTILES = 62
     LOCAL_GAN = 70
     ARRAY_SAMPLES = 80
-    QUANTILES = (61, "quantiles")  # trees of another attack
     TRANSFORMS = 90
     BLEND_TRANSFORMS = 91
     COPY_NEIGHBORS = 100

@@ -328,7 +328,10 @@ def test_an_audit_takes_presets_and_trains_shadows(
         raise ValueError("enough")
 
     monkeypatch.setattr(auditing, "audit", audit)
-    words_ = ["audit", preset, "--members", data, "--non-members", data]
+    others = tmp_path / "others.npz"
+    images, labels = tiny.random_images(44, seed=1), tiny.random_labels(44)
+    np.savez(others, images=images, labels=labels)
+    words_ = ["audit", preset, "--members", data, "--non-members", others]
     shadows = ["--shadows", 4, "--shadow-steps", 7, "--scheduler", "tcp://host:1"]
     run(monkeypatch, capsys, *words_, *shadows)
     assert given["model"].compiled
