@@ -39,8 +39,8 @@ def next_steps(report: AuditReport) -> Iterator[str]:
     if leak in LEAKS and report.augment is None:
         yield (
             'Train with augmentation, `augment="color,translation,cutout"`, and '
-            "audit again: of the defenses that were measured it hides most at equal "
-            "image quality."
+            "audit again: where this library's findings measured it, on digits, its "
+            "images were the best and attacks did as badly on it as on DP-SGD."
         )
     if leak in LEAKS and report.privacy is None:
         yield (

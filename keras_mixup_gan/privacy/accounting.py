@@ -117,7 +117,7 @@ def noise_multiplier_for(
     Calibrated by the tight accountant, so that nothing is wasted: what is spent by
     `epsilon` is 99.9 to 100 % of the target. That takes one to three seconds for
     thousands of updates, and up to ten for a million. Renyi accounting, which asks for
-    5 to 20 % more noise, decides where privacy-loss distributions cannot: for noise
+    more noise, decides where privacy-loss distributions cannot: for noise
     below 0.3, and for a delta or an epsilon below their resolution.
 
     Args:
