@@ -108,11 +108,15 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"The folder cannot be used: {error.strerror or error}. Received: "
-            f"folder={str(folder)!r}. Choose a folder that you may write to."
-        ) from error
+        raise _unusable(folder, error) from error
     return folder
+
+
+def _unusable(folder: Path, error: OSError) -> ValueError:
+    return ValueError(
+        f"The folder cannot be used: {error.strerror or error}. Received: "
+        f"folder={str(folder)!r}. Choose a folder that you may write to."
+    )
 
 
 @contextlib.contextmanager
@@ -141,10 +145,7 @@ def _lock(path: Path) -> Any:
     try:
         file = path.open("a+")
     except OSError as error:
-        raise ValueError(
-            f"The folder cannot be used: {error.strerror or error}. Received: "
-            f"folder={str(path.parent)!r}. Choose a folder that you may write to."
-        ) from error
+        raise _unusable(path.parent, error) from error
     try:
         _lock_file(file)
     except (BlockingIOError, PermissionError):

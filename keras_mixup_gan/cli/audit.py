@@ -215,12 +215,13 @@ def _distinct(
 def _without_copies(parts: list[Any]) -> list[Any]:
     """The parts with each image where it occurs first."""
     from keras_mixup_gan.data import Images
+    from keras_mixup_gan.data.splits import image_digests
 
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     kept = []
     for part in parts:
         first = []
-        for index, image in enumerate(map(_digest, part.images)):
+        for index, image in enumerate(image_digests(part.images)):
             if image not in seen:
                 first.append(index)
             seen.add(image)
@@ -231,10 +232,12 @@ def _without_copies(parts: list[Any]) -> list[Any]:
 
 def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
     """Raises where parts share images, and names their files."""
-    places: dict[str, dict[int, str]] = {}
+    from keras_mixup_gan.data.splits import image_digests
+
+    places: dict[bytes, dict[int, str]] = {}
     for number, (source, part) in enumerate(zip(sources, parts, strict=True)):
         names = _file_names(source, len(part.images))
-        for name, image in zip(names, map(_digest, part.images), strict=True):
+        for name, image in zip(names, image_digests(part.images), strict=True):
             places.setdefault(image, {}).setdefault(number, name)
     shared = [list(found.values()) for found in places.values() if len(found) > 1]
     if shared:
@@ -254,11 +257,6 @@ def _file_names(source: Path, number: int) -> list[str]:
     if not source.is_dir():
         return [f"image {index} of {source}" for index in range(number)]
     return [str(source / name) for name in image_names(source)]
-
-
-def _digest(image: Any) -> str:
-    """SHA-256 of an image's values; adding 0 makes -0.0 and 0.0 the same."""
-    return storage.digest_arrays([image + 0])
 
 
 def _names(attacks: str) -> list[str]:

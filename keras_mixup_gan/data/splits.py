@@ -249,7 +249,7 @@ class MembershipSplit:
     def _digests(self) -> dict[str, list[bytes]]:
         """One hash per image, by role."""
         parts = self.parts().items()
-        return {role: _image_digests(part.images) for role, part in parts}
+        return {role: image_digests(part.images) for role, part in parts}
 
     def _refuse_shared_indices(self) -> None:
         parts = self.parts().values()
@@ -328,7 +328,7 @@ def _read_only(array: Any) -> Any:
     return copy
 
 
-def _image_digests(images: FloatArray) -> list[bytes]:
+def image_digests(images: FloatArray) -> list[bytes]:
     """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
     rows = (np.ascontiguousarray(image + np.float32(0), "<f4") for image in images)
     return [hashlib.sha256(row.data).digest() for row in rows]
@@ -336,7 +336,7 @@ def _image_digests(images: FloatArray) -> list[bytes]:
 
 def _first_copies(images: FloatArray) -> IntArray:
     """Indices of the images that repeat no earlier one."""
-    digests = _image_digests(images)
+    digests = image_digests(images)
     first = dict(zip(reversed(digests), reversed(range(len(digests))), strict=True))
     return np.array(sorted(first.values()))
 

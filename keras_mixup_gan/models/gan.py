@@ -228,7 +228,6 @@ class GAN(AdversarialModel):
             batches, length, sampling = pipeline.training_batches(x, y, batch_size)
             if self.privacy is not None and sampling is not None:
                 self.privacy.begin(*sampling)
-            if self.privacy is not None:
                 steps = length or 0
                 if steps_per_epoch is not None:  # a whole number of executions
                     at_once = self.steps_per_execution
