@@ -106,6 +106,11 @@ def unit_range(images: Any, value_range: ValueRange = (0, 255)) -> FloatArray:
     return np.clip(scaled, -1, 1, out=scaled) if low else scaled
 
 
+def eight_bits(images: FloatArray) -> NDArray[np.uint8]:
+    """Maps values in `[-1, 1]` to the nearest of 8 bits, 0..255."""
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype("uint8")
+
+
 def check_value_range(value_range: Any) -> ValueRange:
     """Returns the two ends of a range of pixels as numbers."""
     ends = value_range if isinstance(value_range, (tuple, list)) else ()
@@ -125,10 +130,8 @@ def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:
     A batch of torch images has its channels first: 1 or 3, where the last axis is not.
     """
     is_torch = hasattr(values, "detach")
-    if is_torch:
-        values = values.detach().cpu().numpy()
     try:
-        array = np.asarray(values)
+        array = plain_array(values)
     except ValueError:  # nested sequences of unequal lengths
         array = np.empty((), dtype=object)
     if array.dtype == object and array.ndim == 0:
@@ -140,6 +143,17 @@ def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:
         if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
             array = np.moveaxis(array, 1, 3)
     return array
+
+
+def plain_array(values: Any) -> np.ndarray[Any, Any]:
+    """An array of a tensor of any library, with or without gradients, on any device."""
+    if not hasattr(values, "detach"):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    try:
+        return np.asarray(values.numpy())
+    except TypeError:  # bfloat16, which NumPy does not know
+        return np.asarray(values.float().numpy())
 
 
 def warn_of_range(images: FloatArray, name: str, stacklevel: int = 3) -> None:

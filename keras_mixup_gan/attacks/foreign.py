@@ -10,7 +10,12 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import latent_sampler, sizes_of
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import ValueRange, check_value_range, unit_range
+from keras_mixup_gan.validation import (
+    ValueRange,
+    check_value_range,
+    plain_array,
+    unit_range,
+)
 
 Shape: TypeAlias = tuple[int, int, int]
 Call: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -118,12 +123,12 @@ def _torch_call(module: Any) -> Call:
         was_training = bool(getattr(module, "training", False))
         module.eval()
         try:
-            return _numpy(module(weight.new_tensor(_shaped(latents, as_maps))))
+            return plain_array(module(weight.new_tensor(_shaped(latents, as_maps))))
         except (RuntimeError, ValueError):
             if as_maps:
                 raise
             as_maps = True  # as DCGANs take them that begin with a convolution
-            return _numpy(module(weight.new_tensor(_shaped(latents, as_maps))))
+            return plain_array(module(weight.new_tensor(_shaped(latents, as_maps))))
         finally:
             module.train(was_training)
 
@@ -140,20 +145,10 @@ def _plain_call(function: Any) -> Call:
 
     def call(latents: FloatArray) -> FloatArray:
         if is_keras:
-            return _numpy(function(latents, training=False))
-        return _numpy(function(latents))
+            return plain_array(function(latents, training=False))
+        return plain_array(function(latents))
 
     return call
-
-
-def _numpy(images: Any) -> FloatArray:
-    """An array of a tensor of any library, with or without gradients, on any device."""
-    for step in ("detach", "cpu"):
-        if callable(getattr(images, step, None)):
-            images = getattr(images, step)()
-    if callable(getattr(images, "float", None)):  # bfloat16 is unknown to NumPy
-        images = images.float()
-    return np.asarray(images)
 
 
 def _tried(call: Call, latent_dim: int) -> FloatArray:

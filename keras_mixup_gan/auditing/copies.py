@@ -15,6 +15,7 @@ from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import eight_bits
 
 NUM_SAMPLES = 3 * SAMPLE_BLOCK
 MAX_SAMPLES = 50 * SAMPLE_BLOCK  # of images that were generated before
@@ -132,7 +133,7 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         search.see(samples)
         new = np.flatnonzero(search.indices[:num_members, 0] >= first)
         rows = samples[search.indices[new, 0] - first]
-        images[new] = np.rint((rows.astype("float64") + 1) * 127.5).clip(0, 255)
+        images[new] = eight_bits(rows.astype("float64"))
     distances, nearest = np.sqrt(search.squares[:, 0]), search.indices[:, 0]
     copied = np.flatnonzero(distances < radii)
     inside = copied[copied < num_members]

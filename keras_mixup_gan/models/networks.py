@@ -27,6 +27,7 @@ from keras_mixup_gan.validation import (
     check_in_range,
     check_integer,
     class_rows,
+    eight_bits,
 )
 
 _LATENT_BLOCK = 256
@@ -255,7 +256,7 @@ class NetworkPair(keras.Model):
         images = self.decode(latents, labels, batch_size, truncation=truncation)
         if dtype == "float32":
             return images
-        return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype("uint8")
+        return eight_bits(images)
 
     def decode(
         self,

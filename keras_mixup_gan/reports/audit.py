@@ -14,6 +14,7 @@ from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResul
 from keras_mixup_gan.auditing.text import defense, guarantee
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint
+from keras_mixup_gan.validation import eight_bits
 
 NUM_BINS = 40
 NUM_CURVES = len(render.COLORS)
@@ -266,7 +267,6 @@ def _picture(image: Any) -> str:
     """A PNG of an image, uint8 or in `[-1, 1]`; of unusual channels the first."""
     pixels = image
     if image.dtype != np.uint8:
-        levels = np.rint((image.astype("float64") + 1) * 127.5)
-        pixels = levels.clip(0, 255).astype("uint8")
+        pixels = eight_bits(image.astype("float64"))
     content = render.png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
     return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -19,14 +19,14 @@ class Tensor:
     """What is used of a torch.Tensor."""
 
     def __init__(self, values, requires_grad=False):
-        self.values, self.requires_grad = np.asarray(values, "float32"), requires_grad
+        self.values, self.requires_grad = np.asarray(values), requires_grad
 
     @property
     def shape(self):
         return self.values.shape
 
     def new_tensor(self, values):
-        return Tensor(values)
+        return Tensor(np.asarray(values, "float32"))
 
     def detach(self):
         return Tensor(self.values)
@@ -35,9 +35,9 @@ class Tensor:
         return self
 
     def float(self):
-        return self
+        return Tensor(self.values.astype("float32"), self.requires_grad)
 
-    def __array__(self, dtype=None, copy=None):
+    def numpy(self):
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
         return self.values
@@ -85,6 +85,18 @@ def test_a_torch_module_is_a_generator_of_latents(as_maps, requires_grad):
     latents = np.random.default_rng(1).normal(size=(3, LATENTS)).astype("float32")
     np.testing.assert_allclose(target.decode(latents, None), made_of(latents))
     assert module.training  # as it was before
+
+
+def test_a_torch_module_may_return_8_bits():
+    class EightBits(Module):
+        def __call__(self, latents):
+            made = super().__call__(latents).values
+            return Tensor(np.rint((made + 1) * 127.5).astype("uint8"), True)
+
+    target = AttackTarget.from_model(EightBits(), image_shape=SHAPE)
+    latents = np.random.default_rng(1).normal(size=(3, LATENTS)).astype("float32")
+    found = target.decode(latents, None)
+    np.testing.assert_allclose(found, made_of(latents), atol=1 / 127.5)
 
 
 def channels_first(latents):
