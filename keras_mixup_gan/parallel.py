@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import platform
 import threading
@@ -62,16 +61,13 @@ def _run_job(
 ) -> tuple[Task, Result]:
     if this_process() == caller:
         return task, job(task)
-    if os.getppid() == caller[1]:  # not so on a cluster
-        _end_with_parent(caller[1])
     use_one_core()
     with threadpool_limits(1):
         return task, job(task)
 
 
-@functools.cache
 def _end_with_parent(parent: int) -> None:
-    """Ends this process as soon as its parent is gone, however that ended.
+    """Ends this worker as soon as its parent is gone, however that ended.
 
     A worker that goes on writes where the next run writes. (The kernel's own signal of
     a parent's death tells of the end of the thread that started the worker.)
@@ -88,7 +84,11 @@ def _end_with_parent(parent: int) -> None:
 @contextlib.contextmanager
 def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
     """A `joblib.Parallel` whose results come as they finish."""
-    options = {"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"}
+    options = {
+        **{"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"},
+        # Of worker processes of this machine, before they look for a first job.
+        **{"initializer": _end_with_parent, "initargs": (os.getpid(),)},
+    }
     if scheduler is None:
         yield joblib.Parallel(**options)
         return

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import os
 import socketserver
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future
 
 import joblib
@@ -160,28 +160,22 @@ def test_each_shadow_is_kept_as_soon_as_it_is_trained(tmp_path):
     assert finished[0] == "shadow-001.npz"
 
 
-ORPHAN = """
-import os, subprocess, sys, time
-from keras_mixup_gan.parallel import _end_with_parent
+PARENT = """
+import time
+from keras_mixup_gan.parallel import run_jobs
 
-if sys.argv[1:]:
-    _end_with_parent(os.getppid())
-    print(os.getpid(), flush=True)
-    time.sleep(600)
-else:
-    subprocess.run([sys.executable, "-c", os.environ["ORPHAN"], "worker"])
+print("ready", flush=True)
+list(run_jobs(time.sleep, [600, 600], n_jobs=2))
 """
 
 
-def test_a_worker_ends_with_its_parent():
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 3])  # while workers start, or at work
+def test_workers_end_with_their_parent(seconds):
     with subprocess.Popen(
-        [sys.executable, "-c", ORPHAN],
-        env={**os.environ, "ORPHAN": ORPHAN},
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True
     ) as parent:
-        worker = int(parent.stdout.readline())
-        os.kill(worker, 0)
+        assert parent.stdout.readline() == "ready\n"
+        time.sleep(seconds)
         parent.kill()
         parent.wait()
         # The pipe is closed when the last process that can write to it has ended.

@@ -112,7 +112,7 @@ class GAN(AdversarialModel):
         recipe = recipes.load_recipe(cls.family)
         sizes = {"latent_dim": latent_dim, "width": width}
         given = {name: size for name, size in sizes.items() if size is not None}
-        settings = {**recipe["model"], **given, **kwargs}
+        settings = {"name": cls.family, **recipe["model"], **given, **kwargs}
         transform = recipes.resolve_mixup(mixup, recipe)
         fixed = {"mixup": transform, "dp": dp, "num_classes": num_classes, "seed": seed}
         every = {**settings, **fixed}

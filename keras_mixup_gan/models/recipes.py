@@ -82,15 +82,21 @@ def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) ->
     )
 
 
-def optimizer_from(recipe: dict[str, Any]) -> Any:
-    """A fresh optimizer as the recipe describes it."""
+def optimizer_from(recipe: dict[str, Any], name: str | None = None) -> Any:
+    """A fresh optimizer as the recipe describes it, under a name of its own."""
     import keras
 
     settings = dict(recipe["optimizer"])
-    name = settings.pop("name")
-    return keras.optimizers.get({"class_name": name, "config": settings})
+    kind = settings.pop("name")
+    return keras.optimizers.get(
+        {"class_name": kind, "config": {**settings, "name": name}}
+    )
 
 
 def compile_from(recipe: dict[str, Any], model: "GAN") -> None:
-    """Compiles a model with two optimizers of the recipe."""
-    model.compile(optimizer_from(recipe), optimizer_from(recipe))
+    """Compiles a model with two optimizers of the recipe.
+
+    Keras would number their names by what else its process has made.
+    """
+    names = "d_optimizer", "g_optimizer"
+    model.compile(**{name: optimizer_from(recipe, name) for name in names})
