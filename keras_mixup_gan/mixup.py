@@ -18,6 +18,7 @@ from keras_mixup_gan.augment import augment, check_policy
 from keras_mixup_gan.data.datasets import (
     check_elements,
     check_rows,
+    first_batch_size,
     in_unit_range,
     keep_cardinality,
 )
@@ -229,9 +230,7 @@ class MixUp:
         check_mixable(dataset.element_spec, self)
         passes = [dataset]
         if self.pairing == "passes":
-            size = dataset.element_spec["images"].shape[0]
-            if size is None:
-                size = len(next(iter(dataset.take(1)))["images"])
+            size = first_batch_size(dataset)
             passes += [
                 _reshuffled(dataset, size, steps, seed + 1 + n)
                 for n in range(self.num_samples - 1)

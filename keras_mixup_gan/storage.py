@@ -49,6 +49,7 @@ def writing(path: Path, *, private: bool = False) -> Iterator[Path]:
 
     The folders that it needs are made; a private file is readable by its owner alone.
     """
+    _check_path(path)
     place = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,11 +106,20 @@ def write_arrays(
 
 def make_folder(folder: Path) -> Path:
     """Makes a folder and those above it."""
+    _check_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(folder, error) from error
     return folder
+
+
+def _check_path(path: Path) -> None:
+    if "\0" in str(path):
+        raise ValueError(
+            "No path can hold a null character. Expected the path of a file or folder. "
+            f"Received: {str(path)!r}. Remove that character."
+        )
 
 
 def _unusable(folder: Path, error: OSError) -> ValueError:

@@ -335,6 +335,20 @@ def test_paper_rule_partners_come_from_the_whole_data_set(published_epochs):
     assert met.max() < 15
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([], "must fill at least one batch"),
+        ([[[[3.0]]]], r"finite and lie in \[-1, 1\]"),
+    ],
+)
+def test_paper_rule_reads_a_batch_of_unknown_size_and_checks_it(values, said):
+    images = np.reshape(values, (-1, 1, 1, 1)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    with pytest.raises(ValueError, match=said):
+        dataset.apply(MixUp.paper())
+
+
 def test_paper_rule_mixes_labels_with_the_same_weight():
     data = identity_images(12), np.eye(12, dtype="float32")
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(4)

@@ -27,6 +27,16 @@ def test_an_unwritable_place_is_one_sentence(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
+@pytest.mark.parametrize(
+    "write",
+    [storage.make_folder, lambda path: storage.write_file(path, b"")],
+    ids=["folder", "file"],
+)
+def test_a_path_with_a_null_character_is_one_sentence(tmp_path, write):
+    with pytest.raises(ValueError, match=r"null character.*Received: .*Remove"):
+        write(tmp_path / "a\0b")
+
+
 def test_arrays_come_back(tmp_path):
     path = storage.write_arrays(tmp_path / "a.npz", {"x/y": np.arange(3.0)})
     with np.load(path, allow_pickle=False) as arrays:

@@ -1,5 +1,6 @@
 """Data sets of batches: those of other libraries, their elements, their values."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -17,6 +18,40 @@ from keras_mixup_gan.validation import LABEL_TOLERANCE, as_array, warn_of_range
 
 # What the assertions that run inside a data set begin with.
 IMAGE_ERROR, LABEL_ERROR = "Images of the data set ", "Labels of the data set "
+EMPTY = (
+    f"{IMAGE_ERROR}must fill at least one batch. Received: an empty data set. "
+    "Check the filter or `drop_remainder=True` that it came from."
+)
+
+
+@contextlib.contextmanager
+def plain_data_errors(*others: str) -> Iterator[None]:
+    """Turns an assertion that failed inside a data set into one sentence.
+
+    It knows those of this library, and what begins as `others` do.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        message = str(error.message)
+        known = (IMAGE_ERROR, LABEL_ERROR, "Mixing ", *others)
+        start = max(message.find(begin) for begin in known)
+        if start < 0:
+            raise
+        sentence = message[start:].split("\n")[0].replace("] [", " ")
+        raise ValueError(sentence.removesuffix("]")) from None
+
+
+def first_batch_size(dataset: tf.data.Dataset) -> int:
+    """How many images the first batch of a data set holds, which may need reading."""
+    size: int | None = dataset.element_spec["images"].shape[0]
+    if size is None:
+        with plain_data_errors():
+            batch = next(iter(dataset.take(1)), None)
+        if batch is None:
+            raise ValueError(EMPTY)
+        size = len(batch["images"])
+    return size
 
 
 def as_dataset(data: Any) -> tf.data.Dataset | None:

@@ -9,15 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
+from keras_mixup_gan.data.datasets import plain_data_errors
 from keras_mixup_gan.data.labeled import batches_of, is_read_once
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.divergence import StopAtDivergence
-from keras_mixup_gan.models.inputs import plain_data_errors
 from keras_mixup_gan.models.refusals import refuse_swapping, refuse_weights
 from keras_mixup_gan.models.training_step import AdversarialModel
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
+from keras_mixup_gan.privacy.updates import OVERRUN
 from keras_mixup_gan.validation import check_integer, register
 
 
@@ -196,6 +197,7 @@ class GAN(AdversarialModel):
             class_weight=kwargs.pop("class_weight", None),
             sample_weight=kwargs.pop("sample_weight", None),
         )
+        check_integer(0, epochs=epochs)
         if steps_per_epoch is not None:
             check_integer(1, steps_per_epoch=steps_per_epoch)
         if kwargs.pop("shuffle", True) is False and batches_of(x) is None:
@@ -217,7 +219,7 @@ class GAN(AdversarialModel):
         if self.privacy is not None and self.privacy.forget_unused_plan():
             self.train_function = None  # which may have been traced with the plan
         pipeline = self.pipeline
-        with plain_data_errors():
+        with plain_data_errors(OVERRUN):
             held_out = kwargs.pop("validation_data", None)
             if share := kwargs.pop("validation_split", 0):
                 x, y, held_out = pipeline.held_out(x, y, share, held_out)
@@ -237,8 +239,11 @@ class GAN(AdversarialModel):
                 guard = self.privacy.guard(epochs, first, updates)
                 kwargs["callbacks"].append(guard)
             if steps_per_epoch is None and length is not None:
-                batches = batches.take(length)
-                batches = batches.apply(tf.data.experimental.assert_cardinality(length))
+                if length % self.steps_per_execution == 0:
+                    steps_per_epoch = length  # Keras then keeps the iterator
+                else:
+                    whole = tf.data.experimental.assert_cardinality(length)
+                    batches = batches.take(length).apply(whole)
             return super().fit(
                 batches,
                 epochs=epochs,

@@ -4,8 +4,7 @@ A data set's batches are dicts with the fields of `Batch` that apply: a replicat
 set cannot carry the others, which are `None`. The step reads them as `Batch`.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from keras_mixup_gan.data.batches import (
     step_counter,
 )
 from keras_mixup_gan.data.datasets import (
+    EMPTY,
     IMAGE_ERROR,
     LABEL_ERROR,
     as_dataset,
@@ -30,7 +30,6 @@ from keras_mixup_gan.data.datasets import (
 from keras_mixup_gan.data.labeled import as_batch, is_read_once, split_labels
 from keras_mixup_gan.mixup import MixUp, is_mixed
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.privacy.updates import OVERRUN
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import (
@@ -39,13 +38,6 @@ from keras_mixup_gan.validation import (
     check_integer,
     class_rows,
     warn_of_range,
-)
-
-# What the assertions that run inside a data set begin with.
-_DATA_ERRORS = (IMAGE_ERROR, LABEL_ERROR, "Mixing ", OVERRUN)
-_EMPTY = (
-    f"{IMAGE_ERROR}must fill at least one batch. Received: an empty data set. "
-    "Check the filter or `drop_remainder=True` that it came from."
 )
 
 
@@ -327,7 +319,7 @@ class InputPipeline:
         """Raises a `ValueError` unless the data set's elements suit the model."""
         batch = check_elements(dataset.element_spec)
         if dataset.cardinality() == 0:
-            raise ValueError(_EMPTY)
+            raise ValueError(EMPTY)
         if self.dp is not None and is_mixed(dataset):
             raise ValueError(
                 "DP-SGD must count images, not mixtures of them. Expected raw images. "
@@ -394,20 +386,6 @@ def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-@contextlib.contextmanager
-def plain_data_errors() -> Iterator[None]:
-    """Turns an assertion that failed inside a data set into one sentence."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        message = str(error.message)
-        start = max(message.find(begin) for begin in _DATA_ERRORS)
-        if start < 0:
-            raise
-        sentence = message[start:].split("\n")[0].replace("] [", " ")
-        raise ValueError(sentence.removesuffix("]")) from None
-
-
 def _is_row(labels: Any) -> bool:
     """Whether labels are rows of shares, not integers or a column of them."""
     return bool(labels.shape.rank == 2 and labels.shape[1] != 1)
@@ -424,7 +402,7 @@ def _collected(x: Any, dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
         )
     batches = [as_batch(element) for element in dataset.as_numpy_iterator()]
     if not batches:
-        raise ValueError(_EMPTY)
+        raise ValueError(EMPTY)
     parts = [np.concatenate([b[name] for b in batches]) for name in batches[0]]
     images = parts[0]
     num_distinct = len({image.tobytes() for image in images})

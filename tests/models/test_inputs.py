@@ -1,5 +1,7 @@
 """One door for images and labels: whatever holds them trains and scores alike."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import tensorflow as tf
 from keras_mixup_gan import DPSGD
 from keras_mixup_gan.data import Images, SplitPart
 from keras_mixup_gan.validation import unit_range
-from tests.models.tiny import NUM_CLASSES, make, random_images, random_labels
+from tests.models.tiny import NUM_CLASSES, eager, make, random_images, random_labels
 
 BYTES = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
 IMAGES, LABELS = unit_range(BYTES), random_labels(8)
@@ -202,3 +204,19 @@ def test_images_in_the_unit_interval_are_noticed():
     with pytest.warns(UserWarning, match=r"data set.*\[0, 1\]") as told:
         model.fit(dataset, epochs=2, verbose=0)
     assert len(told) == 1
+
+
+def test_one_iterator_serves_all_epochs():
+    begun = []
+    for epochs in (1, 3):
+        model = eager()
+        begun.append(0)
+
+        def first():
+            begun[-1] += 1
+            return model.num_steps  # noqa: B023 (of this turn)
+
+        model.pipeline = dataclasses.replace(model.pipeline, next_batch=first)
+        model.fit(random_images(8), batch_size=4, epochs=epochs, verbose=0)
+        assert model.num_steps == 2 * epochs
+    assert begun[0] == begun[1] > 0

@@ -26,6 +26,11 @@ def test_shuffle_is_accepted_as_keras_users_write_it():
     assert int(model.steps) == 2
 
 
+def test_a_negative_number_of_epochs_is_no_training():
+    with pytest.raises(ValueError, match="`epochs` must be an integer"):
+        make().fit(random_images(8), batch_size=4, epochs=-1)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**31, 10**20])
 def test_seeds_out_of_range(seed):
     with pytest.raises(ValueError, match="`seed` must be"):
