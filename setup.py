@@ -9,6 +9,8 @@ ROOT = Path(__file__).parent
 EXTRAS = {
     "cluster": ["dask>=2025.1", "distributed>=2025.1"],
     "dp": ["tensorflow-privacy==0.9.0; python_version < '3.12'"],
+    "dicom": ["pydicom>=3.0"],
+    "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
     "report": ["matplotlib>=3.8", "jinja2>=3.1"],
     "patches": ["scikit-image>=0.22"],
     # tensorflow-datasets 4.9.10 imports importlib_resources without asking for it.

@@ -39,7 +39,8 @@ def test_the_page_on_training_runs(tmp_path, monkeypatch):
     run_snippets(ROOT / "docs" / "training.md", tmp_path, monkeypatch)
     assert len(list((tmp_path / "grids").glob("*.png"))) == 1
     assert (tmp_path / "my_preset").is_dir()
-    assert (tmp_path / "generator").is_dir()
+    assert (tmp_path / "generator" / "generator.json").is_file()
+    assert (tmp_path / "generator.onnx").is_file()
     assert (tmp_path / "reference.npz").is_file()
 
 

@@ -19,6 +19,7 @@ Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 Decoder: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 
+_METHODS = ("generate", "score", "decode")
 _LATENT_BLOCK = 256
 _BATCH_SIZE = 256
 
@@ -30,7 +31,7 @@ def accesses_of(
     value_range: ValueRange | None = None,
 ) -> dict[str, Any]:
     """The fields of a target that come from the model itself."""
-    if all(callable(getattr(model, name, None)) for name in ("generate", "score")):
+    if is_ours(model):
         return _model_accesses(model, seed)
     if isinstance(model, (str, os.PathLike)) and Path(model).expanduser().exists():
         model = load_images(model, image_shape, value_range=value_range).images
@@ -63,8 +64,17 @@ def accesses_of(
     )
 
 
+def is_ours(model: Any) -> bool:
+    """Whether this is a model of the library, or does what one does.
+
+    It generates images, and scores others; a released generator decodes latents alone.
+    """
+    has = {name: callable(getattr(model, name, None)) for name in _METHODS}
+    return has["generate"] and (has["score"] or has["decode"])
+
+
 def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
-    """Everything that a model with `generate` and `score` offers."""
+    """Everything that a model with `generate`, and perhaps `score`, offers."""
 
     def sampler(start: int, stop: int) -> FloatArray:
         return model.generate(stop - start, seed=seed, start=start, dtype="float32")
@@ -78,7 +88,7 @@ def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
     return {
         "image_shape": tuple(model.image_shape),
         "sampler": sampler,
-        "discriminator": discriminator,
+        "discriminator": discriminator if hasattr(model, "score") else None,
         "num_classes": getattr(model, "num_classes", None),
         "class_names": names_of(model),
         "name": type(model).__name__,

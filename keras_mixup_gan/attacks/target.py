@@ -27,7 +27,6 @@ from keras_mixup_gan.validation import (
     finite_scores,
 )
 
-_OURS = ("generate", "score")
 # Integers `(num_images,)`, rows `(num_images, num_classes)`, or no classes.
 Labels: TypeAlias = FloatArray | IntArray | None
 
@@ -358,8 +357,7 @@ def _accesses(
     latent_dim: int | None,
     value_range: ValueRange | None,
 ) -> dict[str, Any]:
-    is_ours = all(callable(getattr(model, name, None)) for name in _OURS)
-    if not is_ours and foreign.is_generator(model, latent_dim):
+    if not means.is_ours(model) and foreign.is_generator(model, latent_dim):
         return foreign.generator_accesses(
             model, seed, image_shape, latent_dim, value_range
         )

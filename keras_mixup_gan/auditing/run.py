@@ -141,7 +141,7 @@ def audit(
     keras_mixup_gan.reports.save_audit(report, "audit.html")
     ```
     """
-    asked = Release.named(release)
+    asked, guarantee = Release.named(release), _guarantee(model)
     check_choice(membership, ("fixed", "coin"), "membership")
     images = members, non_members, reference
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
@@ -212,7 +212,7 @@ def audit(
         mixup=known_settings(target.mixup),
         augment=target.augment,
         ignored_defenses=_ignored_defenses(target, ran),
-        privacy=_guarantee(model),
+        privacy=guarantee,
         coins=membership == "coin",
         num_steps=_num_steps(model),
         seed=target.seed,

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from keras_mixup_gan.cli import audit, compare, generate, train, zoo
+from keras_mixup_gan.cli import audit, compare, export, generate, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
 from keras_mixup_gan.cli.console import printable
@@ -23,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train.train, generate.generate, audit.audit, compare.compare):
+COMMANDS = (train.train, generate.generate, audit.audit, export.export)
+for command in (*COMMANDS, compare.compare):
     app.command()(command)
 app.add_typer(zoo.app, name="zoo")
 

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from keras_mixup_gan.experiments import Cell
 
-MODEL_HELP = "A .keras file, the name of a preset, or a preset's folder."
+MODEL_HELP = "A .keras file, a preset's name or folder, or a folder of `train`."
 
 
 class Console:
@@ -68,11 +68,19 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_model(model: str, *, compile: bool = True) -> Any:
-    """A trained model: a `.keras` file, or a preset by its name or folder."""
+    """A trained model: a `.keras` file, a preset, or what `train` left in a folder."""
     from keras_mixup_gan import zoo
     from keras_mixup_gan.models.saving import load_gan
 
-    path = Path(model)
+    path = Path(model).expanduser()
+    if (path / "train.json").is_file():
+        path = path / "model.keras"
+        if not path.is_file():
+            raise ValueError(
+                f"The training in {model!r} has not ended. Expected a model.keras "
+                f"there. Received: model={model!r}. Give the same `train` command "
+                "again, or name one of its checkpoints."
+            )
     if path.suffix == ".keras" or (path.is_file() and path.suffix != ".json"):
         return load_gan(path)
     return zoo.from_preset(model, compile=compile)

@@ -191,6 +191,10 @@ def _run(store: "_Store", job: Job, total: int, say: Callable[[str], None]) -> N
         model.save(place)
     zoo.save_to_preset(model, folder / "preset")
     say(f"wrote {folder / 'model.keras'} and {folder / 'preset'}")
+    say(
+        "Both hold the discriminator, which gives most away. To hand over the "
+        f"generator alone: keras-mixup-gan export {folder}"
+    )
     if model.dp is not None:
         delta = 0.1 / len(job.data.images)
         say(f"epsilon is {model.epsilon(delta):.3g} at delta = {delta:.3g}")

@@ -34,6 +34,7 @@ def show(
     content = read_preset(name).content
     published = read_manifest().get(name, {})  # nothing of a folder of one's own
     kept = {key: content[key] for key in ("class", "arguments", "counters")}
+    kept["release"] = content.get("release", "everything")  # whether it can score
     print(json.dumps({"name": name, **published, **kept}, indent=1))
 
 

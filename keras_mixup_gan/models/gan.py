@@ -16,6 +16,7 @@ from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.divergence import StopAtDivergence
 from keras_mixup_gan.models.refusals import refuse_swapping, refuse_weights
 from keras_mixup_gan.models.training_step import AdversarialModel
+from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.privacy.updates import OVERRUN
@@ -110,6 +111,8 @@ class GAN(AdversarialModel):
         model.fit(images, epochs=50)
         ```
         """
+        if dp is not None:
+            tfp.check()
         recipe = recipes.load_recipe(cls.family)
         sizes = {"latent_dim": latent_dim, "width": width}
         given = {name: size for name, size in sizes.items() if size is not None}
@@ -305,14 +308,17 @@ class GAN(AdversarialModel):
 
     # === What ran ===
 
-    def save_to_preset(self, folder: str | os.PathLike[str]) -> Path:
+    def save_to_preset(
+        self, folder: str | os.PathLike[str], release: str = "everything"
+    ) -> Path:
         """Writes weights and settings to a folder, without pickle or code.
 
-        `keras_mixup_gan.zoo.from_preset(folder)` reads it.
+        `keras_mixup_gan.zoo.from_preset(folder)` reads it. It holds the discriminator
+        too, unless `release="generator"`; see `zoo.save_to_preset`.
         """
         from keras_mixup_gan.models.saving import save_to_preset
 
-        return save_to_preset(self, folder)
+        return save_to_preset(self, folder, release)
 
     @property
     def noise_multiplier(self) -> float | None:

@@ -330,15 +330,26 @@ class NetworkPair(keras.Model):
         """What `score` gives, as tensors `(batch,)`."""
         return self.discriminate(images, labels, training=False)
 
-    def export_generator(self, path: str | os.PathLike[str]) -> None:
-        """Writes the averaged generator as a SavedModel for serving.
+    def export_generator(
+        self, path: str | os.PathLike[str], format: str = "savedmodel"
+    ) -> None:
+        """Writes the averaged generator for serving, and nothing else of the model.
 
-        Its endpoint `serve` maps latents `(num_images, latent_dim)`, and labels
+        It maps latents `(num_images, latent_dim)`, standard normal, and one-hot rows
         `(num_images, num_classes)` of a conditional model, to float32 images in
-        `[-1, 1]`. The file holds neither the discriminator nor the optimizers.
+        `[-1, 1]`. The file also says that, how the model was trained and what its
+        DP-SGD has spent: `generator.json` in the folder of a SavedModel, the metadata
+        of an ONNX file.
+
+        Args:
+            path: A folder for a SavedModel, or the name of an `.onnx` file.
+            format: `"savedmodel"`, with an endpoint `serve`, or `"onnx"`, with inputs
+                `latents` and `labels` and the output `images`; the latter needs the
+                extra `onnx`.
 
         Raises:
-            ValueError: If the model has diverged.
+            ValueError: If the model has diverged, or the format is unknown.
+            ImportError: If the extra is not installed.
 
         Example:
         ```python
@@ -347,19 +358,17 @@ class NetworkPair(keras.Model):
         images = served.serve(tf.random.normal((64, model.latent_dim)))
         ```
         """
-        check_weights(self.ema_generator)
-        sizes = [self.latent_dim, *([self.num_classes] if self.num_classes else [])]
-        archive = keras.export.ExportArchive()
-        archive.track(self.ema_generator)
-        archive.add_endpoint(
-            "serve",
-            lambda *inputs: self.synthesize(self.ema_generator, *inputs),
-            [tf.TensorSpec((None, size), tf.float32) for size in sizes],
-        )
-        archive.write_out(os.fspath(path), verbose=False)
+        from keras_mixup_gan.models.released import export_generator
+
+        export_generator(self, path, format)
 
     def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Writes the whole model, `model.save("model.keras")`, as Keras does."""
+        """Writes the whole model, `model.save("model.keras")`, as Keras does.
+
+        The file holds the discriminator too, which gives most away of the training
+        set: to hand over the generator alone, use `export_generator`, or
+        `save_to_preset(folder, release="generator")`.
+        """
         if os.fspath(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(
                 "Keras' older format holds neither two optimizers nor two networks. "
@@ -378,8 +387,9 @@ class NetworkPair(keras.Model):
 
         Further formats and arguments are those of `keras.Model.export`.
         """
-        if format == "tf_saved_model" and not kwargs.keys() - {"verbose"}:
-            return self.export_generator(filepath)
+        ours = {"tf_saved_model": "savedmodel", "onnx": "onnx"}
+        if format in ours and not kwargs.keys() - {"verbose"}:
+            return self.export_generator(filepath, ours[format])
         check_weights(self.ema_generator)
         self.ema_generator.export(filepath, format=format, **kwargs)
 

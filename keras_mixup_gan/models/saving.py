@@ -26,6 +26,7 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.layers import POLICIES
 from keras_mixup_gan.models.presets import PresetFiles, read_preset
 from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
+from keras_mixup_gan.models.released import ReleasedGenerator
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.validation import check_choice
 from keras_mixup_gan.versions import __version__
@@ -33,6 +34,7 @@ from keras_mixup_gan.versions import __version__
 if TYPE_CHECKING:
     from keras_mixup_gan.models.gan import GAN
 
+RELEASES = ("everything", "generator")
 _NESTED: dict[str, Any] = {"mixup": MixUp, "dp": DPSGD}
 _NOT_SAVED = {"make_generator", "make_discriminator", "networks", "is_private"}
 _NO_NAMES = {"self", "args", "kwargs"}
@@ -49,16 +51,24 @@ _MAX_GROWTH, _SPARE_BYTES = 8, 2**20
 # === Presets ===
 
 
-def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
+def save_to_preset(
+    model: "GAN | ReleasedGenerator",
+    folder: str | os.PathLike[str],
+    release: str | None = None,
+) -> Path:
     """Writes a model's weights and settings to a folder.
 
-    It then holds `preset.json` and `weights.npz`: the averaged generator and the
-    discriminator. Optimizers and the generator as it is in training stay out, and so
-    does the seed of DP-SGD's noise, which a guarantee depends on.
+    It then holds `preset.json`, which says so, and `weights.npz`: the averaged
+    generator and, unless only that is released, the discriminator, which gives most
+    away of the training set. Optimizers and the generator as it is in training stay
+    out, and so does the seed of DP-SGD's noise, which a guarantee depends on.
 
     Args:
         model: A model of this library.
         folder: Where to; missing folders are made.
+        release: `"everything"`, or `"generator"` to leave the discriminator out: a
+            `ReleasedGenerator` is then loaded, which generates but scores no images.
+            By default as much of the model as there is.
 
     Returns:
         The folder.
@@ -72,6 +82,16 @@ def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
     same = keras_mixup_gan.zoo.from_preset("my_gan")
     ```
     """
+    held = "everything"
+    if isinstance(model, ReleasedGenerator):
+        model, held = model.source, model.release
+    release = held if release is None else release
+    check_choice(release, RELEASES, "release")
+    if held != "everything" and release != held:
+        raise ValueError(
+            "The model came without its discriminator. Expected "
+            f"release={held!r}. Received: release={release!r}. Save the whole model."
+        )
     name, known = type(model).__name__, family_classes()
     if type(model) is not known.get(name):
         raise ValueError(
@@ -81,6 +101,7 @@ def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
         )
     content: dict[str, Any] = {
         "class": name,
+        "release": release,
         "arguments": plain_arguments(model),
         "counters": {key: int(_value(getattr(model, key))) for key in _COUNTERS},
         "library": __version__,
@@ -91,11 +112,12 @@ def save_to_preset(model: "GAN", folder: str | os.PathLike[str]) -> Path:
         updates = model.privacy.num_updates
         content["counters"]["steps"] = -(-updates // model.discriminator_steps)
         content["noise_was_seeded"] = model.privacy.seeded
-    named = {key: _value(variable) for key, variable in variables(model).items()}
+    kept = variables(model, release)
+    named = {key: _value(variable) for key, variable in kept.items()}
     return PresetFiles.write(folder, content, named).folder
 
 
-def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN":
+def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
     """A trained model, by its name or from a folder.
 
     Nothing in the files is executed. Their checksums are compared before anything is
@@ -107,12 +129,12 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN
         compile: Whether to compile with the recipe's optimizers, to train further.
 
     Returns:
-        The model. Its generator is the average that was saved.
+        The model. Its generator is the average that was saved. Of a preset without
+        the discriminator, a `ReleasedGenerator`.
 
     Raises:
         ValueError: If there is no such preset, or its files were tampered with, are
             truncated or do not fit together.
-        ImportError: If the model needs an extra that is not installed.
 
     Example:
     ```python
@@ -121,8 +143,10 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN
     ```
     """
     files = read_preset(preset)
+    release = files.content.get("release", "everything")
+    check_choice(release, RELEASES, "release")
     model = _built(files)
-    named = variables(model)
+    named = variables(model, release)
     shapes = {key: tuple(variable.shape) for key, variable in named.items()}
     counters = _counters(files)
     for key, array in files.arrays(shapes).items():
@@ -133,6 +157,8 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> "GAN
     if model.privacy is not None:
         seeded = files.content.get("noise_was_seeded", False)
         model.privacy.noise_was_seeded = bool(seeded)
+    if release == "generator":
+        return ReleasedGenerator(model)
     if compile:
         compile_from(load_recipe(model.family), model)
     return model
@@ -155,15 +181,19 @@ def plain_arguments(model: "GAN") -> dict[str, Any]:
     return config
 
 
-def variables(model: "GAN") -> dict[str, Any]:
+def variables(model: "GAN", release: str = "everything") -> dict[str, Any]:
     """The variables that a preset holds, by names that do not depend on the session."""
     networks = {"generator": model.ema_generator, "discriminator": model.discriminator}
+    left_out = networks["discriminator"].weights if release == "generator" else []
+    if left_out:
+        del networks["discriminator"]
     named = {
         f"{prefix}/{number:03}": variable
         for prefix, network in networks.items()
         for number, variable in enumerate(network.weights)
     }
-    known = {id(variable) for variable in (*named.values(), *model.generator.weights)}
+    outside = (*named.values(), *model.generator.weights, *left_out)
+    known = {id(variable) for variable in outside}
     known |= {id(getattr(model, key)) for key in _COUNTERS}
     known |= {id(getattr(model.privacy, key, None)) for key in _CALIBRATED}
     own = [variable for variable in model.weights if id(variable) not in known]

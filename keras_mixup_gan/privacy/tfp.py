@@ -34,6 +34,14 @@ def load(module: str) -> Any:
                 delattr(sys, _HOOK)
 
 
+def check() -> None:
+    """Raises an `ImportError` where a model could not be trained with DP-SGD.
+
+    One that was trained with it generates without the extra.
+    """
+    load("dp_query.gaussian_query")
+
+
 def gaussian_query(l2_norm_clip: float, stddev: float, add_noise: Any) -> Any:
     """A `GaussianSumQuery` whose noise comes from `add_noise(tensor, stddev)`.
 

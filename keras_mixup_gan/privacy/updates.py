@@ -103,7 +103,6 @@ class PrivateUpdates:
                 "Expected engine='query' here. Received: engine='ghost', but "
                 f"{reason}. Use engine='auto'."
             )
-        tfp.load("dp_query.gaussian_query")
         self.engine = settings.engine
         if self.engine == "auto":
             self.engine = "ghost" if reason is None else "query"

@@ -195,7 +195,7 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
         )
         parts = [clone.config, clone.compile_config, clone.fit]
         return clone, json.dumps(parts, sort_keys=True, default=repr)
-    if not callable(model):
+    if not callable(model) or hasattr(model, "generate"):
         raise ValueError(
             "A model is trained like one with `get_config` and `fit`, or by a "
             f"function `train(images, labels, seed)`. Received: model={model!r:.80}."

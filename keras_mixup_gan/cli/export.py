@@ -1,0 +1,47 @@
+"""`keras-mixup-gan export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mixup_gan.cli.console import MODEL_HELP, Console, read_model
+
+
+def export(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    format: Annotated[
+        str, typer.Option(help="onnx, savedmodel, or preset (weights and settings).")
+    ] = "onnx",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .onnx file, or a folder; by default named generator, here."
+        ),
+    ] = None,
+) -> None:
+    """Writes the generator alone, averaged, to be handed over.
+
+    The discriminator, which gives most away of the training set, stays here. How the
+    model was trained is told in the metadata of the file, or beside it.
+    """
+    from keras_mixup_gan.models.released import FORMATS
+    from keras_mixup_gan.storage import is_empty
+    from keras_mixup_gan.validation import check_choice
+
+    check_choice(format, (*FORMATS, "preset"), "format")
+    if out is None:
+        out = Path("generator.onnx" if format == "onnx" else "generator")
+    if format != "onnx" and (out.is_file() or not is_empty(out)):
+        raise ValueError(
+            "A generator is written to a folder of its own. Expected an empty folder, "
+            f"or none. Received: out={str(out)!r}. Choose another `--out`."
+        )
+    trained = read_model(model, compile=False)
+    if format == "preset":
+        from keras_mixup_gan import zoo
+
+        zoo.save_to_preset(trained, out, release="generator")
+    else:
+        trained.export_generator(out, format)
+    Console().say(f"wrote {out}, which holds the averaged generator and nothing else")
