@@ -42,6 +42,7 @@ class Stream(Enum):
     TRANSFORMS = 90
     BLEND_TRANSFORMS = 91
     COPY_NEIGHBORS = 100
+    FIRST_LOOK = 110
     PARTITIONS = 0x9A47
 
     @property

@@ -16,6 +16,8 @@ MAX_CLASSES = 2**16
 _MANY_IMAGES = 16
 # unless that were so by chance, for images like the others, with this probability.
 _BY_CHANCE = 1e-3
+# How far pixels of [-1, 1] may be outside, as rounding puts them.
+ROUNDING = 1e-3
 # How far a row of labels may be from a sum of 1; half precision is that coarse.
 LABEL_TOLERANCE = 0.01
 
@@ -77,12 +79,14 @@ def check_images(
 def from_range(values: NDArray[Any], value_range: ValueRange, what: str) -> FloatArray:
     """Values that are checked to lie in a range as float32 values in `[-1, 1]`.
 
-    Those of `[-1, 1]` are copied only if need be.
+    Those of `[-1, 1]` are copied only if need be; floats that rounding put just outside
+    are clipped.
     """
     low, high = value_range
     least, most = float(values.min()), float(values.max())
     is_mapped = (low, high) != (-1, 1)
-    if least < low or most > high:
+    slack = ROUNDING * (high - low) / 2 if values.dtype.kind == "f" else 0
+    if least < low - slack or most > high + slack:
         mend = "Rescale them, e.g. `images / 127.5 - 1` for a 0-255 range."
         if is_mapped:
             mend = "Pass what is to become -1 and 1 as `value_range`."
@@ -91,8 +95,9 @@ def from_range(values: NDArray[Any], value_range: ValueRange, what: str) -> Floa
             f"[{least:g}, {most:g}]. {mend}"
         )
     if is_mapped:
-        return unit_range(values, value_range)
-    return values.astype("float32", copy=False)
+        values = unit_range(values, value_range)
+    values = values.astype("float32", copy=False)
+    return np.clip(values, -1, 1) if least < low or most > high else values
 
 
 def unit_range(images: Any, value_range: ValueRange = (0, 255)) -> FloatArray:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 import zipfile
@@ -10,7 +11,10 @@ from PIL import Image
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.auditing import controls
+from keras_mixup_gan.auditing.first_look import looked_at
+from keras_mixup_gan.cli import console
 from keras_mixup_gan.models.saving import load_gan
+from tests.attacks import onnx_files
 from tests.command_line import run
 from tests.models import tiny
 
@@ -162,6 +166,62 @@ def test_images_alone_are_audited(folder, tmp_path, monkeypatch, capsys):
         code, output = run(monkeypatch, capsys, *words, *parts, *more)
         assert code == 2
         assert "--samples" in output.err
+
+
+def test_a_generator_in_an_onnx_file_is_audited(folder, tmp_path, monkeypatch, capsys):
+    """One of NCHW images in [0, 1], at a first look; its members are RGB files."""
+    pytest.importorskip("onnxruntime")
+    path = onnx_files.write(tmp_path / "g.onnx", first=True, scale=0.5, shift=0.5)
+    members = onnx_files.made_of(np.random.default_rng(2).normal(size=(1100, 5)))
+    for number, image in enumerate(members):
+        pixels = np.rint((image + 1) * 127.5).astype("uint8")
+        (tmp_path / "members").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "members" / f"{number:04}.png")
+    words = ["audit", "--samples", path, "--members", tmp_path / "members", "--fast"]
+    words += ["--non-members", folder / "non-members", "--out", tmp_path / "out"]
+    words += ["--attacks", "gan_leaks"]
+    code, output = run(monkeypatch, capsys, *words, "--value-range", "0,1")
+    assert code == 0
+    report = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert (report["members"], report["release"]) == (1000, "generator")
+    assert report["attacks"]["gan_leaks"]["auc"] > 0.9
+    page = (tmp_path / "out" / "audit.html").read_text()
+    shown = {int(name) for name in re.findall(r"<b>(\d{4}).png</b>", page)}
+    assert shown and shown <= set(looked_at(1100, 0).tolist())
+    assert "This was a first look" in page
+    code, output = run(monkeypatch, capsys, *words, "--value-range", "0-1")
+    assert code == 2
+    assert "`--value-range` must be two numbers" in output.err
+
+
+def test_what_is_left_is_told_from_what_it_took(monkeypatch, capsys):
+    now = iter([0, 0, 30, 4000, 4000, 4002])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.Work() as work:
+        for done in (2, 3, 6, 6):
+            work.at("shadow models", done, 6, f"{done} of 6")
+        for done in (0, 1):
+            work.at("attacks", done, 2, f"{done} of 2")
+    assert capsys.readouterr().err.splitlines() == [
+        "2 of 6",
+        "3 of 6 · 0:00 so far, about 0:00 left",
+        "6 of 6 · 0:30 so far",
+        "6 of 6 · 1:06:40 so far",
+        "0 of 2",
+        "1 of 2 · 0:02 so far, about 0:02 left",
+    ]
+
+
+def test_a_terminal_is_shown_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    with console.Work() as work:
+        work.at("attacks", 1, 4, "attack [b]2[/b] of 4")
+        work.say("a line beside it")
+    shown = capsys.readouterr().err
+    assert "attack [b]2[/b] of 4" in shown
+    assert "1/4" in shown
+    assert "a line beside it" in shown
 
 
 def test_an_audit_of_which_nothing_ran_is_an_error(

@@ -132,6 +132,22 @@ def noise(num, low=-1.0):
     return np.random.default_rng(0).uniform(low, 1, (num, 4, 4, 1)).astype("float32")
 
 
+@pytest.mark.parametrize("ends", [(-1, 1), (0, 1), (0, 255)])
+def test_what_rounding_put_outside_of_the_range_is_clipped(ends):
+    low, high = map(float, ends)
+    span = high - low
+    values = np.linspace(low, high, 16).reshape(1, 4, 4, 1)
+    near = values + span * 1e-5 * np.sign(values - (low + high) / 2)
+    found = check_images(near, value_range=ends)
+    assert np.abs(found).max() == 1
+    expected = check_images(values, value_range=ends)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    with pytest.raises(ValueError, match="must lie in"):
+        check_images(values + span * 1e-3, value_range=ends)
+    with pytest.raises(ValueError, match="must lie in"):  # integers are not rounded
+        check_images(np.full((1, 4, 4, 1), 65536), value_range=(0, 65535))
+
+
 def test_two_sides_of_different_ranges_are_refused():
     with pytest.raises(ValueError, match="`samples` and `members` look like"):
         check_same_range(samples=noise(5, 0.0), members=noise(30))

@@ -1,4 +1,4 @@
-"""Generators that this library did not train: Keras, PyTorch, any function of latents.
+"""Generators that this library did not train: Keras, PyTorch, ONNX, any function.
 
 PyTorch is known by what its modules and tensors can do and is never imported.
 """
@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_mixup_gan.attacks.access import latent_sampler, sizes_of
+from keras_mixup_gan.attacks.onnx_file import OnnxGenerator, is_onnx
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
+    ROUNDING,
     ValueRange,
     check_value_range,
     plain_array,
@@ -18,10 +20,9 @@ from keras_mixup_gan.validation import (
 )
 
 Shape: TypeAlias = tuple[int, int, int]
-Call: TypeAlias = Callable[[FloatArray], FloatArray]
+Call: TypeAlias = Callable[..., FloatArray]
 
 _BATCH_SIZE = 256
-_TOLERANCE = 1e-3  # that rounding may exceed [-1, 1] by
 _NAMES = ("latent_dim", "latent_size", "z_dim", "nz", "noise_dim", "dim_z")
 _HOW = (
     "Pass `latent_dim`, or a function that takes latents `(num_images, latent_dim)` "
@@ -30,7 +31,9 @@ _HOW = (
 
 
 def is_generator(model: Any, latent_dim: int | None) -> bool:
-    """Whether a callable is a network of latents rather than a sampling function."""
+    """Whether this is a network of latents rather than a sampling function."""
+    if is_onnx(model):
+        return True
     if not callable(model):
         return False
     return latent_dim is not None or _is_torch(model) or _is_keras(model)
@@ -49,6 +52,8 @@ def generator_accesses(
     in `[-1, 1]`, unless another range is given. They are tried on two latents, by which
     `image_shape` is compared with what the network returns.
     """
+    model = OnnxGenerator(model) if is_onnx(model) else model
+    num_classes = model.num_classes if isinstance(model, OnnxGenerator) else None
     latent_dim = latent_dim or _latent_dim(model)
     if latent_dim is None:
         raise ValueError(
@@ -60,16 +65,21 @@ def generator_accesses(
     put_last = _channels_last(tried.shape[1:], image_shape)
 
     def decode(latents: FloatArray, labels: FloatArray | None) -> FloatArray:
-        parts = [
-            _in_range(put_last(call(latents[start : start + _BATCH_SIZE])), value_range)
-            for start in range(0, len(latents), _BATCH_SIZE)
-        ]
+        given = [latents] if num_classes is None else [latents, labels]
+        parts = []
+        for start in range(0, len(latents), _BATCH_SIZE):
+            each = [
+                one if one is None else one[start : start + _BATCH_SIZE]
+                for one in given
+            ]
+            parts.append(_in_range(put_last(call(*each)), value_range))
         return np.concatenate(parts)
 
     return {
         "image_shape": decode(np.zeros((2, latent_dim), "float32"), None).shape[1:],
-        "sampler": latent_sampler(decode, latent_dim, None, seed),
+        "sampler": latent_sampler(decode, latent_dim, num_classes, seed),
         "queries": decode,
+        "num_classes": num_classes,
         "latent_dim": latent_dim,
         "name": type(model).__name__ if _is_torch(model) else _name(model),
     }
@@ -143,10 +153,10 @@ def _plain_call(function: Any) -> Call:
     """Images of a Keras network in inference mode, or of any function."""
     is_keras = _is_keras(function)
 
-    def call(latents: FloatArray) -> FloatArray:
+    def call(*inputs: Any) -> FloatArray:
         if is_keras:
-            return plain_array(function(latents, training=False))
-        return plain_array(function(latents))
+            return plain_array(function(*inputs, training=False))
+        return plain_array(function(*inputs))
 
     return call
 
@@ -196,4 +206,4 @@ def _in_range(images: FloatArray, value_range: ValueRange | None) -> FloatArray:
         low, high = check_value_range(value_range)
         images = (images - low) * (2 / (high - low)) - 1
     excess = np.abs(images).max(initial=0) - 1
-    return np.clip(images, -1, 1) if 0 < excess <= _TOLERANCE else images
+    return np.clip(images, -1, 1) if 0 < excess <= ROUNDING else images

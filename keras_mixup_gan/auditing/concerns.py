@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from keras_mixup_gan.auditing.first_look import NUM_QUERIES, NUM_SAMPLES
 from keras_mixup_gan.auditing.verdict import family_interval, with_interval
 from keras_mixup_gan.statistics.power import detectable_auc
 
@@ -47,6 +48,11 @@ class Concern(Enum):
         "Only {members} members and {non_members} non-members were queried; a leak "
         "below AUC {smallest:.2f} would probably have gone unnoticed. Query 1,000 a "
         "side to see one of AUC {with_more:.2f}."
+    )
+    FIRST_LOOK = (
+        "This was a first look: attacks that take long were left out, and of each part "
+        "at most {queries:,} images were queried, by at most {samples:,} generated "
+        "ones. Only a whole audit can show that little is found."
     )
     FEW_NON_MEMBERS = (
         "With {non_members} non-members the rate at 1 % false positives is the rate at "
@@ -135,6 +141,9 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
             "with_more": detectable_auc(1000, 1000, num_attacks),
         }
         yield Caution(Concern.FEW_QUERIES, values)
+    if report.fast:
+        values = {"queries": NUM_QUERIES, "samples": NUM_SAMPLES}
+        yield Caution(Concern.FIRST_LOOK, values)
     if non_members < 100:
         yield Caution(Concern.FEW_NON_MEMBERS, {"non_members": non_members})
     for part in ("members", "non_members"):

@@ -63,6 +63,7 @@ class AuditReport:
         member_images: The images of the members, for pages that show them.
         member_names: Their file names, for pages; set it by `dataclasses.replace`.
         model_file: Where the model lies, for pages; likewise.
+        fast: Whether this was a first look, by fewer attacks, queries and samples.
         date: The day of the audit.
     """
 
@@ -92,6 +93,7 @@ class AuditReport:
     member_images: FloatArray
     member_names: tuple[str, ...] | None = None
     model_file: str | None = None
+    fast: bool = False
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
     versions: dict[str, str] = field(default_factory=software_versions)
 

@@ -19,6 +19,7 @@ from keras_mixup_gan.attacks.target import (
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
 from keras_mixup_gan.auditing.copies import check_copies
+from keras_mixup_gan.auditing.first_look import fast_attacks, first_look
 from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, NothingRanError
@@ -37,6 +38,9 @@ from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]
+
+# The title by which their training is told.
+SHADOW_MODELS = "shadow models"
 
 
 def audit(
@@ -59,6 +63,7 @@ def audit(
     copies: bool = True,
     latent_dim: int | None = None,
     value_range: tuple[float, float] | None = None,
+    fast: bool = False,
 ) -> AuditReport:
     """Attacks a trained model and reports how well its members can be identified.
 
@@ -70,7 +75,8 @@ def audit(
         model: A trained model of this library; of any other model a Keras or PyTorch
             generator, a function of latents (with `latent_dim`), a function
             `num_images -> images`, or an array of generated images; or an
-            `AttackTarget`, whose own seed then counts.
+            `AttackTarget`, whose own seed then counts. A path is that of a generator in
+            an `.onnx` file, or of generated images: a folder or an `.npz` file.
         members: Images `(num_images, height, width, channels)` in `[-1, 1]`, or uint8,
             that the model was trained on; `(images, labels)` for a conditional model;
             or whatever else `data.load_images` takes, such as a part of a
@@ -83,7 +89,8 @@ def audit(
         attacks: `"default"`, or names and `Attack` instances.
         seed: Seed of everything that attacks draw.
         progress: Called as `progress(title, num_done, num_attacks)` before each
-            attack, and once at the end with an empty title.
+            attack, and once at the end with an empty title; while shadow models are
+            trained as `progress("shadow models", num_done, shadows)`.
         folder: Where the scores of each finished attack are kept, if anywhere. Run
             again with the same arguments, an interrupted audit then continues with the
             attacks that are missing, and its report is the same as if it had never
@@ -123,6 +130,9 @@ def audit(
         value_range: The range of all images in floating point that are given or drawn
             by a function, such as `(0, 1)`; by default `[-1, 1]`. Say so too where
             members or samples without a negative value are as they should be.
+        fast: A first look, within a minute for images of up to 64 by 64 pixels: at
+            most 1,000 images of each part, 2,000 generated ones, and of the default
+            attacks the quickest of each kind. Not with `shadows`.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -145,6 +155,14 @@ def audit(
     check_choice(membership, ("fixed", "coin"), "membership")
     images = members, non_members, reference
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
+    if fast and shadows is not None:
+        raise ValueError(
+            "Shadow models are not trained within a minute. Expected `fast` or "
+            f"`shadows`. Received: fast=True, shadows={shadows!r:.40}. Leave one out."
+        )
+    num_members = len(split.members.images)
+    if fast:
+        target, split = first_look(target, split)
     if membership == "coin":
         check_coins(len(split.members.images), len(split.non_members.images))
     others = tuple(as_target(other, target.seed) for other in reference_models)
@@ -158,6 +176,7 @@ def audit(
         }
         known = [name for name, is_known in given.items() if is_known]
         attacks = default_attacks([*known, *signals_known(shadows, target.augment)])
+        attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
@@ -169,7 +188,7 @@ def audit(
     tell = progress or (lambda title, num_done, num_attacks: None)
     target = with_shadows(
         *(target, model, split, shadows, shadow_fit, folder, scheduler),
-        lambda done, of: tell(f"shadow model {done} of {of} is trained", 0, total),
+        lambda done, of: tell(SHADOW_MODELS, done, of),
     )
     entries, journal, remembering = _attack(
         *(target, model, chosen, split, folder),
@@ -225,6 +244,8 @@ def audit(
         blind=baseline,
         null_target=tested,
         member_images=split.members.images,
+        member_names=_numbers(split, num_members),
+        fast=fast,
     )
 
 
@@ -298,6 +319,13 @@ def _named(target: AttackTarget, *data: Any) -> AttackTarget:
             stacklevel=4,
         )
     return replace(target, class_names=names)
+
+
+def _numbers(split: MembershipSplit, num_given: int) -> tuple[str, ...] | None:
+    """What members are called where only some of those given were looked at."""
+    if len(split.members.images) == num_given:
+        return None
+    return tuple(f"no. {index}" for index in split.members.indices)
 
 
 def _threat(result: AttackResult) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """`keras-mixup-gan audit`."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.cli.console import (
     MODEL_HELP,
     Console,
+    Work,
+    parse_range,
     printable,
     read_model,
     resumable,
@@ -74,7 +77,8 @@ def audit(
     samples: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of a model, images that it generated: a folder or .npz file."
+            help="Instead of a model of this library, its images (a folder or an .npz "
+            "file) or a generator (an .onnx file)."
         ),
     ] = None,
     release: Annotated[
@@ -89,6 +93,19 @@ def audit(
             "--coins", help="A fair coin each decided who is a member: bounds epsilon."
         ),
     ] = False,
+    value_range: Annotated[
+        str | None,
+        typer.Option(
+            help="What black and white are, as 0,1 or 0,4095, where pixels are not of "
+            "8 bits and not in [-1, 1]."
+        ),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="A first look within a minute, by the quick attacks."
+        ),
+    ] = False,
 ) -> None:
     """Attacks a trained model and reports what it gives away about its members.
 
@@ -97,6 +114,7 @@ def audit(
     `scores` of the report says who was a member: keep it like the images themselves.
     """
     from keras_mixup_gan.auditing import audit as run_audit
+    from keras_mixup_gan.auditing.first_look import looked_at
     from keras_mixup_gan.data.folders import image_names
     from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
@@ -114,6 +132,7 @@ def audit(
         out, members=members, non_members=non_members, reference=reference
     )
     say = Console().say
+    ends = parse_range(value_range)
     if (model is None) == (samples is None) or (samples and shadows is not None):
         raise ValueError(
             "An audit takes a model, or images that one generated, which cannot be "
@@ -124,14 +143,14 @@ def audit(
     say(f"reading {model or samples} and the images")
     sources = [path for path in (members, non_members, reference) if path is not None]
     target, (inside, outside, known) = _read(
-        model, samples, sources, drop_duplicates, say
+        model, samples, sources, drop_duplicates, say, ends, seed
     )
     fit = {
         "epochs": 1,
         "steps_per_epoch": shadow_steps or max(1, getattr(target, "num_steps", 1)),
         "batch_size": shadow_batch_size,
     }
-    with storage.locked(out, "scores"):
+    with storage.locked(out, "scores"), Work() as work:
         report = run_audit(
             target,
             inside,
@@ -139,9 +158,7 @@ def audit(
             reference=known,
             attacks="default" if attacks == "default" else _names(attacks),
             seed=seed,
-            progress=lambda title, done, total: say(
-                f"attack {done + 1} of {total}: {title}" if title else "reporting"
-            ),
+            progress=functools.partial(_tell, work),
             folder=out / "scores",
             shadows=shadows,
             shadow_fit=None if shadows is None else fit,
@@ -149,14 +166,29 @@ def audit(
             null_target=null_target and read_model(null_target),
             release=release,
             membership="coin" if coins else "fixed",
+            fast=fast,
         )
-        is_whole = members.is_dir() and not drop_duplicates
-        names = image_names(members) if is_whole else None
-        report = replace(report, model_file=str(model or samples), member_names=names)
+        if members.is_dir() and not drop_duplicates:
+            names = image_names(members)
+            if fast:
+                names = tuple(names[row] for row in looked_at(len(names), seed))
+            report = replace(report, member_names=names)
+        report = replace(report, model_file=str(model or samples))
         for suffix in (".json", ".npz", ".md", ".html"):
             path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
             say(f"wrote {path}")
     print(printable(report))
+
+
+def _tell(work: Work, title: str, done: int, total: int) -> None:
+    """How far an audit is: shadow models first, then attacks."""
+    from keras_mixup_gan.auditing.run import SHADOW_MODELS
+
+    if title == SHADOW_MODELS:
+        work.at(title, done, total, f"shadow model {done} of {total} is trained")
+        return
+    text = f"attack {done + 1} of {total}: {title}" if title else "reporting"
+    work.at("attacks", done, total, text)
 
 
 def _read(
@@ -165,23 +197,32 @@ def _read(
     sources: list[Path],
     drop_duplicates: bool,
     say: Callable[[str], None],
+    value_range: tuple[float, float] | None,
+    seed: int,
 ) -> tuple[Any, list[Any]]:
     """The model or its images, and members, non-members and reference (or None)."""
+    from keras_mixup_gan.attacks import AttackTarget
     from keras_mixup_gan.data import load_images
 
-    if name is None:
-        first = load_images(sources[0])
-        shape: Any = first.images.shape[1:]
-        further = [samples, *sources[1:]]
-        others = [load_images(source, image_shape=shape) for source in further]
-        generated, *rest = others
-        loaded = _distinct(sources, [first, *rest], drop_duplicates, say)
-        images = [part.images for part in loaded]
-        return generated.images, [*images, *[None] * (3 - len(sources))]
-    model = read_model(name)
-    loaded = [load_images(source, image_shape=model.image_shape) for source in sources]
-    loaded = _distinct(sources, loaded, drop_duplicates, say)
+    def load(source: Any, shape: Any = None) -> Any:
+        return load_images(source, image_shape=shape, value_range=value_range)
+
+    model: Any
     missing = [None] * (3 - len(sources))
+    if name is not None:
+        model = read_model(name)
+        parts = [load(source, model.image_shape) for source in sources]
+    elif samples is not None and samples.suffix.lower() == ".onnx":
+        model = AttackTarget.from_model(samples, seed=seed, value_range=value_range)
+        parts = [load(source, model.image_shape) for source in sources]
+    else:
+        first = load(sources[0])
+        shape = first.images.shape[1:]
+        model, *rest = [load(source, shape) for source in (samples, *sources[1:])]
+        model, parts = model.images, [first, *rest]
+    loaded = _distinct(sources, parts, drop_duplicates, say)
+    if name is None:
+        return model, [*(part.images for part in loaded), *missing]
     if model.num_classes is None:
         return model, [*(part.images for part in loaded), *missing]
     unlabeled = [

@@ -43,6 +43,69 @@ class Progress(Console):
         self._next = time.monotonic() + 10
 
 
+class Work(Console):
+    """How far something long is: a bar on a terminal, and lines elsewhere.
+
+    To be used in a `with` block. Work has phases, one after the other, of so many
+    parts; what is left of a phase is told from the time that its parts took so far.
+    """
+
+    def __init__(self) -> None:
+        self._began: dict[str, tuple[float, int]] = {}
+        self._bar: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "Work":
+        with contextlib.suppress(ValueError):  # a stream that was closed
+            if sys.stderr.isatty():
+                self._bar = _bar()
+                self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def at(self, phase: str, done: int, total: int, text: str) -> None:
+        """Tells where a phase is, with the time it took and about what is left."""
+        now = time.monotonic()
+        began, first = self._began.setdefault(phase, (now, done))
+        if self._bar is None:
+            spent, parts = now - began, done - first
+            times = [f"{_clock(spent)} so far"] if parts else []
+            if 0 < parts and done < total:
+                times.append(f"about {_clock(spent / parts * (total - done))} left")
+            self.say(" · ".join([text, ", ".join(times)]) if times else text)
+            return
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bar.add_task("", total=total, completed=done)
+        shown = printable(text).replace("[", "\\[")  # rich reads marks between brackets
+        self._bar.update(self._tasks[phase], completed=done, description=shown)
+
+
+def _bar() -> Any:
+    """A bar with elapsed time and time left."""
+    from rich import console, progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("so far, about"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("left"),
+        console=console.Console(stderr=True),
+    )
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, or hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def printable(text: object) -> str:
     """Text without what would command a terminal, such as in the name of a file."""
     return "".join(
@@ -51,6 +114,20 @@ def printable(text: object) -> str:
         else one
         for one in str(text)
     )
+
+
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """The two ends that a `--value-range` names."""
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(
+            "`--value-range` must be two numbers, what black and white are. Expected "
+            f"e.g. 0,1 or 0,4095. Received: value_range={text!r}."
+        ) from None
+    return low, high
 
 
 def resumable(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,41 @@
+"""A first look within a minute: fewer attacks, queries and generated images."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
+from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.typing import IntArray
+
+NUM_QUERIES, NUM_SAMPLES = 1000, 2000
+# The quickest of each kind: discriminator, nearest sample (calibrated or not), density.
+_FAST = ("logan", "gan_leaks", "gan_leaks_data", "gan_leaks_quantile", "log_density")
+
+
+def fast_attacks(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the default attacks that a first look has the time for."""
+    return tuple(name for name in names if name in _FAST)
+
+
+def looked_at(number: int, seed: int) -> IntArray:
+    """Which of so many images are looked at: all, or some drawn without regard."""
+    order = generator(seed, Stream.FIRST_LOOK).permutation(number)
+    return np.sort(order[:NUM_QUERIES])
+
+
+def first_look(
+    target: AttackTarget, split: MembershipSplit
+) -> tuple[AttackTarget, MembershipSplit]:
+    """A target that gives a bounded number of images, and parts of bounded size."""
+    parts = {}
+    for role, part in split.parts().items():
+        rows = looked_at(len(part.images), target.seed)
+        labels = None if part.labels is None else part.labels[rows]
+        parts[role] = SplitPart(
+            part.images[rows], labels, part.indices[rows], part.class_names
+        )
+    fewer = target.num_available(NUM_SAMPLES)
+    return replace(target, num_samples=fewer), MembershipSplit(**parts)
