@@ -74,8 +74,10 @@ from keras_mixup_gan.attacks.shadows.black_box import (
     ReconstructionLiRA as ReconstructionLiRA,
 )
 from keras_mixup_gan.attacks.shadows.fusion import (
+    MomentFusion as MomentFusion,
     SampleFusion as SampleFusion,
     ShadowFusion as ShadowFusion,
+    WhiteBoxFusion as WhiteBoxFusion,
     fuse as fuse,
 )
 from keras_mixup_gan.attacks.shadows.local_gan import LocalLOGAN as LocalLOGAN

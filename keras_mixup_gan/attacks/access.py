@@ -18,6 +18,7 @@ Sampler: TypeAlias = Callable[[int, int], FloatArray]
 Discriminator: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 Decoder: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+Layers: TypeAlias = Callable[[FloatArray, FloatArray | None], FloatArray]
 
 _METHODS = ("generate", "score", "decode")
 _LATENT_BLOCK = 256
@@ -83,12 +84,14 @@ def _model_accesses(model: Any, seed: int) -> dict[str, Any]:
         return model.score(images, labels, check_range=False)  # as noise is added
 
     latent_dim = getattr(model, "latent_dim", None)
+    scores = getattr(model, "inference_scores", None)
     decode = getattr(model, "decode", None)
     is_open = latent_dim is not None
     return {
         "image_shape": tuple(model.image_shape),
         "sampler": sampler,
         "discriminator": discriminator if hasattr(model, "score") else None,
+        "layers": network_layers(getattr(model, "discriminator", None), scores),
         "num_classes": getattr(model, "num_classes", None),
         "class_names": names_of(model),
         "name": type(model).__name__,
@@ -148,6 +151,31 @@ def network_discriminator(
         return np.concatenate(parts)
 
     return score_all
+
+
+def network_layers(
+    network: Any, scores: Any = None, value_range: ValueRange | None = None
+) -> Layers | None:
+    """What `layer_norms` says of a network, if its layers are known.
+
+    `scores` are tensors as `inference_scores` of a model gives them; by default the
+    network's own. Images are shown in the network's own range, if one is given.
+    """
+    if not hasattr(network, "_nodes_by_depth"):  # not a functional Keras model
+        return None
+    low, high = value_range or (-1, 1)
+    asked: list[Layers] = []
+
+    def norms(images: FloatArray, labels: FloatArray | None) -> FloatArray:
+        from keras_mixup_gan.attacks.layers import layer_norms
+
+        if not asked:
+            asked.append(layer_norms(network, scores))
+        if value_range is not None:
+            images = (images + 1) * ((high - low) / 2) + low
+        return asked[0](images, labels)
+
+    return norms
 
 
 def _check_alone(alone: FloatArray, together: FloatArray) -> None:

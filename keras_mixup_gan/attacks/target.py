@@ -9,7 +9,13 @@ import numpy as np
 
 from keras_mixup_gan.attacks import access as means
 from keras_mixup_gan.attacks import foreign
-from keras_mixup_gan.attacks.access import Decoder, Discriminator, Generator, Sampler
+from keras_mixup_gan.attacks.access import (
+    Decoder,
+    Discriminator,
+    Generator,
+    Layers,
+    Sampler,
+)
 from keras_mixup_gan.data.classes import (
     ClassNames,
     check_same_classes,
@@ -94,6 +100,8 @@ class AttackTarget:
             by which scores are calibrated.
         class_names: Names of the classes of a conditional model, if known: those of
             the reference are then numbered alike.
+        layers: Function `(images, labels) -> norms`, `(num_images, num_norms)`, of what
+            an attacker sees inside of the discriminator who has its weights.
 
     Raises:
         ValueError: If images of the reference or of reference models have another
@@ -117,6 +125,7 @@ class AttackTarget:
     shadows: Any = None
     reference_models: tuple["AttackTarget", ...] = ()
     class_names: ClassNames = None
+    layers: Layers | None = None
 
     def __post_init__(self) -> None:
         check_integer(0, seed=self.seed)
@@ -161,6 +170,7 @@ class AttackTarget:
         granted = {
             "samples": self.sampler,
             "discriminator": self.discriminator,
+            "layers": self.layers,
             "reference": self.reference,
             "queries": self.queries,
             "generator": self.generator,
@@ -194,6 +204,14 @@ class AttackTarget:
             )
         scores = self.discriminator(images, rows)
         return finite_scores(scores, "scores of the discriminator", len(images))
+
+    def norms(self, images: FloatArray, rows: FloatArray | None) -> FloatArray:
+        """The norms of `layers`, checked: float64 `(num_images, num_norms)`."""
+        if self.layers is None:
+            raise ValueError(f"The target {self.name!r} grants no access to: layers.")
+        norms = np.asarray(self.layers(images, rows), "float64")
+        finite_scores(norms.ravel(), "norms of the discriminator", norms.size)
+        return norms.reshape(len(images), -1)
 
     def decode(self, latents: FloatArray, rows: FloatArray | None) -> FloatArray:
         """Images of chosen latents by `queries`, checked but for their range."""
@@ -339,6 +357,7 @@ class AttackTarget:
             image_shape=shape,
             sampler=means.latent_sampler(decoder, latent_dim, num_classes, seed),
             discriminator=score or None,
+            layers=means.network_layers(discriminator, None, ends),
             num_classes=num_classes,
             seed=seed,
             generator=differentiable,

@@ -175,8 +175,12 @@ def audit(
             "shadows": shadows is not None,
         }
         known = [name for name, is_known in given.items() if is_known]
+<<<<<<< HEAD
         attacks = default_attacks([*known, *signals_known(shadows, target.augment)])
         attacks = fast_attacks(attacks) if fast else attacks
+=======
+        attacks = default_attacks([*known, *signals_known(shadows, target)])
+>>>>>>> 109ab74 (Attacks that combine moments over views, and norms by layer, of the discriminator, by what shadow models teach)
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]

@@ -27,6 +27,7 @@ _logger = logging.getLogger(__name__)
 _ACCESSES = {
     "samples": "generated images",
     "discriminator": "the discriminator",
+    "layers": "the weights of the discriminator",
     "reference": "reference images (none were given)",
     "queries": "images of chosen latents",
     "generator": "the weights of the generator",

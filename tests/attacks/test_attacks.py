@@ -112,10 +112,12 @@ def test_an_audit_runs_them_by_name(shadows):
         reference_models=[FakeGAN(images(40, 60))],
     )
     status = {result.name: result.status for result in report.attacks}
-    for name in ("latent_gradient", "lira_reconstruction"):  # a fake shows no weights
+    # A fake shows no weights.
+    hidden = ("latent_gradient", "lira_reconstruction", "fusion_white_box")
+    for name in hidden:
         assert status.pop(name) == "skipped"
     assert status == {name: "done" for name in names if name in status}
-    assert len(status) == len(names) - 2
+    assert len(status) == len(names) - len(hidden)
     for result in report.done:
         assert result.auc > 0.9, result.name
         json.dumps(result.to_dict())
@@ -139,7 +141,9 @@ def test_the_attacks_that_run_by_default_follow_from_what_an_audit_is_given():
     assert default_attacks(["shadows", "critic"]) == (*always, *judged)
     more = ("lira_neighbors", "lira_density", "logan_augmented", "lira_augmented")
     own = default_attacks(["augmentation", "shadows", *default_signals("color")])
-    assert set(own) == {*always, *released, *judged, *more}
+    assert set(own) == {*always, *released, *judged, *more, "fusion_moments"}
+    inside = default_attacks(["shadows", *default_signals(None, ["layers"])])
+    assert {"fusion_moments", "fusion_white_box"} <= set(inside)
 
 
 @every_attack

@@ -93,7 +93,7 @@ def test_a_gan_of_other_digits_is_accused_by_no_attack(memorizer, digits, tmp_pa
         shadow_fit={"epochs": 3, "batch_size": 32},
         folder=tmp_path,
     )
-    given = ["reference_models", "shadows", *default_signals(None)]
+    given = ["reference_models", "shadows", *default_signals(None, ["layers"])]
     names = set(default_attacks(given))
     assert {result.name for result in report.done} == names
     error = np.sqrt((2 * NUM_OTHERS + 1) / (12 * NUM_OTHERS**2))

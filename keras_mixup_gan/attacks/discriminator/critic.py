@@ -40,9 +40,9 @@ class CriticGap(Attack):
         return {"num_samples": target.num_available(self.num_samples)}
 
     def _fit(self, target: AttackTarget) -> None:
-        self._level = float(np.mean(target.score(*self._generated(target))))
+        self._level = float(np.mean(target.score(*self.generated(target))))
 
-    def _generated(self, target: AttackTarget) -> tuple[FloatArray, FloatArray | None]:
+    def generated(self, target: AttackTarget) -> tuple[FloatArray, FloatArray | None]:
         """Generated images, of known classes if the discriminator judges by class."""
         if target.num_classes is None:
             return target.generate(0, target.num_available(self.num_samples)), None
@@ -61,8 +61,11 @@ class CriticGap(Attack):
 
     def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
-        rows = self._class_rows(target, labels, "images")
-        return target.score(images, rows) - self._level
+        return self.of_rows(images, self._class_rows(target, labels, "images"))
+
+    def of_rows(self, images: FloatArray, rows: FloatArray | None) -> FloatArray:
+        """The same of images, or of views that leave their range, and label rows."""
+        return self._fitted().score(images, rows) - self._level
 
 
 class CalibratedCritic(Attack):

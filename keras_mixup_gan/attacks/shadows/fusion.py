@@ -10,7 +10,7 @@ from keras_mixup_gan.attacks.shadows.comparison import (
     Statistics,
     centers,
 )
-from keras_mixup_gan.attacks.shadows.signals import SIGNALS
+from keras_mixup_gan.attacks.shadows.signals import SIGNALS, panel_of
 from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, derived_seed, generator
@@ -19,7 +19,7 @@ from keras_mixup_gan.validation import check_choice, check_integer, check_positi
 
 
 class ShadowFusion(ShadowAttack):
-    """All signals of the shadow models in one score, learned on the shadows.
+    """Signals of the shadow models in one score, learned on the shadows.
 
     For each signal, a model's value and its offset from the middle between the shadows
     that saw the image and the others go into a logistic regression. It learns from the
@@ -52,8 +52,11 @@ class ShadowFusion(ShadowAttack):
         self.regularization = regularization
 
     def _signals(self, shadows: Shadows) -> tuple[str, ...]:
-        known = sorted(shadows.statistics)
-        return tuple(n for n in known if SIGNALS[n].requires <= self.requires)
+        return tuple(name for name in sorted(shadows.statistics) if self._takes(name))
+
+    def _takes(self, name: str) -> bool:
+        """Whether a signal is among those that are fused."""
+        return name in SIGNALS and SIGNALS[name].requires <= self.requires
 
     def _found(self, target: AttackTarget) -> dict[str, Any]:
         return {
@@ -93,6 +96,60 @@ class SampleFusion(ShadowFusion):
     requires = frozenset({"shadows", "samples"})
     paper = f"{ShadowFusion.paper} Of samples alone."
     default_with = frozenset({"shadows", "nearest"})
+
+
+class MomentFusion(ShadowFusion):
+    """`ShadowFusion` of moments of the discriminator's scores over views of an image.
+
+    Views are transforms of the image by the model's own policy of augmentation, blends
+    as its own mixup makes them, and noise; the moments are mean, spread, least and
+    greatest. The score of the image itself is fused too, and that of
+    `AugmentedLiRA` where the shadow models have it. It is the attack on a model whose
+    discriminator hardly ever saw an image as it is. It takes
+    `train_shadows(..., signals=["critic", "moments"])`.
+
+    Args:
+        regularization: See `ShadowFusion`.
+    """
+
+    name = "fusion_moments"
+    title = "Fusion of moments over views (knows augmentation and mixup)"
+    paper = (
+        "Yu, Zhang, Chen, Yin, Liu: How Does Data Augmentation Affect Privacy in "
+        "Machine Learning? AAAI 2021, arXiv:2007.10567, on the discriminator of a GAN "
+        "and with a logistic regression."
+    )
+    default_with = frozenset({"shadows", "moments"})
+    knows = frozenset({"augment", "mixup"})
+
+    def _takes(self, name: str) -> bool:
+        return name in ("critic", "augmented") or panel_of(name) == "moments"
+
+
+class WhiteBoxFusion(ShadowFusion):
+    """`ShadowFusion` of everything that who has the whole model can measure.
+
+    That is the norms of the gradients of the discriminator's score by the weights of
+    each layer and of the activations that leave it, moments of scores over views, and
+    all single signals. It takes `train_shadows(..., signals=["layers", ...])`.
+
+    Args:
+        regularization: See `ShadowFusion`.
+    """
+
+    name = "fusion_white_box"
+    title = "Fusion of gradients, activations and scores (white box)"
+    requires = ShadowFusion.requires | {"layers"}
+    paper = (
+        "Pang, Wang, Kang, Huai, Zhang: White-box Membership Inference Attacks against "
+        "Diffusion Models. PoPETs 2025, arXiv:2308.06405 (norms of gradients by layer, "
+        "a classifier trained on shadow models), on the discriminator of a GAN."
+    )
+    default_with = frozenset({"shadows", "layers"})
+    knows = frozenset({"augment", "mixup"})
+
+    def _takes(self, name: str) -> bool:
+        return SIGNALS[panel_of(name)].requires <= self.requires
 
 
 def fuse(

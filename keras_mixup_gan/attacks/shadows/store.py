@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.shadows.signals import measure
+from keras_mixup_gan.attacks.shadows.signals import measure, panel_of
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.storage import (
@@ -77,6 +78,11 @@ class Shadows:
         return len(self.inside)
 
     @property
+    def signals(self) -> tuple[str, ...]:
+        """The names by which its statistics are asked for, as in `train_shadows`."""
+        return tuple(dict.fromkeys(map(panel_of, self.statistics)))
+
+    @property
     def caution(self) -> str | None:
         """What this number of shadows cannot show, in a sentence; None if enough."""
         if self.num_shadows >= 2 * PER_RECORD:
@@ -113,10 +119,19 @@ class Shadows:
         rows: FloatArray | None,
     ) -> dict[str, FloatArray]:
         """Statistics of the target for each image, taken as of the shadows."""
-        augment = (self.defense or {}).get("augment")
-        sizes = {name: self.num_samples[name] for name in names}
-        target = replace(target, mixup=None, augment=augment)
-        return measure(sizes, target, images, rows, self.flips)
+        names = list(names)
+        asked = dict.fromkeys(map(panel_of, names))
+        sizes = {name: self.num_samples[name] for name in asked}
+        target = seen_as(target, self.defense)
+        found = measure(sizes, target, images, rows, self.flips)
+        known = {name for name in self.statistics if panel_of(name) in asked}
+        if known != set(found):
+            raise ValueError(
+                "The target's discriminator must have the layers of those of the "
+                f"shadow models. Expected {len(known)} signals. Received: "
+                f"{len(found)}. Train shadow models like the target."
+            )
+        return {name: found[name] for name in names}
 
     def without(self, number: int) -> "Shadows":
         """All but one of the shadows, which may then be a target of the others."""
@@ -199,7 +214,8 @@ class Shadows:
         return cls(
             statistics={
                 name: np.stack([part[f"signal/{name}"] for part in trained])
-                for name in manifest["num_samples"]
+                for asked in manifest["num_samples"]
+                for name in _parts(trained[0], asked)
             },
             inside=np.stack([part["inside"] for part in trained]),
             digests=digests,
@@ -231,6 +247,22 @@ class Shadows:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {digest: place for place, digest in enumerate(self.digests)}
+
+
+def seen_as(target: AttackTarget, defense: dict[str, Any] | None) -> AttackTarget:
+    """The target, looked at as one with these settings of `defense_of`."""
+    known = dict(defense or {})
+    augment = known.pop("augment", None)
+    mixup = SimpleNamespace(**known) if "num_samples" in known else None
+    if mixup is not None and "order" in known:  # its own transforms come first
+        mixup.augment = augment
+    return replace(target, mixup=mixup, augment=augment)
+
+
+def _parts(trained: Mapping[str, Any], asked: str) -> list[str]:
+    """The signals of one name among the arrays of a shadow, in their order."""
+    names = [name.removeprefix("signal/") for name in trained]
+    return [name for name in names if panel_of(name) == asked]
 
 
 def image_digests(images: FloatArray) -> list[str]:

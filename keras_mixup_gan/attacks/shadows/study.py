@@ -12,7 +12,7 @@ from keras_mixup_gan.attacks.shadows.comparison import ShadowAttack
 from keras_mixup_gan.attacks.shadows.signals import SIGNALS, default_signals
 from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.training import train_shadows
-from keras_mixup_gan.attacks.target import policy_of
+from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
 from keras_mixup_gan.statistics.roc import (
     OperatingPoint,
@@ -224,7 +224,9 @@ def shadow_study(
     """
     check_integer(4, num_models=num_models)
     if signals is None:
-        signals = default_signals(policy_of(model))
+        is_model = callable(getattr(model, "score", None))  # else a function trains it
+        accesses = as_target(model).access if is_model else ()
+        signals = default_signals(policy_of(model), accesses)
     shadows = train_shadows(
         model,
         images,
@@ -254,7 +256,7 @@ def study_of(
     """
     check_integer(4, num_models=shadows.num_shadows)
     if attacks is None:
-        given = {"shadows", "augmentation", *shadows.statistics}
+        given = {"shadows", "augmentation", *shadows.signals}
         attacks = [
             name
             for name in default_attacks(given)
@@ -269,6 +271,7 @@ def study_of(
             shadows.inside,
         )
         for name, values in shadows.statistics.items()
+        if name in SIGNALS  # one number of a panel is no attack
     ]
     for given_attack in attacks:
         attack = _made(given_attack)

@@ -92,9 +92,11 @@ def train_shadows(
             target was trained with.
         seed: Seed of coins, shadows and latents; the target must be attacked with the
             same.
-        signals: Statistics to keep, of `"critic"`, `"augmented"` and `"nearest"`.
-        num_samples: Generated images for each signal, by default 1024, and 5000 for
-            `"nearest"`.
+        signals: Statistics to keep: `"critic"`, `"augmented"`, `"moments"` and
+            `"layers"` of the discriminator, `"nearest"`, `"neighbors"`, `"features"`
+            and `"density"` of samples, or `"reconstruction"` by the generator.
+        num_samples: Generated images for each signal, by default 1024 for those of the
+            discriminator (256 for `"layers"`) and 5000 for others.
         flips: Average the statistics over an image and its mirror image.
         balanced: Whether each record is in for exactly half of the shadows, which
             serves a target from elsewhere best. If not, the coins are independent: so
@@ -281,6 +283,8 @@ class _Job:
     def __call__(self, number: int) -> dict[str, Any]:
         model = self.train(*self.pool.half(number), self._seed(number))
         target = as_target(model, self.manifest["seed"])
+        defense = defense_of(target)
+        target = store.seen_as(target, defense)
         answers = store.answer_probes(target)
         identity = weights_digest(model) or digest_arrays([answers])
         if identity == self.target_id:
@@ -304,7 +308,7 @@ class _Job:
             ) from error
         arrays |= {"inside": self.pool.inside[number], "probe_answers": answers}
         arrays["id"] = np.array(identity)
-        arrays["defense"] = np.array(json.dumps(defense_of(target)))
+        arrays["defense"] = np.array(json.dumps(defense))
         if self.manifest["keep_models"]:
             arrays["model"] = _saved(model)
         return arrays
@@ -357,11 +361,11 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> None:
     write_file(path, text.encode())
 
 
-def signals_known(shadows: Any, augment: str | None) -> tuple[str, ...]:
+def signals_known(shadows: Any, target: AttackTarget) -> tuple[str, ...]:
     """The signals of given shadow models, or of those that are yet to be trained."""
     if isinstance(shadows, Shadows):
-        return tuple(shadows.statistics)
-    return () if shadows is None else default_signals(augment)
+        return shadows.signals
+    return () if shadows is None else default_signals(target.augment, target.access)
 
 
 def with_shadows(
@@ -402,7 +406,7 @@ def with_shadows(
             np.concatenate(labels) if labels else None,
             folder=place / name,
             num_shadows=shadows,
-            signals=default_signals(target.augment),
+            signals=default_signals(target.augment, target.access),
             fit=fit,
             seed=target.seed,
             scheduler=scheduler,

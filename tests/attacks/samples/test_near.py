@@ -77,7 +77,8 @@ def test_one_pass_over_the_samples_serves_all_signals_of_samples():
 
 
 def test_signals_by_default_are_those_of_samples_and_of_the_discriminator():
-    assert default_signals(None) == ("critic", *SAMPLE_SIGNALS)
+    assert default_signals(None) == ("critic", *SAMPLE_SIGNALS, "moments")
+    assert default_signals(None, ["layers"])[-1] == "layers"
     assert set(default_signals("color")) == {*default_signals(None), "augmented"}
 
 
