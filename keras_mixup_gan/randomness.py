@@ -44,7 +44,9 @@ class Stream(Enum):
     MOMENT_BLENDS = 92
     MOMENT_NOISE = 93
     COPY_NEIGHBORS = 100
-    FIRST_LOOK = 110
+    CANARIES = 110
+    CANARY_COINS = 111
+    FIRST_LOOK = 112
     PARTITIONS = 0x9A47
 
     @property

@@ -1,6 +1,7 @@
 """The audit: attacks a trained model and reports what it gives away."""
 
 from keras_mixup_gan.attacks.release import Release as Release
+from keras_mixup_gan.auditing.canaries import CanaryExposure as CanaryExposure
 from keras_mixup_gan.auditing.concerns import Caution as Caution
 from keras_mixup_gan.auditing.concerns import Concern as Concern
 from keras_mixup_gan.auditing.controls import BlindBaseline as BlindBaseline

@@ -1,12 +1,15 @@
 """The report of an audit, as data: what every attack and every check found."""
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.auditing import advice, concerns, text
+from keras_mixup_gan.auditing.canaries import CanaryExposure, Kinds, exposed_canaries
 from keras_mixup_gan.auditing.concerns import Caution
 from keras_mixup_gan.auditing.controls import BlindBaseline, NullTarget
 from keras_mixup_gan.auditing.copies import CopyCheck
@@ -61,6 +64,8 @@ class AuditReport:
         null_target: What the same attacks find on a model that saw neither members nor
             non-members, if one was given.
         member_images: The images of the members, for pages that show them.
+        canary_kinds: The kinds of the canaries that were trained on, and of those that
+            were not, in the order of their scores; no other figure counts them.
         member_names: Their file names, for pages; set it by `dataclasses.replace`.
         model_file: Where the model lies, for pages; likewise.
         fast: Whether this was a first look, by fewer attacks, queries and samples.
@@ -91,6 +96,7 @@ class AuditReport:
     blind: BlindBaseline | None
     null_target: NullTarget | None
     member_images: FloatArray
+    canary_kinds: Kinds = ((), ())
     member_names: tuple[str, ...] | None = None
     model_file: str | None = None
     fast: bool = False
@@ -151,6 +157,11 @@ class AuditReport:
         """The outcome for the release that is asked for; as a string one sentence."""
         return self.verdicts[self.release]
 
+    @cached_property
+    def canaries(self) -> tuple[CanaryExposure, ...]:
+        """What the release tells of canaries: of all of them, then by kind."""
+        return exposed_canaries(self.enough_for(self.release), self.canary_kinds)
+
     @property
     def delta(self) -> float:
         """The delta of epsilon from above and from below."""
@@ -189,7 +200,7 @@ class AuditReport:
 
     def _epsilon(self, release: Release) -> float | None:
         """Lower bound on epsilon by all attacks, corrected for all of the report."""
-        if not self.coins:
+        if not self.coins and not all(self.canary_kinds):
             return None
         found = (self._bounds[each.name] for each in self.enough_for(release))
         return max(found, default=None)
@@ -199,14 +210,24 @@ class AuditReport:
         error = ERROR_RATE / max(1, len(self.done))
         return {
             each.name: epsilon_one_run(
-                each.member_scores,
-                each.non_member_scores,
+                *self._by_coins(each),
                 delta=self.delta,
                 significance=error,
                 seed=self.seed,
             )
             for each in self.done
         }
+
+    def _by_coins(self, result: AttackResult) -> tuple[FloatArray, FloatArray]:
+        """The scores of what coins decided on: all images, or canaries alone."""
+        pair = result.member_scores, result.non_member_scores
+        canaries = result.canary_scores
+        if canaries is None:
+            return pair
+        if not self.coins:
+            return canaries
+        inside, outside = map(np.concatenate, zip(pair, canaries, strict=True))
+        return inside, outside
 
     def __getitem__(self, name: str) -> AttackEntry:
         entries = {entry.name: entry for entry in self.attacks}
@@ -252,6 +273,9 @@ class AuditReport:
             "copies": self.copies and self.copies.to_dict(),
             "privacy": self.privacy and _privacy_to_dict(self.privacy),
             "coins": self.coins,
+            "canaries": [
+                {**asdict(each), "found": each.found} for each in self.canaries
+            ],
             "advice": list(self.advice),
             "warnings": [str(warning) for warning in self.warnings],
             "caveats": list(self.caveats),

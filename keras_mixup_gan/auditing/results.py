@@ -135,6 +135,8 @@ class AttackResult(AttackEntry):
         num_queries: What the attack asked of the model: `"samples"` is the number of
             generated images, `"discriminator"` the number of images it scored,
             `"queries"` that of chosen latents.
+        canary_scores: Scores of the canaries that were trained on and of those that
+            were not, which count in nothing else here; `None` without canaries.
     """
 
     member_scores: FloatArray = field(repr=False)
@@ -145,6 +147,9 @@ class AttackResult(AttackEntry):
     other_points: tuple[OperatingPoint | WithheldPoint, ...]
     advantage: Advantage
     num_queries: dict[str, int]
+    canary_scores: tuple[FloatArray, FloatArray] | None = field(
+        default=None, repr=False
+    )
 
     @cached_property
     def threat(self) -> float:
@@ -155,15 +160,29 @@ class AttackResult(AttackEntry):
         return threat(self.auc_interval, self.operating_point, CONFIDENCE)
 
     @classmethod
-    def from_scores(cls, name: str, attack: Attack, scores: Scores, seed: int) -> Self:
-        """Every statistic of at least 2 scores a side; the seed draws halves."""
-        pair = scores.members, scores.non_members
+    def from_scores(
+        cls,
+        name: str,
+        attack: Attack,
+        scores: Scores,
+        seed: int,
+        num_canaries: tuple[int, int] = (0, 0),
+    ) -> Self:
+        """Every statistic of at least 2 scores a side; the seed draws halves.
+
+        The last scores of either side are those of so many canaries.
+        """
+        sides = scores.members, scores.non_members
+        ends = [len(s) - n for s, n in zip(sides, num_canaries, strict=True)]
+        pair = sides[0][: ends[0]], sides[1][: ends[1]]
+        canaries = sides[0][ends[0] :], sides[1][ends[1] :]
         return cls(
             **_description(name, attack, scores.settings),
             status="done",
             seconds=scores.seconds,
-            member_scores=scores.members,
-            non_member_scores=scores.non_members,
+            member_scores=pair[0],
+            non_member_scores=pair[1],
+            canary_scores=canaries if any(num_canaries) else None,
             auc=auc(*pair),
             auc_interval=delong_interval(*pair, CONFIDENCE),
             operating_point=tpr_at_fpr(*pair, TARGET_FPR, CONFIDENCE),

@@ -31,7 +31,7 @@ from keras_mixup_gan.auditing.scoring import (
 )
 from keras_mixup_gan.data.classes import merged_names, names_of, renumbered
 from keras_mixup_gan.data.sources import labeled_images
-from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.statistics.epsilon_bounds import check_coins
 from keras_mixup_gan.storage import weights_digest
@@ -59,7 +59,7 @@ def audit(
     scheduler: str | None = None,
     null_target: Any = None,
     release: str | Release = "generator",
-    membership: str = "fixed",
+    membership: str | None = None,
     copies: bool = True,
     latent_dim: int | None = None,
     value_range: tuple[float, float] | None = None,
@@ -123,7 +123,8 @@ def audit(
         membership: `"coin"` where a fair coin of its own decided whether an image was a
             member, as `MembershipSplit.draw(membership="coin")` does for equal numbers
             of members and non-members: epsilon is then bounded from below. Else
-            `"fixed"`.
+            `"fixed"`. By default what parts of a `MembershipSplit` say of themselves;
+            their canaries, which coins decided on, bound epsilon in any case.
         copies: Whether to look for generated images that are (nearly) a member.
         latent_dim: Number of latent dimensions, where `model` is a function of latents
             or a network that does not tell.
@@ -152,7 +153,6 @@ def audit(
     ```
     """
     asked, guarantee = Release.named(release), _guarantee(model)
-    check_choice(membership, ("fixed", "coin"), "membership")
     images = members, non_members, reference
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
     if fast and shadows is not None:
@@ -160,11 +160,16 @@ def audit(
             "Shadow models are not trained within a minute. Expected `fast` or "
             f"`shadows`. Received: fast=True, shadows={shadows!r:.40}. Leave one out."
         )
-    num_members = len(split.members.images)
+    plain = split.without_canaries()
+    num_members = len(plain.members.images)
     if fast:
-        target, split = first_look(target, split)
+        target, plain = first_look(target, plain)
+        split = plain
+    if membership is None:
+        membership = "coin" if split.by_fair_coins else "fixed"
+    check_choice(membership, ("fixed", "coin"), "membership")
     if membership == "coin":
-        check_coins(len(split.members.images), len(split.non_members.images))
+        check_coins(len(plain.members.images), len(plain.non_members.images))
     others = tuple(as_target(other, target.seed) for other in reference_models)
     if others:
         target = replace(target, reference_models=others)
@@ -175,12 +180,8 @@ def audit(
             "shadows": shadows is not None,
         }
         known = [name for name, is_known in given.items() if is_known]
-<<<<<<< HEAD
-        attacks = default_attacks([*known, *signals_known(shadows, target.augment)])
-        attacks = fast_attacks(attacks) if fast else attacks
-=======
         attacks = default_attacks([*known, *signals_known(shadows, target)])
->>>>>>> 109ab74 (Attacks that combine moments over views, and norms by layer, of the discriminator, by what shadow models teach)
+        attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
@@ -210,11 +211,11 @@ def audit(
             ),
         )
         damaged = damaged + null_journal.damaged
-        sizes = len(split.members.images), len(split.non_members.images)
+        sizes = len(plain.members.images), len(plain.non_members.images)
         tested = NullTarget(null.name, tuple(found), *sizes)
     tell("", total, total)
 
-    pair = split.members.images, split.non_members.images
+    pair = plain.members.images, plain.non_members.images
     baseline = None
     if blind and min(map(len, pair)) >= controls.MIN_IMAGES:
         baseline = controls.blind_baseline(*pair, seed=target.seed)
@@ -226,8 +227,8 @@ def audit(
     return AuditReport(
         model=target.name,
         attacks=(*done, *(entry for entry in entries if entry.status != "done")),
-        num_members=len(split.members.images),
-        num_non_members=len(split.non_members.images),
+        num_members=len(plain.members.images),
+        num_non_members=len(plain.non_members.images),
         num_reference=0 if split.reference is None else len(split.reference.images),
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
@@ -241,14 +242,15 @@ def audit(
         seed=target.seed,
         split_hash=split.content_hash,
         model_hash=journal.model_hash,
-        duplicates=split.num_duplicates,
+        duplicates=plain.num_duplicates,
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
-        copies=check_copies(remembering, split) if copies else None,
+        copies=check_copies(remembering, plain) if copies else None,
         blind=baseline,
         null_target=tested,
-        member_images=split.members.images,
-        member_names=_numbers(split, num_members),
+        member_images=plain.members.images,
+        member_names=_numbers(plain, num_members),
+        canary_kinds=(split.members.canary_kinds, split.non_members.canary_kinds),
         fast=fast,
     )
 
@@ -286,13 +288,13 @@ def _prepare(
     outside = renumbered(outside, target.class_names, "non_members")
     known = target.reference
     split = MembershipSplit.from_parts(
-        tuple(inside),
-        tuple(outside),
+        _drawn_as(members, inside),
+        _drawn_as(non_members, outside),
         None if known is None else (known.images, _integer_labels(known.labels)),
     )
     if value_range is None:
         target = controls.in_one_range(target, split)
-    for name, part in split.parts().items():
+    for name, part in split.without_canaries().parts().items():
         check_number(name, part.images)
         if part.images.shape[1:] != target.image_shape:
             raise ValueError(
@@ -305,6 +307,14 @@ def _prepare(
             "labels of one of them. Pass `(images, labels)` for both."
         )
     return target, split
+
+
+def _drawn_as(given: Any, data: Any) -> Any:
+    """Images and labels, with what a part that was given knows of how it was drawn."""
+    if not isinstance(given, SplitPart):
+        return tuple(data)
+    drawn = given.by_fair_coins, given.canary_kinds
+    return SplitPart(data.images, data.labels, given.indices, None, *drawn)
 
 
 def _named(target: AttackTarget, *data: Any) -> AttackTarget:

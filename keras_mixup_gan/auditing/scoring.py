@@ -75,6 +75,8 @@ class ShuffledQueries:
     def __init__(self, split: MembershipSplit, seed: int) -> None:
         parts = (split.members, split.non_members)
         self.num_members = len(split.members.images)
+        members, non_members = (len(part.canary_kinds) for part in parts)
+        self.num_canaries = members, non_members
         images = np.concatenate([part.images for part in parts])
         self.order = generator(seed, Stream.QUERY_ORDER).permutation(len(images))
         self.images = images[self.order]
@@ -142,7 +144,8 @@ def _score_attack(
         asked = dict(sorted(counts.items()))
         scores = Scores(members, non_members, seconds, settings, asked)
         journal.save(path, scores)
-    return AttackResult.from_scores(name, attack, scores, target.seed)
+    canaries = queries.num_canaries
+    return AttackResult.from_scores(name, attack, scores, target.seed, canaries)
 
 
 def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:

@@ -96,6 +96,7 @@ def defense(report: AuditReport) -> str:
 def _facts(report: AuditReport) -> Iterator[str]:
     if report.copies is not None:
         yield str(report.copies)
+    yield from map(str, report.canaries)
     if report.blind is not None:
         area = with_interval(report.blind.auc, report.blind.interval)
         yield f"Without any model, from the pixels alone: AUC {area}."

@@ -9,6 +9,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from keras_mixup_gan.data.canaries import (
+    Canaries,
+    make_canaries,
+    num_spare,
+    wanted_canaries,
+)
 from keras_mixup_gan.data.classes import (
     ClassNames,
     check_class_names,
@@ -43,9 +49,13 @@ class SplitPart(_Part):
         labels: int64 array `(num_images,)`, or `None`.
         indices: int64 array `(num_images,)`.
         class_names: Names of the classes in the order of their numbers, or `None`.
+        by_fair_coins: Whether a fair coin of its own decided on each image.
+        canary_kinds: The kinds of the canaries, which are the last images of the part.
     """
 
     class_names: ClassNames
+    by_fair_coins: bool
+    canary_kinds: tuple[str, ...]
 
     def __new__(
         cls,
@@ -53,11 +63,36 @@ class SplitPart(_Part):
         labels: IntArray | None,
         indices: IntArray,
         class_names: Iterable[str] | None = None,
+        by_fair_coins: bool = False,
+        canary_kinds: tuple[str, ...] = (),
     ) -> Self:
-        """A part, with the names of its classes."""
+        """A part, with the names of its classes and how it was drawn."""
         self = super().__new__(cls, images, labels, indices)
         self.class_names = check_class_names(class_names, labels=labels)
+        self.by_fair_coins, self.canary_kinds = by_fair_coins, canary_kinds
         return self
+
+    def with_canaries(self, canaries: Canaries, inside: bool, first: int) -> Self:
+        """The part and its canaries behind it, their indices counted from `first`."""
+        chosen = np.flatnonzero(canaries.inside == inside)
+        labels = self.labels
+        if labels is not None and canaries.labels is not None:
+            labels = np.concatenate([labels, canaries.labels[chosen]])
+        return type(self)(
+            np.concatenate([self.images, canaries.images[chosen]]),
+            labels,
+            np.concatenate([self.indices, first + chosen]),
+            self.class_names,
+            self.by_fair_coins,
+            tuple(canaries.kinds[k] for k in chosen),
+        )
+
+    def without_canaries(self) -> Self:
+        """The part without its canaries."""
+        end = len(self.images) - len(self.canary_kinds)
+        labels = None if self.labels is None else self.labels[:end]
+        rest = self.class_names, self.by_fair_coins
+        return type(self)(self.images[:end], labels, self.indices[:end], *rest)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,6 +158,7 @@ class MembershipSplit:
         seed: int = 0,
         drop_duplicates: bool = False,
         membership: str = "fixed",
+        canaries: Any = None,
     ) -> Self:
         """Draws disjoint parts from one permutation of the images.
 
@@ -147,6 +183,15 @@ class MembershipSplit:
                 number one member more means another one less. Train with
                 `DPSGD(num_examples=...)` then, so that the sampling rate does not
                 depend on the coins.
+            canaries: How many unusual images to add of each kind, by which an audit
+                tells what it finds of the worst records rather than of the average:
+                a number, or one for each of some kinds, as
+                `{"blank": 20, "inverted": 20}`. Kinds are `"blank"`, `"inverted"`,
+                `"other_domain"` (patterns of waves, or the images that are given in
+                place of a number), `"mislabeled"` (of no use unless the model is
+                conditional) and `"near_duplicate"` (of one another). A fair coin each
+                decides whether it becomes a member, whatever `membership` is. They
+                are the last images of a part, made of images in no other part.
 
         Raises:
             ValueError: If there are fewer images than asked for, if copies of an image
@@ -161,13 +206,16 @@ class MembershipSplit:
         images = check_images(images)
         labels = check_labels(labels, len(images))
         pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
-        num_drawn = num_members + num_non_members + num_reference
+        wanted = wanted_canaries(canaries, labels is not None)
+        num_parts = num_members + num_non_members + num_reference
+        num_drawn = num_parts + num_spare(wanted)
         if num_drawn > len(pool):
             raise ValueError(
                 f"The split needs {num_drawn} images and there are {len(pool)}"
                 f"{' distinct ones' if drop_duplicates else ''}. Received: num_members="
                 f"{num_members}, num_non_members={num_non_members}, num_reference="
-                f"{num_reference}. Ask for fewer or load more images."
+                f"{num_reference}{', and canaries' if wanted else ''}. Ask for fewer "
+                "or load more images."
             )
         order = np.random.default_rng(seed).permutation(pool)
         back = order[::-1]
@@ -178,18 +226,32 @@ class MembershipSplit:
         }
         if membership == "coin":
             chosen |= _by_coins(chosen["members"], chosen["non_members"], seed)
-        return cls(
-            **{
-                role: SplitPart(
-                    images[indices],
-                    None if labels is None else labels[indices],
-                    indices,
-                    names,
-                )
-                for role, indices in chosen.items()
-                if len(indices)
-            }
-        )
+        fair = membership == "coin" and num_members == num_non_members
+        parts = {
+            role: SplitPart(
+                images[indices],
+                None if labels is None else labels[indices],
+                indices,
+                names,
+                fair and role != "reference",
+            )
+            for role, indices in chosen.items()
+            if len(indices)
+        }
+        if wanted:
+            spare = back[num_non_members + num_reference :][: num_spare(wanted)]
+            made = make_canaries(
+                wanted,
+                images[spare],
+                None if labels is None else labels[spare],
+                None if labels is None else np.unique(labels),
+                images.shape[1:],
+                seed,
+            )
+            for role in ("members", "non_members"):
+                inside, first = role == "members", len(images)
+                parts[role] = parts[role].with_canaries(made, inside, first)
+        return cls(**parts)
 
     @classmethod
     def from_parts(cls, members: Any, non_members: Any, reference: Any = None) -> Self:
@@ -206,7 +268,11 @@ class MembershipSplit:
             images, labels = split_labels(part)
             images = check_images(images, role)
             indices = np.arange(start, start + len(images))
-            parts[role] = SplitPart(images, labels, indices, names_of(part))
+            drawn = (
+                getattr(part, "by_fair_coins", False),
+                getattr(part, "canary_kinds", ()),
+            )
+            parts[role] = SplitPart(images, labels, indices, names_of(part), *drawn)
             start += len(images)
         return cls(**parts)
 
@@ -214,6 +280,19 @@ class MembershipSplit:
         """The parts by role: members, non_members and, if there is one, reference."""
         parts = {role: getattr(self, role) for role in _ROLES}
         return {role: part for role, part in parts.items() if part is not None}
+
+    def without_canaries(self) -> "MembershipSplit":
+        """The ordinary images alone; the split itself where there are no canaries."""
+        if not any(part.canary_kinds for part in self.parts().values()):
+            return self
+        return type(self)(
+            **{role: part.without_canaries() for role, part in self.parts().items()}
+        )
+
+    @property
+    def by_fair_coins(self) -> bool:
+        """Whether a fair coin of its own made each image a member or a non-member."""
+        return self.members.by_fair_coins and self.non_members.by_fair_coins
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -303,6 +382,8 @@ def _checked_part(
         None if labels is None else _read_only(labels),
         _read_only(indices.astype("int64")),
         part.class_names and class_names,
+        getattr(part, "by_fair_coins", False),
+        getattr(part, "canary_kinds", ()),
     )
 
 
