@@ -63,6 +63,7 @@ class CopyCheck:
         p_value: Probability of so many copied members or more among all copied images,
             had members and non-members been copied alike.
         copied: The copied members, the nearest first.
+        distances: L2 distance of each member to the nearest generated image.
         nearest: Number of the generated image that is nearest to each member.
         nearest_images: These images, uint8 `(num_members, height, width, channels)`.
     """
@@ -76,6 +77,7 @@ class CopyCheck:
     samples_of_non_members: int
     p_value: float
     copied: tuple[CopiedMember, ...]
+    distances: FloatArray = field(repr=False)
     nearest: IntArray = field(repr=False)
     nearest_images: Any = field(repr=False)
 
@@ -128,11 +130,11 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
     radii = SHARE * _distance_to_neighbor(reals, target.seed)
     search = Search(reals)
     images = np.zeros((num_members, *target.image_shape), "uint8")
-    for samples in _samples(target):
+    for block in samples(target):
         first = search.num_seen
-        search.see(samples)
+        search.see(block)
         new = np.flatnonzero(search.indices[:num_members, 0] >= first)
-        rows = samples[search.indices[new, 0] - first]
+        rows = block[search.indices[new, 0] - first]
         images[new] = eight_bits(rows.astype("float64"))
     distances, nearest = np.sqrt(search.squares[:, 0]), search.indices[:, 0]
     copied = np.flatnonzero(distances < radii)
@@ -159,12 +161,13 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         samples_of_non_members=of_others,
         p_value=min(1.0, float(drawn.sf(counts[0] - 1))),
         copied=tuple(pairs),
+        distances=distances[:num_members],
         nearest=nearest[:num_members],
         nearest_images=images,
     )
 
 
-def _samples(target: AttackTarget) -> Iterator[FloatArray]:
+def samples(target: AttackTarget) -> Iterator[FloatArray]:
     """Generated images block by block, in the ranges in which attacks ask for them."""
     number = NUM_SAMPLES
     if target.num_samples is not None:
@@ -192,8 +195,8 @@ def _num_copies(target: AttackTarget, reals: FloatArray, radii: FloatArray) -> i
         return 0
     reals, total = reals.astype("float64"), 0
     norms = np.einsum("ij,ij->i", reals, reals)
-    for samples in _samples(target):
-        rows = samples.reshape(len(samples), -1).astype("float64")
+    for block in samples(target):
+        rows = block.reshape(len(block), -1).astype("float64")
         squares = norms[:, None] - 2 * reals @ rows.T
         squares += np.einsum("ij,ij->i", rows, rows)
         total += int((squares < radii[:, None] ** 2).any(axis=0).sum())

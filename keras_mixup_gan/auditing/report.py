@@ -13,6 +13,7 @@ from keras_mixup_gan.auditing.canaries import CanaryExposure, Kinds, exposed_can
 from keras_mixup_gan.auditing.concerns import Caution
 from keras_mixup_gan.auditing.controls import BlindBaseline, NullTarget
 from keras_mixup_gan.auditing.copies import CopyCheck
+from keras_mixup_gan.auditing.copying import CopyingPanel
 from keras_mixup_gan.auditing.results import (
     CONFIDENCE,
     TARGET_FPR,
@@ -25,7 +26,12 @@ from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.statistics.epsilon_bounds import epsilon_one_run
 from keras_mixup_gan.statistics.held_out import HeldOutStrongest, strongest_held_out
 from keras_mixup_gan.statistics.leaks import ERROR_RATE
-from keras_mixup_gan.statistics.power import detectable_auc
+from keras_mixup_gan.statistics.power import (
+    SetInference,
+    detectable_auc,
+    num_needed,
+    set_inference,
+)
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice
 from keras_mixup_gan.versions import software_versions
@@ -60,6 +66,7 @@ class AuditReport:
             damaged.
         shadow_caution: What so few shadow models cannot show, if any were used.
         copies: Which members are copied by generated images, if there were any.
+        copying: How generated images lie to members: diagnosis, no evidence.
         blind: What the pixels tell without the model, if that was measured.
         null_target: What the same attacks find on a model that saw neither members nor
             non-members, if one was given.
@@ -96,6 +103,7 @@ class AuditReport:
     blind: BlindBaseline | None
     null_target: NullTarget | None
     member_images: FloatArray
+    copying: CopyingPanel | None = None
     canary_kinds: Kinds = ((), ())
     member_names: tuple[str, ...] | None = None
     model_file: str | None = None
@@ -161,6 +169,22 @@ class AuditReport:
     def canaries(self) -> tuple[CanaryExposure, ...]:
         """What the release tells of canaries: of all of them, then by kind."""
         return exposed_canaries(self.enough_for(self.release), self.canary_kinds)
+
+    @cached_property
+    def set_inference(self) -> SetInference | None:
+        """Whether the members as a set are recognized, by all attacks of the release.
+
+        The p-value is corrected for the number of attacks. The number of images that
+        are needed is of the attack that was chosen on one half of the images, by its
+        AUC on the other.
+        """
+        found, held_out = self.enough_for(self.release), self.strongest_held_out
+        if held_out is None:
+            return None
+        pairs = [(each.member_scores, each.non_member_scores) for each in found]
+        tests = [set_inference(*pair, num_tests=len(found)) for pair in pairs]
+        least = min(test.p_value for test in tests)
+        return SetInference(least, num_needed(held_out.auc))
 
     @property
     def delta(self) -> float:
@@ -273,6 +297,8 @@ class AuditReport:
             "copies": self.copies and self.copies.to_dict(),
             "privacy": self.privacy and _privacy_to_dict(self.privacy),
             "coins": self.coins,
+            "set_inference": self.set_inference and asdict(self.set_inference),
+            "copying": self.copying and asdict(self.copying),
             "canaries": [
                 {**asdict(each), "found": each.found} for each in self.canaries
             ],

@@ -19,6 +19,7 @@ from keras_mixup_gan.attacks.target import (
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
 from keras_mixup_gan.auditing.copies import check_copies
+from keras_mixup_gan.auditing.copying import copying_panel
 from keras_mixup_gan.auditing.first_look import fast_attacks, first_look
 from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.report import AuditReport
@@ -125,7 +126,8 @@ def audit(
             of members and non-members: epsilon is then bounded from below. Else
             `"fixed"`. By default what parts of a `MembershipSplit` say of themselves;
             their canaries, which coins decided on, bound epsilon in any case.
-        copies: Whether to look for generated images that are (nearly) a member.
+        copies: Whether to look for generated images that are (nearly) a member, and to
+            measure how generated images lie to members.
         latent_dim: Number of latent dimensions, where `model` is a function of latents
             or a network that does not tell.
         value_range: The range of all images in floating point that are given or drawn
@@ -246,6 +248,7 @@ def audit(
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
         copies=check_copies(remembering, plain) if copies else None,
+        copying=copying_panel(remembering, plain) if copies else None,
         blind=baseline,
         null_target=tested,
         member_images=plain.members.images,

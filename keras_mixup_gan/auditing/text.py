@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
 from keras_mixup_gan.auditing.verdict import percent_with_interval, with_interval
+from keras_mixup_gan.statistics.power import SetInference
 
 if TYPE_CHECKING:
     from keras_mixup_gan.auditing.report import AuditReport
+
+
+SET_ERROR = 0.01  # as in dataset inference
 
 
 def as_text(report: AuditReport) -> str:
@@ -93,9 +97,25 @@ def defense(report: AuditReport) -> str:
     return "; ".join(named) or "none is known to the audit"
 
 
+def of_the_set(found: SetInference) -> str:
+    """What attacks tell of the members as a set, in a sentence."""
+    p_value = f"p = {found.p_value:.2g}" if found.p_value >= 1e-4 else "p < 0.0001"
+    if found.p_value > SET_ERROR or found.num_needed is None:
+        return f"As a set the members are not told from non-members ({p_value})."
+    return (
+        f"As a set the members are told from non-members ({p_value}); who holds some "
+        f"{found.num_needed:,} of them, and as many others drawn alike, could prove "
+        "that they were trained on."
+    )
+
+
 def _facts(report: AuditReport) -> Iterator[str]:
     if report.copies is not None:
         yield str(report.copies)
+    if report.copying is not None:
+        yield str(report.copying)
+    if report.set_inference is not None:
+        yield of_the_set(report.set_inference)
     yield from map(str, report.canaries)
     if report.blind is not None:
         area = with_interval(report.blind.auc, report.blind.interval)

@@ -22,9 +22,11 @@ from keras_mixup_gan.auditing.scoring import (
 from keras_mixup_gan.callbacks.quality_monitor import Monitor
 from keras_mixup_gan.data.classes import names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.statistics.exposure import spread_over_checkpoints
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
-from keras_mixup_gan.validation import check_in_range, check_integer
+from keras_mixup_gan.typing import FloatArray, IntArray
+from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class PrivacyMonitor(Monitor):
         log_private_metrics: Whether to log figures of members that epsilon does not
             cover, for models with `dp`.
 
+    Which members are most at risk can be told from how far their scores move between
+    measurements, without shadow models: see `most_vulnerable`.
+
     Attributes:
         safe_epoch: Number of epochs after which the weights to go back to were
             measured, 0 for those that training began with; `None` without a limit.
@@ -174,6 +179,7 @@ class PrivacyMonitor(Monitor):
         self._path = None if folder is None else Path(folder) / "safe_weights.npz"
         self._safe: SafeWeights | None = None
         self._measured_step: int | None = None
+        self._scores: dict[str, dict[int, FloatArray]] = {}  # by attack, then by step
         self._num_epochs = 0
 
     @property
@@ -184,17 +190,63 @@ class PrivacyMonitor(Monitor):
     def measure(self) -> dict[str, float]:
         """`privacy_auc`, the largest, and the area of each attack."""
         target = AttackTarget.from_model(self.model, self.reference, seed=self.seed)
-        areas = {
-            f"privacy_auc_{name}": auc(*self._queries.scored_by(attack.fit(target)))
-            for name, attack in self.attacks.items()
-        }
-        self._measured_step = self.model.num_steps
+        areas, step = {}, self.model.num_steps
+        for name, attack in self.attacks.items():
+            pair = self._queries.scored_by(attack.fit(target))
+            areas[f"privacy_auc_{name}"] = auc(*pair)
+            self._scores.setdefault(name, {})[step] = np.concatenate(pair)
+        self._measured_step = step
         return {"privacy_auc": max(areas.values()), **areas}
+
+    def spread(self, attack: str | None = None) -> FloatArray:
+        """How far each member's score moved between measurements of this `fit`.
+
+        The interquartile range over the measurements, less what all images have in
+        common at each. Of classifiers, members of the largest spread are mostly those
+        that shadow models find. It says who is most at risk, not whether anybody is.
+
+        Args:
+            attack: Name of one of `attacks`, by default the first.
+
+        Returns:
+            Float64 array `(num_members,)`, higher = more vulnerable.
+
+        Raises:
+            ValueError: If there were fewer than 3 measurements.
+
+        Source: Pollock, Shilov, Dodd and de Montjoye, "Free Record-Level Privacy Risk
+        Evaluation Through Artifact-Based Methods", 2024, arXiv:2411.05743.
+        """
+        name = next(iter(self.attacks)) if attack is None else attack
+        check_choice(name, self.attacks, "attack")
+        scores = list(self._scores.get(name, {}).values())
+        if len(scores) < 3:
+            raise ValueError(
+                "How far scores move is known after at least 3 measurements. Received: "
+                f"{len(scores)} in this `fit`. Train on, or measure more often by "
+                "`every`."
+            )
+        number = len(self._split.members.images)
+        return spread_over_checkpoints(np.stack(scores))[:number]
+
+    def most_vulnerable(self, number: int = 10, attack: str | None = None) -> IntArray:
+        """The members of the largest `spread`, that first, by their place from 0.
+
+        Args:
+            number: How many.
+            attack: See `spread`.
+
+        Raises:
+            ValueError: If there were fewer than 3 measurements.
+        """
+        check_integer(1, number=number)
+        return np.argsort(-self.spread(attack), kind="stable")[:number]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forgets an earlier `fit` and checks that the model may be watched."""
         super().on_train_begin(logs)
         self.stopped_epoch = self._safe = self._measured_step = None
+        self._scores.clear()
         self._num_epochs = self.params.get("epochs", 0)
         self._check_shape(self._split.image_shape, "members")
         self._name_classes()

@@ -11,7 +11,7 @@ import numpy as np
 from keras_mixup_gan import storage
 from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
-from keras_mixup_gan.auditing.text import defense, guarantee
+from keras_mixup_gan.auditing.text import defense, guarantee, of_the_set
 from keras_mixup_gan.reports import render
 from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint
 from keras_mixup_gan.validation import eight_bits
@@ -20,6 +20,7 @@ NUM_BINS = 40
 NUM_CURVES = len(render.COLORS)
 NUM_OPEN_HISTOGRAMS = 6
 NUM_EXPOSED = 24
+NUM_NEAREST = 8
 MEMBER_COLOR, NON_MEMBER_COLOR = render.COLORS[1], render.COLORS[0]
 _ASKED = {
     "samples": "generated images",
@@ -120,6 +121,19 @@ def copied_members(
     )
 
 
+def nearest_members(
+    report: AuditReport, number: int = NUM_NEAREST, *, show_members: bool = True
+) -> tuple[ShownMember, ...]:
+    """The members nearest to a generated image, in pixels, the nearest first."""
+    if report.copies is None:
+        return ()
+    distances = report.copies.distances
+    return tuple(
+        _shown(report, int(index), f"distance {distances[index]:.2g}", show_members)
+        for index in np.argsort(distances, kind="stable")[:number]
+    )
+
+
 def _shown(
     report: AuditReport, index: int, note: str, show_members: bool
 ) -> ShownMember:
@@ -215,6 +229,7 @@ def _html(report: AuditReport, show_members: bool) -> str:
         num_open=NUM_OPEN_HISTOGRAMS,
         exposed=exposed_members(report, show_members=show_members),
         copied=copied_members(report, show_members=show_members),
+        nearest=nearest_members(report, show_members=show_members),
         show_members=show_members,
         colors=render.COLORS,
         num_curves=NUM_CURVES,
@@ -237,6 +252,7 @@ def _values(report: AuditReport) -> dict[str, Any]:
         "held_out": len(report.done) > 1 and report.strongest_held_out,
         "guarantee": list(guarantee(report)),
         "defense": defense(report),
+        "of_the_set": report.set_inference and of_the_set(report.set_inference),
         "releases": list(report.verdicts.items()),
         "fewest": min(report.num_members, report.num_non_members),
     }

@@ -17,8 +17,10 @@ from keras_mixup_gan.statistics.over_seeds import Mean as Mean
 from keras_mixup_gan.statistics.over_seeds import holm as holm
 from keras_mixup_gan.statistics.over_seeds import mean_over_seeds as mean_over_seeds
 from keras_mixup_gan.statistics.over_seeds import paired_difference as paired_difference
+from keras_mixup_gan.statistics.power import SetInference as SetInference
 from keras_mixup_gan.statistics.power import SetResult as SetResult
 from keras_mixup_gan.statistics.power import detectable_auc as detectable_auc
+from keras_mixup_gan.statistics.power import set_inference as set_inference
 from keras_mixup_gan.statistics.power import set_membership as set_membership
 from keras_mixup_gan.statistics.roc import OperatingPoint as OperatingPoint
 from keras_mixup_gan.statistics.roc import WithheldPoint as WithheldPoint

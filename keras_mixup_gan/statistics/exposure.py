@@ -1,4 +1,6 @@
-"""Exposure: how many canaries that were left out outrank one that was put in.
+"""Single records: exposure of canaries, and spread of scores over a training.
+
+Exposure tells how many canaries that were left out outrank one that was put in.
 
 Source: Carlini, Liu, Erlingsson, Kos and Song, "The Secret Sharer", USENIX Security
 2019, with the canaries that were left out as the candidates.
@@ -46,3 +48,22 @@ def stratified_auc(
     won = [auc(*pair) * number for pair, number in zip(pairs, numbers, strict=True)]
     variance = sum(m * n * (m + n + 1) / 12 for m, n in sizes)
     return sum(won) / sum(numbers), float(np.sqrt(variance)) / sum(numbers)
+
+
+def spread_over_checkpoints(scores: FloatArray) -> FloatArray:
+    """Interquartile range of each record's scores `(num_checkpoints, num_records)`.
+
+    What all records have in common at a checkpoint, their median, is taken off first,
+    since a network's level moves while it trains.
+
+    Source: Pollock, Shilov, Dodd and de Montjoye, "Free Record-Level Privacy Risk
+    Evaluation Through Artifact-Based Methods", 2024, arXiv:2411.05743 (LT-IQR, of the
+    losses of classifiers).
+
+    Example:
+    >>> spread_over_checkpoints(np.array([[0.0, 1, 2], [5, 6, 9], [1, 2, 7]])).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    levels = scores - np.median(scores, axis=1, keepdims=True)
+    low, high = np.quantile(levels, [0.25, 0.75], axis=0)
+    return np.asarray(high - low)

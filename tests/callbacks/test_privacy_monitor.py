@@ -296,3 +296,30 @@ def test_what_does_not_fit_the_model_is_refused(trainer):
         trainer.fit(PrivacyMonitor(images[:4], images[4:]))
     with pytest.raises(ValueError, match="needs access to: reference"):
         trainer.fit(PrivacyMonitor(MEMBERS, OTHERS, attacks=["logan_mixup"]))
+
+
+class Rising(Attack, by_name=False):
+    """Scores members 3 and 5 higher at each measurement, and all by a common level."""
+
+    name, title, paper, requires = "rising", "Rising", "None", frozenset()
+    calls = 0
+
+    def _score(self, images, labels):
+        self.calls += 1
+        steps = {MEMBERS[3].tobytes(): 2.0, MEMBERS[5].tobytes(): 1.0}
+        moved = [steps.get(image.tobytes(), 0.0) for image in images]
+        return self.calls * np.array(moved) + 100 * self.calls**2
+
+
+def test_members_whose_scores_move_most_are_named():
+    monitor = PrivacyMonitor(MEMBERS, OTHERS, attacks=[Rising()])
+    with pytest.raises(ValueError, match="at least 3 measurements"):
+        monitor.spread()
+    make().fit(MEMBERS, batch_size=10, epochs=5, verbose=0, callbacks=[monitor])
+    # Five measurements, one step apart: the quartiles are two steps apart.
+    expected = np.zeros(20)
+    expected[[3, 5]] = 4.0, 2.0
+    np.testing.assert_allclose(monitor.spread(), expected, atol=1e-9)
+    np.testing.assert_array_equal(monitor.most_vulnerable(2), [3, 5])
+    with pytest.raises(ValueError, match="Unknown `attack`"):
+        monitor.most_vulnerable(attack="logan")

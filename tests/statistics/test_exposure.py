@@ -5,8 +5,10 @@ from scipy import stats
 from keras_mixup_gan.statistics.exposure import (
     exposure,
     exposure_at_chance,
+    spread_over_checkpoints,
     stratified_auc,
 )
+from keras_mixup_gan.statistics.roc import auc
 
 
 def test_exposure_counts_those_left_out_that_score_as_high():
@@ -55,3 +57,28 @@ def test_the_error_at_chance_is_the_spread_of_the_area():
     areas = np.array([area for area, _ in found])
     assert abs(areas.mean() - 0.5) < 4 * areas.std() / np.sqrt(len(areas))
     assert areas.std() == pytest.approx(found[0][1], rel=0.05)
+
+
+def test_the_spread_is_the_interquartile_range_of_what_is_a_records_own():
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(7, 9)) + rng.normal(0, 50, (7, 1))
+    own = [[row[j] - sorted(row)[4] for row in scores] for j in range(9)]
+    expected = [stats.iqr(column) for column in own]
+    np.testing.assert_allclose(spread_over_checkpoints(scores), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("leak", [0.0, 6.0])
+def test_records_that_are_memorized_on_the_way_spread_most(leak):
+    """Scores of a tenth of the records rise in the course of training, if any do."""
+    rng = np.random.default_rng(5)
+    areas = []
+    for _ in range(20):
+        scores = rng.normal(0, 2, 200) + rng.normal(size=(12, 200))
+        scores[:, :20] += np.linspace(0, leak, 12)[:, None]
+        found = spread_over_checkpoints(scores)
+        areas.append(auc(found[:20], found[20:]))
+    error = np.sqrt(201 / (12 * 20 * 180) / 20)
+    if leak:
+        assert np.mean(areas) > 0.95
+    else:
+        assert abs(np.mean(areas) - 0.5) < 4 * error

@@ -3,7 +3,12 @@ import pytest
 from scipy import stats
 
 from keras_mixup_gan.statistics import power
-from keras_mixup_gan.statistics.power import detectable_auc, set_membership
+from keras_mixup_gan.statistics.power import (
+    detectable_auc,
+    num_needed,
+    set_inference,
+    set_membership,
+)
 from keras_mixup_gan.statistics.roc import auc, delong_interval
 from tests.statistics.scores import normal_scores
 
@@ -87,3 +92,48 @@ def test_intervals_cover_a_half_where_nothing_leaks():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="integer of at least 1"):
         set_membership([1.0, 2.0], [0.0, 1.0], **wrong)
+
+
+# === Sets as a whole ===
+
+
+@pytest.mark.parametrize("decimals", [0, 9])
+def test_a_set_is_tested_by_mann_and_whitney(decimals):
+    rng = np.random.default_rng(0)
+    inside = rng.normal(0.3, 1, 60).round(decimals)
+    outside = rng.normal(0, 1, 45).round(decimals)
+    expected = stats.mannwhitneyu(
+        inside, outside, alternative="greater", method="asymptotic"
+    ).pvalue
+    found = set_inference(inside, outside)
+    assert found.p_value == pytest.approx(expected, rel=1e-9)
+    assert set_inference(inside, outside, num_tests=3).p_value == pytest.approx(
+        3 * expected, rel=1e-9
+    )
+    assert found.num_needed == num_needed(auc(inside, outside))
+
+
+def test_sets_that_were_not_trained_on_are_rarely_claimed():
+    rng = np.random.default_rng(1)
+    found = [
+        set_inference(rng.normal(size=20), rng.normal(size=30)).p_value
+        for _ in range(3000)
+    ]
+    for level in (0.01, 0.05, 0.5):
+        share, error = np.mean(np.array(found) <= level), level * (1 - level)
+        assert share <= level + 4 * np.sqrt(error / 3000)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.05)
+    constant = set_inference(np.ones(5), np.ones(9))
+    assert (constant.p_value, constant.num_needed) == (1.0, None)
+
+
+def test_so_many_images_are_enough_in_four_of_five_cases():
+    rng, area = np.random.default_rng(2), 0.6
+    number, shift = num_needed(area), np.sqrt(2) * stats.norm.ppf(area)
+    found = [
+        set_inference(rng.normal(shift, 1, number), rng.normal(0, 1, number)).p_value
+        <= 0.01
+        for _ in range(1000)
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+    assert num_needed(0.5) is None
