@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup_gan.models.style_layers import MinibatchStddev
 from keras_mixup_gan.typing import FloatArray, Tensor
 
 _BLOCK = 256
@@ -30,6 +31,10 @@ def layer_norms(
     variables = [node.operation.trainable_variables for node in weighted.values()]
     left = [node.outputs[0] for node in weighted.values()]
     probe = keras.Model(network.inputs, left)
+    is_coupled = any(
+        isinstance(layer, MinibatchStddev) for layer in network._flatten_layers()
+    )
+    together = 1 if is_coupled else _BLOCK  # so that an image has no company
 
     def of_network(images: Tensor, labels: Tensor | None) -> Tensor:
         inputs = images if labels is None else [images, labels]
@@ -45,17 +50,24 @@ def layer_norms(
         return tf.stack([_norm(parts) for parts in by_layer])
 
     @tf.function(reduce_retracing=True)
-    def norms_of(rows: tuple[Tensor, ...]) -> Tensor:
-        gradients = tf.map_fn(gradient_norms, rows, fn_output_signature=tf.float64)
-        activations = tf.nest.flatten(probe(list(rows), training=False))
-        lengths = [_row_norms(part) for part in activations]
-        return tf.concat([gradients, tf.stack(lengths, axis=1)], axis=1)
+    def gradients_of(rows: tuple[Tensor, ...]) -> Tensor:
+        return tf.map_fn(gradient_norms, rows, fn_output_signature=tf.float64)
+
+    def norms_of(rows: tuple[Tensor, ...]) -> FloatArray:
+        # Not in a graph, whose optimizer complains of outputs of inner layers.
+        lengths = [
+            [_row_norms(out) for out in tf.nest.flatten(probe(part, training=False))]
+            for start in range(0, len(rows[0]), together)
+            for part in [[row[start : start + together] for row in rows]]
+        ]
+        by_layer = np.concatenate([np.stack(part, axis=1) for part in lengths])
+        return np.concatenate([gradients_of(rows), by_layer], axis=1)
 
     def norms(images: FloatArray, labels: FloatArray | None) -> FloatArray:
         given = [part for part in (images, labels) if part is not None]
         rows = [np.asarray(part, "float32") for part in given]
         parts = [
-            norms_of(tuple(part[start : start + _BLOCK] for part in rows)).numpy()
+            norms_of(tuple(part[start : start + _BLOCK] for part in rows))
             for start in range(0, len(images), _BLOCK)
         ]
         return np.concatenate(parts)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_mixup_gan import zoo
 from keras_mixup_gan.attacks import (
     AttackTarget,
     MomentFusion,
@@ -150,6 +151,14 @@ def test_panels_of_norms_are_logarithms_less_those_of_generated_images(networks)
     alone = LayerNorms(32).fit(target).measure(QUERIES[4:5], None)
     for name, values in alone.items():
         assert values[0] == pytest.approx(found[name][4], abs=1e-9)
+
+
+def test_an_image_has_its_norms_in_any_company():
+    """Also where a layer of the discriminator compares the images of a batch."""
+    model = zoo.stylegan_lite((8, 8, 1), seed=1)
+    target, seen = AttackTarget.from_model(model), images(3, 1, (8, 8, 1))
+    found = target.norms(seen, None)
+    np.testing.assert_allclose(target.norms(seen[2:], None)[0], found[2], rtol=1e-5)
 
 
 def test_networks_whose_layers_are_not_known_grant_no_look_inside(networks):
