@@ -171,7 +171,7 @@ REFUSED = {
         (lambda: audited(model(), members=of_classes("a", "z")), "Received: 'z'"),
     ],
     15: [
-        (lambda: listing("a.gif", "b.tif"), "2 other files"),
+        (lambda: listing("a.gif", "b.jp2"), "2 other files"),
         (lambda: listing("a.png", "cat/b.png"), "both directly and in"),
         (lambda: listing(links=[("a.png", "a.png")]), "a link to nothing"),
         (lambda: listing(links=[("up", "../new"), ("me", ".")]), "holds no images"),
@@ -300,7 +300,7 @@ TOLD = {
         (lambda: listing("a.png", "b.png.part"), r"b\.png\.part"),
     ],
     14: [
-        (lambda: listing("a/1.png", "b/1.tif"), "No images of their own .*'b'"),
+        (lambda: listing("a/1.png", "b/1.gif"), "No images of their own .*'b'"),
         (lambda: listing("a/1.png", "b/c/1.gif", "d/1.gif"), "in 2 sub-folders"),
         (lambda: listing("b/1.png", links=[("a", "b")]), "first being 'a'"),
     ],

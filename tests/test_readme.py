@@ -41,7 +41,6 @@ def test_the_page_on_training_runs(tmp_path, monkeypatch):
     assert (tmp_path / "my_preset").is_dir()
     assert (tmp_path / "generator" / "generator.json").is_file()
     assert (tmp_path / "generator.onnx").is_file()
-    assert (tmp_path / "reference.npz").is_file()
 
 
 def test_the_page_on_audits_runs(tmp_path, monkeypatch):

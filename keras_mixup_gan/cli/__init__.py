@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from keras_mixup_gan.cli import audit, compare, export, generate, train, zoo
+from keras_mixup_gan.cli import audit, compare, export, generate, split, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
 from keras_mixup_gan.cli.console import printable
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-COMMANDS = (train.train, generate.generate, audit.audit, export.export)
+COMMANDS = (split.split, train.train, generate.generate, audit.audit, export.export)
 for command in (*COMMANDS, compare.compare):
     app.command()(command)
 app.add_typer(zoo.app, name="zoo")

@@ -116,6 +116,7 @@ def audit(
     from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.auditing.first_look import looked_at
     from keras_mixup_gan.data.folders import image_names
+    from keras_mixup_gan.data.sources import npz_names
     from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
 
@@ -168,8 +169,11 @@ def audit(
             membership="coin" if coins else "fixed",
             fast=fast,
         )
-        if members.is_dir() and not drop_duplicates:
-            names = image_names(members)
+        names = None
+        if not drop_duplicates:
+            known = image_names if members.is_dir() else npz_names
+            names = known(members)
+        if names is not None:
             if fast:
                 names = tuple(names[row] for row in looked_at(len(names), seed))
             report = replace(report, member_names=names)

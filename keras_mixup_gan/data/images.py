@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from keras_mixup_gan.data.dicom import read_dicom
 from keras_mixup_gan.storage import check_memory
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
@@ -19,10 +20,13 @@ from keras_mixup_gan.validation import (
 )
 
 Shape: TypeAlias = tuple[int, int, int]
+# A shape to bring images to; no channels for those that each image has.
+WantedShape: TypeAlias = tuple[int, int, int | None]
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+EXTENSIONS = (".bmp", ".dcm", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Pillow knows forty more, and starts other programs for some of them.
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
+_TIFF = (".tif", ".tiff")
 # More than cameras make, and less than what would fill a machine's memory.
 _MAX_PIXELS, _MAX_SIDE, _MAX_BYTES = 2**26, 2**16, 2**28
 # ITU-R BT.601 luma, the weights that Pillow and TensorFlow use as well.
@@ -33,7 +37,7 @@ _ROWS = 1024  # that are converted to floats at once
 class Options(NamedTuple):
     """How images are to be loaded; see `load_images`."""
 
-    image_shape: Shape | None = None
+    image_shape: WantedShape | None = None
     crop_to_aspect_ratio: bool = False
     data_dir: Path | None = None
     value_range: ValueRange | None = None
@@ -45,13 +49,20 @@ class Options(NamedTuple):
 def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any]:
     """Decodes one file to uint8 `(height, width, 1 or 3)`, unless it is huge.
 
-    Gray of 16 bits is read with a `value_range`, as float32 in `[-1, 1]`.
-    Photographs are turned upright as their camera says; transparency shows white.
+    Gray of 16 bits is read with a `value_range`, as float32 in `[-1, 1]`, and DICOM as
+    `read_dicom` does. Photographs are turned upright as their camera says;
+    transparency shows white.
     """
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise ValueError(f"it has more than {_MAX_BYTES} bytes")
-        with Image.open(file, formats=_FORMATS) as opened:
+        if (suffix := file.suffix.lower()) == ".dcm":
+            return read_dicom(file, _MAX_PIXELS, value_range)
+        formats = ("TIFF",) if suffix in _TIFF else _FORMATS
+        with Image.open(file, formats=formats) as opened:
+            pages = getattr(opened, "n_frames", 1) if suffix in _TIFF else 1
+            if pages > 1:
+                raise ValueError(f"it holds {pages} pages and not one image")
             if max(opened.size) > _MAX_SIDE or math.prod(opened.size) > _MAX_PIXELS:
                 raise ValueError(
                     f"it has {opened.width} x {opened.height} pixels, and at most "
@@ -63,11 +74,14 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
                 opened.load()
                 ImageOps.exif_transpose(opened, in_place=True)
                 pixels = np.asarray(opened if deep else _without_alpha(opened))
+    except ImportError:  # an extra that is missing
+        raise
     except Exception as error:  # damaged files make Pillow raise about anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
             f"The image {file} could not be read ({reason}). Expected a complete PNG, "
-            "JPEG, BMP or WebP file. Replace it or remove it from the folder."
+            "JPEG, BMP, WebP, TIFF or DICOM file. Replace it or remove it from the "
+            "folder."
         ) from error
     if not is_read:
         way = "Pass `value_range=(0, 65535)`, or what is black and white in it, or c"
@@ -84,10 +98,12 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
 
 def _deep_mode(opened: Image.Image) -> str:
     """The mode in which a file stores 16 bits per channel; empty where it has 8."""
-    if opened.format != "PNG":  # the only one of the formats that can
+    if opened.format not in ("PNG", "TIFF"):  # the only ones that can
         return ""
-    modes = (str(tile[3]) for tile in getattr(opened, "tile", ()))
-    return next((mode for mode in modes if ";16" in mode), "")
+    if opened.mode in ("I", "F") and opened.format == "TIFF":
+        return f"{opened.mode};32"
+    stored = (np.ravel(tile[3])[0] for tile in getattr(opened, "tile", ()))
+    return next((str(mode) for mode in stored if ";16" in str(mode)), "")
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -136,7 +152,8 @@ def fit_shape(image: NDArray[Any], options: Options, name: str) -> FloatArray:
     shape = options.image_shape
     if shape is None or image.shape == shape:
         return as_floats(image)
-    height, width, channels = shape
+    height, width = shape[:2]
+    channels = image.shape[2] if shape[2] is None else shape[2]
     if image.shape[2] == 3 and channels == 1:
         gray = np.empty(image.shape[:2], "float32")
         for start in range(0, len(image), _ROWS):

@@ -21,6 +21,7 @@ from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
     Options,
     Shape,
+    WantedShape,
     check_image_shape,
     stack_images,
 )
@@ -72,7 +73,7 @@ class Source:
 
 def load_images(
     source: Any = "digits",
-    image_shape: tuple[int, int, int] | None = None,
+    image_shape: WantedShape | None = None,
     *,
     crop_to_aspect_ratio: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
@@ -94,11 +95,13 @@ def load_images(
             * `"tfds:name[/config][:version][:split]"`: a data set of TensorFlow
               Datasets, split `train` unless given, e.g. `"tfds:mnist:train[:5000]"`.
               Downloaded only where it is not on disk. Needs the extra `tfds`.
-            * A folder of PNG, JPEG, BMP or WebP files. Its sub-folders, if any, are the
-              classes, numbered in the order of their names. Other files and empty
-              sub-folders are told in a warning.
+            * A folder of PNG, JPEG, BMP, WebP, TIFF or DICOM files (the latter need the
+              extra `dicom`). Its sub-folders, if any, are the classes, numbered in the
+              order of their names. Other files and empty sub-folders are told in a
+              warning.
             * An `.npz` file with an array `images` and optionally `labels` and
-              `class_names`.
+              `class_names`; or a part of an archive that `keras-mixup-gan split` wrote,
+              e.g. `"split.npz:members"`.
             * An array of images, a pair `(images, labels)`, a `SplitPart`, or batches
               of either: a `tf.data.Dataset`, a Keras `PyDataset`, a torch `DataLoader`
               or a generator that ends.
@@ -107,8 +110,9 @@ def load_images(
             0..255 to `[-1, 1]`; floats must lie in `[-1, 1]`, unless there is a
             `value_range`, which all other arrays need.
         image_shape: Shape `(height, width, channels)` to bring every image to: resized
-            with an antialiasing triangle filter, converted between gray and RGB. By
-            default images stay as they are and must agree in shape.
+            with an antialiasing triangle filter, converted between gray and RGB. With
+            `None` for channels, gray stays gray and RGB stays RGB. By default images
+            stay as they are and must agree in shape.
         crop_to_aspect_ratio: Cut the largest centered part that has the aspect ratio of
             `image_shape` before resizing, instead of distorting the image.
         data_dir: Where TensorFlow Datasets keeps its data, if not in `TFDS_DATA_DIR` or
@@ -116,7 +120,9 @@ def load_images(
         value_range: The values `(low, high)` that become -1 and 1, such as `(0, 1)`, or
             `(0, 4095)` for 12 bits, of arrays, `.npz` files and gray files of 16 bits.
             Those of 8 bits always are 0..255. Color of 16 bits, which Pillow would cut
-            to 8, is refused.
+            to 8, is refused. Of DICOM it is the window, in the units of the modality
+            (Hounsfield, say), at whose ends values are cut; by default -1 and 1 are
+            the least and the most that the file's bits can store.
 
     Returns:
         `Images(images, labels)`, whose `class_names` are those of sub-folders, of the
@@ -133,7 +139,7 @@ def load_images(
         >>> images.shape, labels.shape
         ((5000, 28, 28, 1), (5000,))
     """
-    shape = None if image_shape is None else check_image_shape(image_shape)
+    shape = None if image_shape is None else _wanted(image_shape)
     found = find_source(source)
     if data_dir is not None and (found is None or found.name != "tfds"):
         raise ValueError(
@@ -166,6 +172,15 @@ def load_images(
             stacklevel=2,
         )
     return images
+
+
+def _wanted(image_shape: Any) -> WantedShape:
+    """The shape, if it is one; no channels stand for those of each image."""
+    keeps = isinstance(image_shape, (tuple, list)) and tuple(image_shape[2:]) == (None,)
+    if not keeps:
+        return check_image_shape(image_shape)
+    height, width, _ = check_image_shape((*image_shape[:2], 1))
+    return height, width, None
 
 
 def labeled_images(
@@ -256,9 +271,14 @@ def _load_digits() -> _Loaded:
 
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
-    path = _path(source)
+    path, part = _npz_part(source)
     written = "plain arrays written by `np.savez(path, images=..., labels=...)`"
     arrays = read_arrays(path, written, "Write it again.")
+    if part and part in arrays:  # of `keras-mixup-gan split`
+        arrays |= {"images": arrays[part]}
+        arrays.pop("labels", None)
+        if f"{part}_labels" in arrays:
+            arrays["labels"] = arrays[f"{part}_labels"]
     if "images" not in arrays:
         raise ValueError(
             f"The file {path} has no array called 'images'. Expected 'images' and, "
@@ -318,8 +338,26 @@ def _is_folder(source: Any) -> bool:
     return str(source) != "" and os.path.isdir(_path(source))
 
 
-def _is_npz(source: Any) -> bool:
+def _npz_part(source: str | os.PathLike[str]) -> tuple[Path, str]:
+    """The path of an archive and the part of it that is meant, if one is."""
     path = _path(source)
+    name, colon, part = path.name.rpartition(":")
+    if not colon or not name.lower().endswith(".npz"):
+        return path, ""
+    return path.with_name(name), part
+
+
+def npz_names(source: Any) -> tuple[str, ...] | None:
+    """Names of the files that the images of a part of an archive were."""
+    path, part = _npz_part(source)
+    if not part:
+        return None
+    names = read_arrays(path, "a split", "Write it again.").get(f"{part}_names")
+    return None if names is None else tuple(map(str, names.tolist()))
+
+
+def _is_npz(source: Any) -> bool:
+    path, _ = _npz_part(source)
     return path.suffix.lower() == ".npz" and os.path.isfile(path)
 
 

@@ -197,9 +197,6 @@ class MembershipSplit:
             ValueError: If there are fewer images than asked for, if copies of an image
                 fall into different parts, or if all coins fell on one side.
         """
-        check_choice(membership, ("fixed", "coin"), "membership")
-        check_integer(1, num_members=num_members, num_non_members=num_non_members)
-        check_integer(0, num_reference=num_reference, seed=seed)
         names = names_of(images) if labels is None else None
         images, own = split_labels(images)
         labels = own if labels is None else labels
@@ -207,25 +204,17 @@ class MembershipSplit:
         labels = check_labels(labels, len(images))
         pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
         wanted = wanted_canaries(canaries, labels is not None)
-        num_parts = num_members + num_non_members + num_reference
-        num_drawn = num_parts + num_spare(wanted)
-        if num_drawn > len(pool):
-            raise ValueError(
-                f"The split needs {num_drawn} images and there are {len(pool)}"
-                f"{' distinct ones' if drop_duplicates else ''}. Received: num_members="
-                f"{num_members}, num_non_members={num_non_members}, num_reference="
-                f"{num_reference}{', and canaries' if wanted else ''}. Ask for fewer "
-                "or load more images."
-            )
-        order = np.random.default_rng(seed).permutation(pool)
-        back = order[::-1]
-        chosen = {
-            "members": order[:num_members],
-            "non_members": back[:num_non_members],
-            "reference": back[num_non_members : num_non_members + num_reference],
-        }
-        if membership == "coin":
-            chosen |= _by_coins(chosen["members"], chosen["non_members"], seed)
+        chosen = choose(
+            pool,
+            num_members=num_members,
+            num_non_members=num_non_members,
+            num_reference=num_reference,
+            num_spare=num_spare(wanted),
+            seed=seed,
+            membership=membership,
+            is_distinct=drop_duplicates,
+        )
+        spare = chosen.pop("spare", pool[:0])
         fair = membership == "coin" and num_members == num_non_members
         parts = {
             role: SplitPart(
@@ -236,10 +225,8 @@ class MembershipSplit:
                 fair and role != "reference",
             )
             for role, indices in chosen.items()
-            if len(indices)
         }
         if wanted:
-            spare = back[num_non_members + num_reference :][: num_spare(wanted)]
             made = make_canaries(
                 wanted,
                 images[spare],
@@ -385,6 +372,43 @@ def _checked_part(
         getattr(part, "by_fair_coins", False),
         getattr(part, "canary_kinds", ()),
     )
+
+
+def choose(
+    pool: IntArray,
+    *,
+    num_members: int,
+    num_non_members: int,
+    num_reference: int,
+    num_spare: int = 0,
+    seed: int,
+    membership: str,
+    is_distinct: bool = False,
+) -> dict[str, IntArray]:
+    """Indices of each part that has some, and of `spare` ones that belong to none."""
+    check_choice(membership, ("fixed", "coin"), "membership")
+    check_integer(1, num_members=num_members, num_non_members=num_non_members)
+    check_integer(0, num_reference=num_reference, seed=seed)
+    num_drawn = num_members + num_non_members + num_reference + num_spare
+    if num_drawn > len(pool):
+        raise ValueError(
+            f"The split needs {num_drawn} images and there are {len(pool)}"
+            f"{' distinct ones' if is_distinct else ''}. Received: num_members="
+            f"{num_members}, num_non_members={num_non_members}, num_reference="
+            f"{num_reference}{', and canaries' if num_spare else ''}. Ask for fewer "
+            "or load more images."
+        )
+    order = np.random.default_rng(seed).permutation(pool)
+    back, rest = order[::-1], num_non_members + num_reference
+    chosen = {
+        "members": order[:num_members],
+        "non_members": back[:num_non_members],
+        "reference": back[num_non_members:rest],
+        "spare": back[rest:][:num_spare],
+    }
+    if membership == "coin":
+        chosen |= _by_coins(chosen["members"], chosen["non_members"], seed)
+    return {role: indices for role, indices in chosen.items() if len(indices)}
 
 
 def _by_coins(

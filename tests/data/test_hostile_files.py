@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_mixup_gan.data import load_images
 from keras_mixup_gan.data.images import EXTENSIONS
+from tests.data import dicom_files
 
 SMALL = 2**26  # bytes; what is read takes a few hundred
 fuzz = settings(
@@ -162,9 +163,11 @@ def test_claims_of_any_size_take_no_memory(tmp_path, shape, dtype, method):
 
 
 def encoded(suffix):
+    if suffix == ".dcm":
+        return dicom_files.encoded()
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), "uint8")
-    kind = {".jpg": "jpeg"}.get(suffix, suffix[1:])
+    kind = {".jpg": "jpeg", ".tif": "tiff"}.get(suffix, suffix[1:])
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
 

@@ -79,7 +79,7 @@ def test_files_that_are_no_images_are_named(tmp_path, content):
 
 def test_empty_folders_are_refused(tmp_path):
     (tmp_path / "class").mkdir()
-    with pytest.raises(ValueError, match=r"holds no images.*\.bmp, \.jpeg"):
+    with pytest.raises(ValueError, match=r"holds no images.*\.bmp, \.dcm, \.jpeg"):
         load_images(tmp_path)
 
 

@@ -1,0 +1,139 @@
+"""Splits as files: members, non-members and reference, in folders or one archive."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_mixup_gan.data.folders import image_names
+from keras_mixup_gan.data.images import read_image
+from keras_mixup_gan.data.sources import find_source, load_images
+from keras_mixup_gan.data.splits import choose, image_digests
+from keras_mixup_gan.storage import (
+    digest_arrays,
+    is_empty,
+    write_arrays,
+    write_json,
+    writing,
+)
+from keras_mixup_gan.typing import IntArray
+from keras_mixup_gan.validation import ValueRange
+
+_SHARES = {"members": 0.4, "non_members": 0.4, "reference": 0.2}
+DRAWN = "split.json"
+
+
+def write_folders(folder: Path, out: Path, **draw: Any) -> dict[str, int]:
+    """Copies the files of a folder into one folder for each part, by the same names.
+
+    Images may be of many shapes; copies of an image are known by their pixels.
+    """
+    if not folder.is_dir():
+        raise ValueError(
+            "Files are drawn from a folder. Expected a folder of images. Received: "
+            f"source={str(folder)!r}. Write an archive, `--out split.npz`."
+        )
+    if out.is_file() or not is_empty(out):
+        raise ValueError(
+            "Parts are written to a folder of their own. Expected an empty folder, or "
+            f"none. Received: out={str(out)!r}. Choose another `--out`."
+        )
+    names = image_names(folder)
+    digests = [_digest(folder / name) for name in names]
+    drawn = _drawn(digests, names, **draw)
+    for role, rows in drawn.items():
+        for row in rows:
+            with writing(out / role / names[row]) as place:
+                shutil.copyfile(folder / names[row], place)
+    return _told(out / DRAWN, drawn, draw, str(folder))
+
+
+def write_archive(
+    source: Any,
+    out: Path,
+    image_size: int | None,
+    value_range: ValueRange | None,
+    **draw: Any,
+) -> dict[str, int]:
+    """Writes images of any source, float32, with labels and file names, to one file."""
+    shape = None if image_size is None else (image_size, image_size, None)
+    loaded = load_images(source, shape, value_range=value_range)
+    found = find_source(source)
+    names = [f"no. {row}" for row in range(len(loaded.images))]
+    if found is not None and found.name == "folder":
+        names = list(image_names(Path(source)))
+    drawn = _drawn(image_digests(loaded.images), names, **draw)
+    arrays: dict[str, Any] = {}
+    for role, rows in drawn.items():
+        arrays |= {role: loaded.images[rows], f"{role}_names": np.array(names)[rows]}
+        if loaded.labels is not None:
+            arrays[f"{role}_labels"] = loaded.labels[rows]
+    if loaded.class_names is not None:
+        arrays["class_names"] = np.array(loaded.class_names)
+    write_arrays(out, arrays, private=True)
+    return _told(out.with_suffix(".json"), drawn, draw, str(source))
+
+
+def _digest(file: Path) -> bytes:
+    """What is the same for files of the same pixels."""
+    try:
+        pixels = read_image(file)
+    except ValueError:  # of 16 bits, whose range only the reader will know
+        return file.read_bytes()
+    return digest_arrays([pixels]).encode()
+
+
+def _drawn(
+    digests: Sequence[bytes],
+    names: Sequence[str],
+    *,
+    members: int | None,
+    non_members: int | None,
+    reference: int | None,
+    seed: int,
+    membership: str,
+    drop_duplicates: bool,
+) -> dict[str, IntArray]:
+    """Rows of each part, in the order of the names, no image in two of them."""
+    first: dict[bytes, int] = {}
+    for row, digest in enumerate(digests):
+        first.setdefault(digest, row)
+    pool = (
+        np.array(sorted(first.values())) if drop_duplicates else np.arange(len(names))
+    )
+    given = {"members": members, "non_members": non_members, "reference": reference}
+    numbers = {
+        role: int(len(pool) * _SHARES[role]) if number is None else number
+        for role, number in given.items()
+    }
+    drawn = choose(
+        pool,
+        num_members=numbers["members"],
+        num_non_members=numbers["non_members"],
+        num_reference=numbers["reference"],
+        seed=seed,
+        membership=membership,
+        is_distinct=drop_duplicates,
+    )
+    side: dict[bytes, tuple[str, int]] = {}
+    for role, rows in drawn.items():
+        for row in rows:
+            other, before = side.setdefault(digests[row], (role, row))
+            if other != role:
+                raise ValueError(
+                    "An image is in two parts of the split, and membership would be "
+                    f"undefined. Expected distinct images. Received: {names[before]} "
+                    f"is {names[row]}. Add `--drop-duplicates`."
+                )
+    return {role: np.sort(rows) for role, rows in drawn.items()}
+
+
+def _told(
+    path: Path, drawn: dict[str, IntArray], draw: dict[str, Any], source: str
+) -> dict[str, int]:
+    numbers = {role: len(rows) for role, rows in drawn.items()}
+    settings = {key: draw[key] for key in ("seed", "membership", "drop_duplicates")}
+    write_json(path, {"source": source, **numbers, **settings})
+    return numbers

@@ -1,0 +1,120 @@
+"""`keras-mixup-gan split`: parts as folders or as one archive, by the same names."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_mixup_gan.auditing import controls
+from keras_mixup_gan.data import MembershipSplit, load_images
+from tests.command_line import run
+from tests.models import tiny
+
+PIXELS = ((tiny.random_images(50)[..., 0] + 1) * 127.5).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Fifty images of two classes."""
+    folder = tmp_path_factory.mktemp("images")
+    for number, pixels in enumerate(PIXELS):
+        path = folder / "ab"[number % 2] / f"case {number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+def files(folder):
+    return {path.relative_to(folder) for path in folder.rglob("*.png")}
+
+
+def test_folders_hold_the_same_files_and_the_same_draw(
+    folder, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "split"
+    code, output = run(monkeypatch, capsys, "split", folder, "--out", out, "--seed", 3)
+    assert (code, output.out) == (0, "")
+    assert "20 members, 20 non-members, 10 reference" in output.err
+    parts = [files(out / role) for role in ("members", "non_members", "reference")]
+    assert [len(part) for part in parts] == [20, 20, 10]
+    assert set.union(*parts) == files(folder)
+    for path in parts[0]:
+        assert (out / "members" / path).read_bytes() == (folder / path).read_bytes()
+    about = json.loads((out / "split.json").read_text())
+    assert (about["seed"], about["members"]) == (3, 20)
+    # As in Python.
+    sizes = {"num_members": 20, "num_non_members": 20, "num_reference": 10}
+    drawn = MembershipSplit.draw(load_images(folder), seed=3, **sizes)
+    ours = load_images(out / "members")
+    assert ours.class_names == ("a", "b")
+    assert {image.tobytes() for image in ours.images} == {
+        image.tobytes() for image in drawn.members.images
+    }
+    code, output = run(monkeypatch, capsys, "split", folder, "--out", out)
+    assert code == 2
+    assert "Expected an empty folder" in output.err
+
+
+def test_an_archive_keeps_names_to_the_last_report(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(controls, "MIN_IMAGES", 10**6)
+    out = tmp_path / "split.npz"
+    words = ("split", folder, "--out", out, "--image-size", 6, "--coins")
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    assert json.loads((tmp_path / "split.json").read_text())["membership"] == "coin"
+    members, reference = (load_images(f"{out}:{n}") for n in ("members", "reference"))
+    assert members.images.shape[1:] == (6, 6, 1)  # gray stays gray
+    assert (len(reference.images), reference.class_names) == (10, ("a", "b"))
+    words = ["audit", "--samples", f"{out}:reference", "--attacks", "gan_leaks"]
+    words += ["--members", f"{out}:members", "--non-members", f"{out}:non_members"]
+    assert run(monkeypatch, capsys, *words, "--out", tmp_path / "audit")[0] == 0
+    page = (tmp_path / "audit" / "audit.html").read_text()
+    with np.load(out) as arrays:
+        names = arrays["members_names"].tolist()
+    assert set(names) <= {path.as_posix() for path in files(folder)}
+    assert any(f"<b>{name}</b>" in page for name in names)
+
+
+def test_copies_are_named_or_left_out(folder, tmp_path, monkeypatch, capsys):
+    source = shutil.copytree(folder, tmp_path / "images")
+    for number in range(0, 50, 2):
+        Image.fromarray(PIXELS[number]).save(source / "b" / f"copy {number}.bmp")
+    words = ("split", source, "--out", tmp_path / "out")
+    code, output = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "is in two parts of the split" in output.err
+    assert ".bmp" in output.err
+    assert not (tmp_path / "out").exists()
+    assert run(monkeypatch, capsys, *words, "--drop-duplicates")[0] == 0
+    assert len([*(tmp_path / "out").rglob("*.*")]) == 50 + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--members", 40, "--non-members", 40), "needs 90 images and there are 50"),
+        (("--members", 0), "`num_members` must be"),
+        (("--image-size", 4), "Expected `--image-size`"),
+        (("--seed", -1), "`seed` must be"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence(
+    folder, tmp_path, monkeypatch, capsys, words, message
+):
+    out = tmp_path / "out"
+    code, output = run(monkeypatch, capsys, "split", folder, "--out", out, *words)
+    assert code == 2
+    assert message in output.err
+    assert not out.exists()
+
+
+def test_results_among_the_images_are_refused(folder, monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "split", folder, "--out", folder / "out")
+    assert code == 2
+    assert "Results must not lie among the images" in output.err
+    code, output = run(monkeypatch, capsys, "split", "digits", "--out", "nowhere")
+    assert code == 2
+    assert "Write an archive" in output.err
