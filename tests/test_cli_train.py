@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, storage, zoo
-from keras_mixup_gan.cli import training_folder
+from keras_mixup_gan.cli import training_folder, watching
 from keras_mixup_gan.models import presets
 from tests.command_line import run
 from tests.models import tiny
@@ -29,6 +30,9 @@ def preset(tmp_path_factory):
     return zoo.save_to_preset(tiny.make(num_classes=tiny.NUM_CLASSES), folder)
 
 
+STEPS = ("--steps", "3")  # an epoch has two
+
+
 def words(data, out, *more, model="dcgan"):
     return ["train", model, "--data", data, "--batch-size", 20, "--out", out, *more]
 
@@ -43,7 +47,7 @@ def weights(out):
 def test_a_stopped_training_goes_on_to_the_same_weights(
     data, tmp_path, monkeypatch, capsys
 ):
-    from keras_mixup_gan.cli.training_folder import ImageGrid
+    from keras_mixup_gan.cli.watching import ImageGrid
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     settings = ("--mixup", "true", "--classes")
@@ -171,6 +175,14 @@ def test_words_for_mixup(text, expected):
         (("dcgan", "--dp-noise", "-1"), "noise_multiplier"),
         (("dcgan", "--mixup", "true", "--dp-noise", "1"), "cannot be combined"),
         (("dcgan", "--data", "digit"), "digits"),
+        (("dcgan", "--target-epsilon", "2", "--dp-noise", "1"), "follows from a targ"),
+        (
+            ("dcgan", "--target-epsilon", "2", "--batch-size", "20", *STEPS),
+            "multiple of 2 steps",
+        ),
+        (("dcgan", "--delta", "0.1"), "Delta belongs to a target"),
+        (("dcgan", "--grid-every", "0"), "`grid_every` must be"),
+        (("dcgan", "--release", "samples"), "release"),
         (("dcgan", "--seed", "-1"), "`seed` must be"),
     ],
 )
@@ -183,6 +195,71 @@ def test_bad_arguments_are_one_sentence(
     assert output.err.startswith("Error: ")
     assert message in output.err
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_trained_on_digits_unless_asked_for(tmp_path, monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "train", "dcgan", "--out", tmp_path / "out")
+    assert code == 2
+    assert "nothing to train on. Expected `--data`" in output.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_watched_training_logs_quality_and_leak_and_is_taken_as_a_folder(
+    data, tmp_path, monkeypatch, capsys
+):
+    out, others = tmp_path / "out", tmp_path / "others.npz"
+    np.savez(others, images=tiny.random_images(30, seed=1))
+    more = ("--monitor", others, "--monitor-every", 1, "--grid-every", 2)
+    code, output = run(
+        monkeypatch,
+        capsys,
+        *words(data, out, *more, "--epochs", 3, "--release", "everything"),
+    )
+    assert code == 0
+    assert "No defense: what is trained now" in output.err
+    assert "`fid` is the Frechet distance of" in output.err
+    assert "so far, about" in output.err
+    rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
+    assert len(rows) == 3
+    for row in rows:
+        assert float(row["fid"]) > 0
+        assert {"privacy_auc_logan", "privacy_auc_gan_leaks"} <= set(row)
+    assert len(list((out / "grids").iterdir())) < 3
+    assert len(list(out.glob("checkpoint-*.keras"))) == 1
+    # What was written is taken by the folder's name.
+    words_ = ("generate", out, "--num", 3, "--out", tmp_path / "images.npz")
+    assert run(monkeypatch, capsys, *words_)[0] == 0
+    expected = zoo.from_preset(out / "preset").generate(3)
+    with np.load(tmp_path / "images.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], expected)
+    (out / "model.keras").unlink()
+    code, output = run(monkeypatch, capsys, *words_)
+    assert code == 2
+    assert "has not ended" in output.err
+
+
+def test_a_target_epsilon_is_kept(data, tmp_path, monkeypatch, capsys):
+    more = ("--target-epsilon", 3, "--epochs", 1)
+    others = ("--monitor", data)
+    code, output = run(
+        monkeypatch, capsys, *words(data, tmp_path / "o", *more, *others)
+    )
+    assert code == 0
+    assert "No defense" not in output.err
+    assert "The leak is not logged" in output.err
+    [found] = re.findall(r"epsilon is (\S+) at delta = 0.00227", output.err)
+    assert 2.5 < float(found) <= 3
+
+
+def test_tensorboard_without_its_package_is_one_sentence(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(watching.importlib.util, "find_spec", lambda name: None)
+    code, output = run(
+        monkeypatch, capsys, *words(data, tmp_path / "out", "--tensorboard")
+    )
+    assert code == 2
+    assert "pip install 'keras-mixup-gan[tensorboard]'" in output.err
 
 
 def test_classes_need_labels(tmp_path, monkeypatch, capsys):
@@ -207,7 +284,8 @@ def test_a_folder_of_other_files_is_left_alone(data, tmp_path, monkeypatch, caps
 
 
 def store(data, folder, **more):
-    given = {"image_size": None, "mixup": "none", "dp": None, "classes": False}
+    given = {"image_size": None, "mixup": "none", "classes": False}
+    given["dp"] = lambda num_images: None
     given |= {"augment": None, "batch_size": 20, "seed": 0}
     job = training_folder.resolve("dcgan", data=str(data), **given | more)
     return training_folder._Store(folder, job)

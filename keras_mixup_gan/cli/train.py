@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mixup_gan.cli.console import Console, resumable
+from keras_mixup_gan.cli.console import Console, Work, parse_range, resumable
 
 
 @resumable
@@ -14,8 +14,9 @@ def train(
         str, typer.Argument(help="Family: dcgan, wgan_gp or stylegan_lite.")
     ],
     data: Annotated[
-        str, typer.Option(help="digits, patches, tfds:NAME, a folder or an .npz file.")
-    ] = "digits",
+        str | None,
+        typer.Option(help="A folder, an .npz file, tfds:NAME, or digits for a try."),
+    ] = None,
     mixup: Annotated[
         str,
         typer.Option(
@@ -26,6 +27,14 @@ def train(
     dp_noise: Annotated[
         float | None,
         typer.Option(help="DP-SGD: noise in units of the clipping norm."),
+    ] = None,
+    target_epsilon: Annotated[
+        float | None,
+        typer.Option(help="DP-SGD with the noise that spends so much, or less."),
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(help="Of that; a tenth of one over the images by default."),
     ] = None,
     dp_clip: Annotated[
         float | None, typer.Option(help="DP-SGD: the clipping norm; 1 by default.")
@@ -44,8 +53,33 @@ def train(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
     image_size: Annotated[
-        int | None, typer.Option(help="Height and width to bring images to, in RGB.")
+        int | None,
+        typer.Option(help="Height and width to bring images to; channels are kept."),
     ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(help="What black and white are, where pixels have 16 bits."),
+    ] = None,
+    monitor: Annotated[
+        str | None,
+        typer.Option(
+            help="Images that are not trained on, by which quality and leak are logged."
+        ),
+    ] = None,
+    monitor_every: Annotated[
+        int, typer.Option(help="Epochs from one such measurement to the next.")
+    ] = 10,
+    release: Annotated[
+        str,
+        typer.Option(help="What the leak is measured for: generator or everything."),
+    ] = "generator",
+    grid_every: Annotated[
+        int | None,
+        typer.Option(help="Epochs between pictures; about twenty of them by default."),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write its logs to the folder too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of all but DP-SGD's noise.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results; runs/MODEL by default.")
@@ -66,39 +100,87 @@ def train(
     from keras_mixup_gan.validation import check_choice, check_integer
 
     check_choice(model, list_families(), "model")
-    check_integer(1, batch_size=batch_size)
+    check_choice(release, ("generator", "everything"), "release")
+    check_integer(1, batch_size=batch_size, monitor_every=monitor_every)
     sizes = {"epochs": epochs, "steps": steps, "image_size": image_size}
+    sizes["grid_every"] = grid_every
+    if data is None:
+        raise ValueError(
+            "There is nothing to train on. Expected `--data` with a folder of images "
+            "or an .npz file. Received: no data. For a first try add `--data digits`."
+        )
     check_integer(1, **{name: n for name, n in sizes.items() if n is not None})
     if epochs is not None and steps is not None:
         raise ValueError(
             "Training ends after so many epochs or so many steps. Expected one of the "
             f"two. Received: epochs={epochs}, steps={steps}. Leave one out."
         )
-    if dp_clip is not None and dp_noise is None:
+    noise = {"dp_noise": dp_noise, "target_epsilon": target_epsilon}
+    if all(value is not None for value in noise.values()):
         raise ValueError(
-            "Clipping without noise is not DP-SGD. Expected `--dp-noise` with "
-            f"`--dp-clip`. Received: dp_clip={dp_clip}, dp_noise=None. Add it, or "
-            "leave `--dp-clip` out."
+            "The noise is given or follows from a target. Expected `--dp-noise` or "
+            f"`--target-epsilon`. Received: dp_noise={dp_noise}, target_epsilon="
+            f"{target_epsilon}. Leave one out."
         )
-    from keras_mixup_gan.cli import training_folder
+    if dp_clip is not None and all(value is None for value in noise.values()):
+        raise ValueError(
+            "Clipping without noise is not DP-SGD. Expected `--dp-noise` or "
+            f"`--target-epsilon` with `--dp-clip`. Received: dp_clip={dp_clip}, "
+            "dp_noise=None. Add it, or leave `--dp-clip` out."
+        )
+    if delta is not None and target_epsilon is None:
+        raise ValueError(
+            "Delta belongs to a target. Expected `--target-epsilon` with `--delta`. "
+            f"Received: delta={delta}, target_epsilon=None. Leave it out."
+        )
+    from keras_mixup_gan.cli import training_folder, watching
     from keras_mixup_gan.privacy import DPSGD
 
     clip = 1.0 if dp_clip is None else dp_clip
+
+    def private(num_images: int) -> DPSGD | None:
+        if target_epsilon is None:
+            return None if dp_noise is None else DPSGD(clip, dp_noise)
+        share = 0.1 / num_images if delta is None else delta
+        return DPSGD(clip, target_epsilon=target_epsilon, delta=share)
 
     job = training_folder.resolve(
         model,
         data=data,
         image_size=image_size,
         mixup=mixup,
-        dp=None if dp_noise is None else DPSGD(clip, dp_noise),
+        dp=private,
         classes=classes,
         augment=augment,
         batch_size=batch_size,
         seed=seed,
+        value_range=parse_range(value_range),
     )
     total = steps or (epochs or 50) * job.steps_per_epoch
+    if target_epsilon is not None and total % job.steps_per_epoch:
+        raise ValueError(
+            "The noise is calibrated to whole epochs. Expected `--epochs`, or a "
+            f"multiple of {job.steps_per_epoch} steps. Received: steps={steps}. "
+            "Round it."
+        )
     out = out or Path("runs") / model
     if dry_run:
         print(json.dumps({"out": str(out), "steps": total, **job.settings}, indent=1))
         return
-    training_folder.run(job, total, out, Console().say)
+    say = Console().say
+    if job.model.mixup is None and job.model.dp is None and augment is None:
+        say(
+            "No defense: what is trained now may give its training images away. Add "
+            "`--mixup true`, which lowers what was measured and guarantees nothing, or "
+            "`--target-epsilon 10`, which is a guarantee."
+        )
+    watch = watching.Watch(
+        monitor=monitor,
+        monitor_every=monitor_every,
+        release=release,
+        grid_every=grid_every,
+        tensorboard=tensorboard,
+        value_range=parse_range(value_range),
+    )
+    with Work() as work:
+        training_folder.run(job, total, out, say, watch, work.at)

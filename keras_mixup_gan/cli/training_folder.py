@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 import keras
 
 from keras_mixup_gan import zoo
-from keras_mixup_gan.callbacks import ImageGrid
+from keras_mixup_gan.cli.watching import Watch
 from keras_mixup_gan.data import Images, load_images
 from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.mixup import MixUp
@@ -61,17 +61,22 @@ def resolve(
     data: str,
     image_size: int | None,
     mixup: str,
-    dp: DPSGD | None,
+    dp: Callable[[int], DPSGD | None],
     classes: bool,
     augment: str | None,
     batch_size: int,
     seed: int,
+    value_range: tuple[float, float] | None = None,
 ) -> Job:
-    """Reads the data and builds the model that a command line describes."""
+    """Reads the data and builds the model that a command line describes.
+
+    `dp` is called with the number of images.
+    """
     recipe = load_recipe(model)
     transform = resolve_mixup(parse_mixup(mixup), recipe)
-    shape = None if image_size is None else (image_size, image_size, 3)
-    loaded = load_images(data, shape)
+    shape = None if image_size is None else (image_size, image_size, None)
+    loaded = load_images(data, shape, value_range=value_range)
+    private = dp(len(loaded.images))
     images, labels, names = loaded.images, loaded.labels, loaded.class_names
     if classes and labels is None:
         raise ValueError(
@@ -85,7 +90,7 @@ def resolve(
     fresh = family_class(model).from_recipe(
         check_image_shape(images.shape[1:]),
         mixup=transform or False,
-        dp=dp,
+        dp=private,
         num_classes=num_classes,
         class_names=names,
         augment=augment,
@@ -99,13 +104,15 @@ def resolve(
         "image_shape": list(images.shape[1:]),
         "num_classes": num_classes,
         "mixup": None if transform is None else transform.get_config(),
-        "dp": None if dp is None else dp.get_config(),
+        "dp": None if private is None else private.get_config(),
         "augment": augment,
         "batch_size": batch_size,
         "seed": seed,
         "recipe": recipe,
         "results_version": RESULTS_VERSION,
     }
+    if value_range is not None:
+        settings["value_range"] = value_range
     return Job(fresh, Images(images, labels, names), json.loads(json.dumps(settings)))
 
 
@@ -144,15 +151,32 @@ def _as_kind(name: str, value: str, kind: type) -> Any:
         ) from None
 
 
-def run(job: Job, total: int, folder: Path, say: Callable[[str], None]) -> None:
-    """Trains until the model has done `total` steps, and writes what came of it."""
+def run(
+    job: Job,
+    total: int,
+    folder: Path,
+    say: Callable[[str], None],
+    watch: Watch | None = None,
+    tell: Callable[[str, int, int, str], None] | None = None,
+) -> None:
+    """Trains until the model has done `total` steps, and writes what came of it.
+
+    Epochs are told by `tell(phase, step, total, text)`, or else said.
+    """
     check_clock()
     check_outside(folder, data=job.settings["data"])
     with locked(folder, "grids", "preset"):
-        _run(_Store(folder, job), job, total, say)
+        _run(_Store(folder, job), job, total, say, watch or Watch(), tell)
 
 
-def _run(store: "_Store", job: Job, total: int, say: Callable[[str], None]) -> None:
+def _run(
+    store: "_Store",
+    job: Job,
+    total: int,
+    say: Callable[[str], None],
+    watch: Watch,
+    tell: Callable[[str, int, int, str], None] | None,
+) -> None:
     folder, model = store.folder, store.model()
     if model.num_steps > total:
         raise ValueError(
@@ -167,13 +191,21 @@ def _run(store: "_Store", job: Job, total: int, say: Callable[[str], None]) -> N
         losses = {name: float(value) for name, value in logs.items()}
         store.keep(model, {"epoch": epoch + 1, "step": model.num_steps, **losses})
         words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        say(f"epoch {epoch + 1}: step {model.num_steps} of {total}: {words}")
+        text = f"epoch {epoch + 1}: step {model.num_steps} of {total}: {words}"
+        if tell is None:
+            say(text)
+        else:
+            tell("training", model.num_steps, total, text)
 
+    if tell is not None and model.num_steps < total:
+        tell("training", model.num_steps, total, f"training for {total} steps")
     length = job.steps_per_epoch
     # The picture first: an epoch that is kept is not trained, nor shown, again.
-    callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=keep)]
-    if model.image_shape[-1] in (1, 3):
-        callbacks.insert(0, ImageGrid(folder / "grids", seed=job.settings["seed"]))
+    callbacks: list[Any] = []
+    if model.num_steps < total:
+        epochs, seed = -(-total // length), job.settings["seed"]
+        callbacks = watch.callbacks(model, job.data, folder, epochs, seed, say)
+    callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=keep))
     while model.num_steps < total:
         epoch, begun = divmod(model.num_steps, length)
         whole = 0 if begun else total // length - epoch
@@ -243,7 +275,8 @@ class _Store:
             "history": [*self.state["history"], finite(row)],
         }
         table = io.StringIO()
-        writer = csv.DictWriter(table, list(row), lineterminator="\n")
+        names = dict.fromkeys(key for each in self.state["history"] for key in each)
+        writer = csv.DictWriter(table, list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.state["history"])
         write_file(self.folder / "history.csv", table.getvalue().encode())
