@@ -1,6 +1,10 @@
+import runpy
+
 import numpy as np
 import pytest
 
+from keras_mixup_gan import __version__
+from keras_mixup_gan.attacks import ATTACKS
 from tests.command_line import run
 
 
@@ -102,3 +106,32 @@ def test_help_lists_the_commands(monkeypatch, capsys):
     code, output = run(monkeypatch, capsys, "--help")
     assert code == 0
     assert "compare" in output.out
+
+
+def test_the_version_is_told(monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "--version")
+    assert (code, output.out) == (0, f"{__version__}\n")
+
+
+def test_python_runs_the_package_as_a_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["keras_mixup_gan", "--version"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("keras_mixup_gan", run_name="__main__")
+    assert not stopped.value.code
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_attacks_are_listed(monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "audit", "--attacks", "list")
+    assert code == 0
+    lines = output.out.splitlines()
+    assert len(lines) == len(ATTACKS) + 1
+    [line] = [line for line in lines if " gan_leaks " in line]
+    assert line.startswith("* ")
+    assert "needs samples" in line
+
+
+def test_completion_is_offered(monkeypatch, capsys):
+    code, output = run(monkeypatch, capsys, "--help")
+    assert code == 0
+    assert "--install-completion" in output.out

@@ -30,7 +30,7 @@ def preset(tmp_path_factory):
     return zoo.save_to_preset(tiny.make(num_classes=tiny.NUM_CLASSES), folder)
 
 
-STEPS = ("--steps", "3")  # an epoch has two
+NO_EPOCH = ("--batch-size", "20", "--steps", "3")  # an epoch has two steps
 
 
 def words(data, out, *more, model="dcgan"):
@@ -177,7 +177,7 @@ def test_words_for_mixup(text, expected):
         (("dcgan", "--data", "digit"), "digits"),
         (("dcgan", "--target-epsilon", "2", "--dp-noise", "1"), "follows from a targ"),
         (
-            ("dcgan", "--target-epsilon", "2", "--batch-size", "20", *STEPS),
+            ("dcgan", "--target-epsilon", "2", *NO_EPOCH),
             "multiple of 2 steps",
         ),
         (("dcgan", "--delta", "0.1"), "Delta belongs to a target"),

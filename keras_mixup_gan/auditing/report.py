@@ -262,6 +262,10 @@ class AuditReport:
         """Plain text, about 90 columns wide, with everything that counts."""
         return text.as_text(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return text.as_html(self)
+
     def __repr__(self) -> str:
         return (
             f"AuditReport(model={self.model!r}, attacks={len(self.attacks)}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING
 
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
@@ -139,4 +140,20 @@ def _row(result: AttackResult) -> tuple[str, ...]:
         percent_with_interval(point.tpr, point.tpr_interval),
         f"{100 * point.realized_fpr:.1f} %",
         result.release.value,
+    )
+
+
+def as_html(report: AuditReport) -> str:
+    """The verdict and the table of attacks, for a notebook."""
+    rows = "".join(
+        f"<tr><td>{escape(each.title)}</td><td>{each.auc:.3f}</td>"
+        f"<td>{each.operating_point.tpr:.1%}</td></tr>"
+        for each in report.done
+    )
+    found = f"members found at {TARGET_FPR:.0%} false positives"
+    cautions = "".join(f"<li>{escape(str(each))}</li>" for each in report.warnings)
+    return (
+        f"<p><b>{escape(str(report.verdict))}</b></p><table><thead><tr><th>attack</th>"
+        f"<th>AUC</th><th>{found}</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<ul>{cautions}</ul>"
     )

@@ -6,6 +6,7 @@ TensorFlow is imported by the commands that need it, and only when they run.
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,20 +14,40 @@ from keras_mixup_gan.cli import audit, compare, export, generate, split, train, 
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
 from keras_mixup_gan.cli.console import printable
+from keras_mixup_gan.versions import __version__
 
 # TensorFlow greets with a dozen lines about the machine.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
-    help="GANs trained on mixtures of images, and what they still give away.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 COMMANDS = (split.split, train.train, generate.generate, audit.audit, export.export)
 for command in (*COMMANDS, compare.compare):
     app.command()(command)
 app.add_typer(zoo.app, name="zoo")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_tell_version,
+            help="Print the version and stop.",
+        ),
+    ] = False,
+) -> None:
+    """GANs trained on mixtures of images, and what they still give away."""
 
 
 def main(*arguments: str) -> None:
@@ -36,7 +57,7 @@ def main(*arguments: str) -> None:
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        app([*arguments, *sys.argv[1:]])
+        app([*arguments, *sys.argv[1:]], prog_name="keras-mixup-gan")
     except (ValueError, ImportError, OSError) as error:
         print(f"Error: {printable(error)}", file=sys.stderr)
         sys.exit(2)

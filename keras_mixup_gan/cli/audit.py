@@ -34,7 +34,12 @@ def audit(
         Path | None, typer.Option(help="Further images that the attacker knows.")
     ] = None,
     attacks: Annotated[
-        str, typer.Option(help="Names of attacks, separated by commas.")
+        str,
+        typer.Option(
+            is_eager=True,
+            callback=lambda text: _list_attacks(text),
+            help="Names, separated by commas; `--attacks list` tells what there is.",
+        ),
     ] = "default",
     shadows: Annotated[
         int | None,
@@ -306,3 +311,19 @@ def _file_names(source: Path, number: int) -> list[str]:
 
 def _names(attacks: str) -> list[str]:
     return [name.strip() for name in attacks.split(",") if name.strip()]
+
+
+def _list_attacks(text: str) -> str:
+    """What was given for `--attacks`, unless that asks what there is."""
+    if text != "list":
+        return text
+    from keras_mixup_gan.attacks import ATTACKS
+    from keras_mixup_gan.attacks.base import default_attacks
+
+    default = default_attacks()
+    for name, kind in ATTACKS.items():
+        needs = ", ".join(sorted(kind.requires)) or "nothing"
+        mark = "*" if name in default else " "
+        print(f"{mark} {name:22} {kind.title}; needs {needs}")
+    print("* runs by default; some others do with shadow models or augmentation.")
+    raise typer.Exit()

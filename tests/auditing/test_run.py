@@ -97,6 +97,14 @@ def test_samples_alone_can_be_audited():
         assert report.access == ("samples",)
 
 
+def test_a_notebook_shows_the_verdict_and_all_attacks():
+    report = leaky_report()
+    shown = report._repr_html_()
+    assert str(report.verdict).replace("&", "&amp;")[:30] in shown
+    assert shown.count("<tr>") == 1 + len(report.done)
+    assert f"<td>{report['logan'].auc:.3f}</td>" in shown
+
+
 def test_two_attacks_of_a_kind_have_names_of_their_own():
     report = leaky_report(attacks=[GANLeaks(50), GANLeaks(300)])
     assert report["gan_leaks"].settings["num_samples"] == 50
