@@ -493,3 +493,16 @@ def test_help_and_the_list_of_the_zoo_import_nothing_heavy():
         [sys.executable, "-c", LIGHT], capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
+
+
+def test_a_command_says_one_line_and_tensorflow_none(tmp_path):
+    out = tmp_path / "a.png"
+    words_ = ["generate", "dcgan_digits", "--num", "1", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_mixup_gan", *words_],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.returncode) == ("", 0)
+    assert done.stderr == f"wrote {out}\n"

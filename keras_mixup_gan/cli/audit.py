@@ -13,6 +13,7 @@ from keras_mixup_gan.cli.console import (
     MODEL_HELP,
     Console,
     Work,
+    load_tensorflow,
     parse_range,
     printable,
     read_model,
@@ -118,6 +119,7 @@ def audit(
     moment, the same command continues with the attacks that are missing. The folder
     `scores` of the report says who was a member: keep it like the images themselves.
     """
+    load_tensorflow()
     from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.auditing.first_look import looked_at
     from keras_mixup_gan.data.folders import image_names

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from keras_mixup_gan.cli.console import Progress, printable, resumable
+from keras_mixup_gan.cli.console import (
+    Progress,
+    load_tensorflow,
+    printable,
+    resumable,
+)
 
 
 @resumable
@@ -63,6 +68,7 @@ def compare(
     models, defenses, training set sizes and seeds. Stopped at any moment, the same
     command continues where it was.
     """
+    load_tensorflow()
     from keras_mixup_gan import experiments
     from keras_mixup_gan.reports import comparison
     from keras_mixup_gan.storage import check_outside

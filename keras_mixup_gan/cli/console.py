@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import importlib
+import os
 import sys
 import time
 import unicodedata
@@ -130,6 +132,23 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the lines on the machine that no setting silences.
+
+    They are written past Python, before its own logging begins.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def resumable(command: Callable[..., None]) -> Callable[..., None]:
     """A command that, when stopped by Ctrl-C, says that it can continue."""
 
@@ -146,6 +165,7 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
 
 def read_model(model: str, *, compile: bool = True) -> Any:
     """A trained model: a `.keras` file, a preset, or what `train` left in a folder."""
+    load_tensorflow()
     from keras_mixup_gan import zoo
     from keras_mixup_gan.models.saving import load_gan
 

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from keras_mixup_gan.cli.console import Console, Work, parse_range, resumable
+from keras_mixup_gan.cli.console import (
+    Console,
+    Work,
+    load_tensorflow,
+    parse_range,
+    resumable,
+)
 
 
 @resumable
@@ -133,6 +139,7 @@ def train(
             "Delta belongs to a target. Expected `--target-epsilon` with `--delta`. "
             f"Received: delta={delta}, target_epsilon=None. Leave it out."
         )
+    load_tensorflow()
     from keras_mixup_gan.cli import training_folder, watching
     from keras_mixup_gan.privacy import DPSGD
 
