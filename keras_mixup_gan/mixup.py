@@ -7,6 +7,7 @@ Yun et al., "CutMix", ICCV 2019. It is an empirical defense and carries no epsil
 
 import dataclasses
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -208,18 +209,24 @@ class MixUp:
         )
         spec = dataset.element_spec
         check_elements(spec)
-        mixed = self.mixed_batches(dataset.map(_checked), steps, seed)
-        mixed = mixed.map(lambda batch: _restore(batch, spec))
+        mixed = self.mixed_batches(
+            dataset, steps, seed, _checked, lambda batch: _restore(batch, spec)
+        )
         mixed._keras_mixup_gan_mixed = True
         return mixed
 
     def mixed_batches(
-        self, dataset: tf.data.Dataset, steps: tf.data.Dataset, seed: int
+        self,
+        dataset: tf.data.Dataset,
+        steps: tf.data.Dataset,
+        seed: int,
+        read: Callable[..., dict[str, Tensor]] = as_batch,
+        finish: Callable[[dict[str, Tensor]], Any] = dict,
     ) -> tf.data.Dataset:
         """Mixes batch `n` of a data set with the randomness of the `n`-th of the steps.
 
-        Its elements are those of `as_batch`, whose values have been checked. `steps`
-        yields an int64 counter for each, and the result what `mix_batch` returns.
+        `read` makes checked batches as of `as_batch` of its elements, `steps` yields an
+        int64 counter for each, and `finish` takes what `mix_batch` returns.
         """
         if is_mixed(dataset):
             raise ValueError(
@@ -227,21 +234,25 @@ class MixUp:
                 "set to which MixUp was already applied. Apply it once: in the "
                 "pipeline, or through the model's `mixup=`."
             )
-        check_mixable(dataset.element_spec, self)
+        check_mixable(as_batch(dataset.element_spec), self)
         passes = [dataset]
         if self.pairing == "passes":
-            size = first_batch_size(dataset)
+            batches = dataset.map(read)
+            size, passes = first_batch_size(batches), [batches]
             passes += [
-                _reshuffled(dataset, size, steps, seed + 1 + n)
+                _reshuffled(batches, size, steps, seed + 1 + n)
                 for n in range(self.num_samples - 1)
             ]
-        return keep_cardinality(
-            tf.data.Dataset.zip(steps, *passes).map(
-                lambda step, *batch: self.mix_batch(batch, (seed, step)),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            ),
-            dataset,
+
+        def mix(step: Tensor, *each: Any) -> Any:
+            batches = each if self.pairing == "passes" else (read(each[0]),)
+            return finish(self.mix_batch(batches, (seed, step)))
+
+        # One function: it leaves out what its result does not need, such as weights.
+        mixed = tf.data.Dataset.zip(steps, *passes).map(
+            mix, num_parallel_calls=tf.data.AUTOTUNE
         )
+        return keep_cardinality(mixed, dataset)
 
     def mix_batch(
         self, passes: tuple[dict[str, Tensor], ...], seed: tuple[Tensor, Tensor]
@@ -278,18 +289,20 @@ class MixUp:
             regions = blending.draw_regions(shares, height, width, own_key)
             numbers, shares = regions
             mixed["origins"] = tf.gather(partners, numbers, batch_dims=1)
-        num_sources = tf.shape(images)[0]
-        places = tf.one_hot(partners, num_sources, dtype=shares.dtype)
-        weights = tf.einsum("mk,mkn->mn", shares, places)
-        images = self.mix(images, weights, mixed.get("origins"))
+        if self.region is None:
+            images = blending.shared(images, shares, partners)
+        else:
+            images = blending.patched(images, mixed["origins"])
         if self.noise_stddev:
             noise = tf.random.stateless_normal(
                 tf.shape(images), noise_key, dtype=images.dtype
             )
             images += self.noise_stddev * noise
+        num_sources = tf.shape(sources["images"])[0]
+        weights = blending.weight_matrix(shares, partners, num_sources)
         mixed |= {"images": images, "weights": weights}
         if "labels" in sources:
-            mixed["labels"] = self.mix(sources["labels"], weights)
+            mixed["labels"] = blending.shared(sources["labels"], shares, partners)
             mixed["source_labels"] = sources["labels"]
         return mixed
 

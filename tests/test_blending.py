@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan.blending import draw_regions, patched
+from keras_mixup_gan.blending import (
+    draw_partners,
+    draw_regions,
+    draw_shares,
+    patched,
+    shared,
+    weight_matrix,
+    weighted,
+)
 
 KEY = tf.constant([3, 5], tf.int64)
 
@@ -62,3 +70,28 @@ def test_pixels_are_those_of_their_source_and_so_are_gradients():
     counts = np.stack([(origins == n).sum(axis=0) for n in range(3)])[..., None]
     slopes = tape.gradient(result, tensor)
     np.testing.assert_array_equal(slopes, counts * np.ones(2))
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 3])
+@pytest.mark.parametrize(("num_rows", "width"), [(4, 2), (64, 784), (193, 75)])
+def test_few_terms_give_the_bits_of_the_product_with_all_weights(
+    num_samples, num_rows, width
+):
+    rows = tf.random.stateless_uniform((num_rows, width), KEY, -1, 1)
+    partners = draw_partners(tf.constant(num_rows), num_samples, KEY)
+    shares = draw_shares(num_rows, num_samples, 8.0, 1.0, KEY)
+    weights = weight_matrix(shares, partners, num_rows)
+    expected = np.zeros((num_rows, num_rows), "float32")
+    np.put_along_axis(expected, partners.numpy(), shares.numpy(), axis=1)
+    np.testing.assert_array_equal(weights, expected)
+    blended = shared(rows, shares, partners)
+    np.testing.assert_array_equal(blended, weighted(rows, weights))
+
+
+def test_few_terms_of_many_rows_differ_from_the_product_in_rounding_alone():
+    rows = tf.random.stateless_uniform((1500, 7), KEY, -1, 1)
+    partners = draw_partners(tf.constant(1500), 2, KEY)
+    shares = draw_shares(1500, 2, 8.0, 1.0, KEY)
+    weights = weight_matrix(shares, partners, 1500)
+    difference = shared(rows, shares, partners) - weighted(rows, weights)
+    assert np.abs(difference).max() <= 2 * np.finfo("float32").eps
