@@ -3,20 +3,22 @@
 Sets are features `(num_samples, num_features)` of one extractor, at least `k + 1` rows
 each. Around a sample lies a closed ball that reaches to its `k`-th nearest neighbor in
 its own set, itself not counted. Distances are float64 sums of squared differences, so
-that a copy is at distance 0, and are taken in blocks of rows: memory does not grow with
-the product of the counts, time does. All figures depend on the sample counts and on
+that a copy is at distance 0; products of matrices tell which of them need be taken.
+They come in blocks of rows: memory does not grow with the product of the counts, time
+does. All figures depend on the sample counts and on
 `k`: compare only those with the same extractor, counts and `k`. What is not such a set,
 or no integer of at least 1, raises a `ValueError`.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from keras_mixup_gan.metrics.features import check_both
-from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer
 
 # Distances held at once: 32 MB.
@@ -76,9 +78,9 @@ def precision_recall(
     real_radii, generated_radii = _radii(real, k), _radii(generated, k)
     precise = np.zeros(len(generated), dtype=bool)
     recalled = np.zeros(len(real), dtype=bool)
-    for rows, distances in _distance_blocks(real, generated):
-        precise |= (distances <= real_radii[rows, None]).any(axis=0)
-        recalled[rows] = (distances <= generated_radii).any(axis=1)
+    for block in _blocks(real, generated):
+        precise |= block.within(real_radii[block.rows, None]).any(axis=0)
+        recalled[block.rows] = block.within(generated_radii[None]).any(axis=1)
     return PrecisionRecall(float(precise.mean()), float(recalled.mean()))
 
 
@@ -112,10 +114,10 @@ def density_coverage(
     real, generated = check_both(real_features, generated_features, minimum=k + 1)
     radii = _radii(real, k)
     num_inside, num_covered = 0, 0
-    for rows, distances in _distance_blocks(real, generated):
-        inside = distances <= radii[rows, None]
-        num_inside += int(inside.sum())
-        num_covered += int(inside.any(axis=1).sum())
+    for block in _blocks(real, generated):
+        inside = block.within(radii[block.rows, None])
+        num_inside += int(np.count_nonzero(inside))
+        num_covered += int(np.count_nonzero(inside.any(axis=1)))
     return DensityCoverage(num_inside / (k * len(generated)), num_covered / len(real))
 
 
@@ -146,17 +148,70 @@ def expected_coverage(num_real: int, num_generated: int, k: int = 5) -> float:
 def _radii(features: FloatArray, k: int) -> FloatArray:
     """Distance of each sample to its `k`-th nearest neighbor, itself not counted."""
     radii = np.empty(len(features))
-    for rows, distances in _distance_blocks(features, features):
+    for block in _blocks(features, features):
         # The sample itself is among its nearest: one more is skipped.
-        radii[rows] = np.partition(distances, k, axis=1)[:, k]
+        kth = np.partition(block.squares, k, axis=1)[:, k, None]
+        near = block.squares <= kth + 2 * block.error
+        for row, columns in _by_row(near):
+            radii[block.rows.start + row] = np.partition(block.exact(row, columns), k)[
+                k
+            ]
     return radii
 
 
-def _distance_blocks(
-    x: FloatArray, y: FloatArray
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Yields distances from a block of rows of `x` to all of `y`."""
+@dataclass(frozen=True)
+class _Block:
+    """A block of rows of `x` beside all of `y`.
+
+    `squares` are their squared distances by a product of matrices, off by at most
+    `error`, a column: near copies lose all their digits there, and are measured again.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    rows: slice
+    squares: FloatArray
+    error: FloatArray
+
+    def within(self, radii: FloatArray) -> BoolArray:
+        """Which pairs are at a distance of at most `radii`, a column or a row."""
+        reach = radii**2
+        inside = self.squares <= reach + self.error
+        unsure = inside & (self.squares >= reach - self.error)
+        each = np.broadcast_to(radii, inside.shape)
+        for row, columns in _by_row(unsure):
+            inside[row, columns] = self.exact(row, columns) <= each[row, columns]
+        return inside
+
+    def exact(self, row: int, columns: IntArray) -> FloatArray:
+        """Distances of one row to some of `y`."""
+        at = self.rows.start + row
+        distances: FloatArray = cdist(self.x[at : at + 1], self.y[columns])[0]
+        return distances
+
+
+def _blocks(x: FloatArray, y: FloatArray) -> Iterator[_Block]:
+    """Yields blocks of rows of `x`."""
+    x_norms, y_norms = (np.einsum("ij,ij->i", rows, rows) for rows in (x, y))
+    # Each of two norms and a product is off by about `width * eps / 2` of its terms'
+    # sizes (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), the sum of
+    # squared differences by as much, and sums and radii by a few roundings.
+    relative = 8 * (x.shape[1] + 8) * np.finfo("float64").eps
     step = max(1, _BLOCK_VALUES // len(y))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
-        yield rows, cdist(x[rows], y)
+        squares = x[rows] @ y.T
+        squares *= -2
+        squares += x_norms[rows, None]
+        squares += y_norms
+        error = relative * (x_norms[rows, None] + y_norms.max())
+        yield _Block(x, y, rows, squares, error)
+
+
+def _by_row(chosen: BoolArray) -> Iterator[tuple[int, IntArray]]:
+    """The rows in which something is chosen, and the columns of that."""
+    rows, columns = np.divmod(np.flatnonzero(chosen), chosen.shape[1])
+    present, starts = np.unique(rows, return_index=True)
+    for number, start in enumerate(starts):
+        stop = starts[number + 1] if number + 1 < len(starts) else len(rows)
+        yield int(present[number]), columns[start:stop]

@@ -138,17 +138,50 @@ def test_blocks_do_not_change_the_result(monkeypatch, values):
 
 
 def test_no_block_is_larger_than_allowed(monkeypatch):
-    sizes, measure = [], MODULE.cdist
+    sizes, blocks = [], MODULE._blocks
 
     def watched(x, y):
-        sizes.append(len(x) * len(y))
-        return measure(x, y)
+        for block in blocks(x, y):
+            sizes.append(block.squares.size)
+            yield block
 
-    monkeypatch.setattr(MODULE, "cdist", watched)
+    monkeypatch.setattr(MODULE, "_blocks", watched)
     monkeypatch.setattr(MODULE, "_BLOCK_VALUES", 500)
     precision_recall(normal(90), normal(70, seed=1))
     assert max(sizes) <= 500
     assert sum(sizes) == 90**2 + 70**2 + 90 * 70
+
+
+def test_few_distances_are_taken_by_subtraction(monkeypatch):
+    """Of separate samples the radii need theirs, and comparisons almost none."""
+    numbers, measure = [], MODULE.cdist
+
+    def watched(x, y):
+        numbers.append(len(x) * len(y))
+        return measure(x, y)
+
+    monkeypatch.setattr(MODULE, "cdist", watched)
+    precision_recall(normal(400, 64), normal(300, 64, seed=1), k=3)
+    assert sum(numbers) <= 1.01 * 4 * 700
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3, 1e7])
+def test_figures_are_those_of_all_distances_by_subtraction(shift):
+    rng = np.random.default_rng(0)
+    real = normal(120, 16, shift=shift)
+    fake = np.concatenate([real[:40], real[40:80] + 1e-9, normal(60, 16, 1, shift)])
+    fake = rng.permutation(fake)
+    across, k = MODULE.cdist(real, fake), 4
+    own = [np.sort(MODULE.cdist(each, each), axis=1)[:, k] for each in (real, fake)]
+    inside = across <= own[0][:, None]
+    assert precision_recall(real, fake, k) == (
+        inside.any(axis=0).mean(),
+        (across <= own[1]).any(axis=1).mean(),
+    )
+    assert density_coverage(real, fake, k) == (
+        inside.sum() / (k * len(fake)),
+        inside.any(axis=1).mean(),
+    )
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(60, 60, 5), (80, 30, 3), (30, 80, 1)])
