@@ -32,12 +32,14 @@ def check_images(
     name: str = "images",
     image_shape: tuple[int, int, int] | None = None,
     value_range: ValueRange | None = None,
+    *,
+    keep_bytes: bool = False,
 ) -> FloatArray:
     """Returns a batch of images in `[-1, 1]` as float32, copied only if need be.
 
     uint8 images are mapped from 0..255, and all others from `value_range`, by default
     `[-1, 1]` of floating point. Messages call them `name`; where `image_shape` is
-    given, they must have it.
+    given, they must have it. With `keep_bytes` uint8 images stay as they are.
     """
     images = as_array(images, name)
     if images.ndim != 4:
@@ -58,7 +60,7 @@ def check_images(
             f"shape {images.shape}. Check the folder or the filter it came from."
         )
     if images.dtype == np.uint8:
-        return unit_range(images)
+        return images if keep_bytes else unit_range(images)
     kind = images.dtype.kind
     if kind not in ("f" if value_range is None else "fiu"):
         raise ValueError(

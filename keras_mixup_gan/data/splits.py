@@ -26,6 +26,7 @@ from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
+    as_array,
     check_choice,
     check_images,
     check_integer,
@@ -200,7 +201,8 @@ class MembershipSplit:
         names = names_of(images) if labels is None else None
         images, own = split_labels(images)
         labels = own if labels is None else labels
-        images = check_images(images)
+        # Floats are made of what is drawn alone, unless canaries are made of it first.
+        images = check_images(images, keep_bytes=canaries is None)
         labels = check_labels(labels, len(images))
         pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
         wanted = wanted_canaries(canaries, labels is not None)
@@ -218,7 +220,7 @@ class MembershipSplit:
         fair = membership == "coin" and num_members == num_non_members
         parts = {
             role: SplitPart(
-                images[indices],
+                _frozen(images[indices]),
                 None if labels is None else labels[indices],
                 indices,
                 names,
@@ -253,7 +255,7 @@ class MembershipSplit:
             if part is None:
                 continue
             images, labels = split_labels(part)
-            images = check_images(images, role)
+            images = check_images(images, role, keep_bytes=True)
             indices = np.arange(start, start + len(images))
             drawn = (
                 getattr(part, "by_fair_coins", False),
@@ -354,7 +356,11 @@ def _checked_part(
     class_names: ClassNames,
 ) -> SplitPart:
     """A read-only copy of a part, its classes numbered by these names."""
-    images = _read_only(check_images(part.images, role, image_shape))
+    given = as_array(part.images, role)
+    images = check_images(given, role, image_shape)
+    if not np.may_share_memory(images, given):  # floats were made of it
+        images = _frozen(np.ascontiguousarray(images))
+    images = _read_only(images)
     labels = check_labels(part.labels, len(images), f"{role} labels")
     labels = numbered_by(class_names, labels, part.class_names, role)
     indices = np.asarray(part.indices)
@@ -428,9 +434,17 @@ def _by_coins(
 
 
 def _read_only(array: Any) -> Any:
-    copy = np.array(array, order="C")
-    copy.flags.writeable = False
-    return copy
+    """A copy that cannot be changed; what already is such an array stays as it is."""
+    is_own = array.flags.owndata and array.flags.c_contiguous
+    if is_own and not array.flags.writeable:
+        return array
+    return _frozen(np.array(array, order="C"))
+
+
+def _frozen(array: Any) -> Any:
+    """The array, which from now on cannot be changed."""
+    array.flags.writeable = False
+    return array
 
 
 def image_digests(images: FloatArray) -> list[bytes]:

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mixup_gan.data import Images, MembershipSplit, SplitPart, load_images
+from keras_mixup_gan.validation import unit_range
 
 
 def distinct_images(count, seed=0, shape=(3, 2, 1)):
@@ -291,6 +293,31 @@ def test_changing_the_given_arrays_does_not_change_the_split():
     kept = split.members.images.copy()
     images[:] = 0
     np.testing.assert_array_equal(split.members.images, kept)
+
+
+@pytest.mark.parametrize("make", [np.float32, np.uint8])
+@pytest.mark.parametrize("drop_duplicates", [False, True])
+def test_drawing_takes_the_memory_of_the_parts_and_of_one_copy(make, drop_duplicates):
+    images = np.random.default_rng(0).integers(256, size=(400, 32, 32, 3))
+    images = images.astype("uint8")
+    given = images if make is np.uint8 else unit_range(images)
+    tracemalloc.start()
+    split = MembershipSplit.draw(
+        given, num_members=200, num_non_members=200, drop_duplicates=drop_duplicates
+    )
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = 4 * images.size  # of float32
+    assert kept < 1.1 * size
+    assert peak < kept + images.nbytes + 0.1 * size
+    inside = split.members.indices
+    np.testing.assert_array_equal(split.members.images, unit_range(images[inside]))
+
+
+def test_arrays_of_a_split_are_not_copied_again():
+    split = draw()
+    again = MembershipSplit.from_parts(split.members, split.non_members)
+    assert again.members.images is split.members.images
 
 
 def test_repr_is_short():
