@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test lint published bench clean
+.PHONY: help install compare test long lint published bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,8 +21,11 @@ $(VENV)/.installed: setup.py pyproject.toml constraints.txt
 compare: install ## train, defend, attack and compare on real digits; ARGS=--quick for a first look
 	$(BIN)/python -m benchmarks.compare $(ARGS)
 
-test: install ## run the tests; ARGS="-m slow" for the long ones
+test: install ## run the fast tests; ARGS="-m slow" for those that take minutes each
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+long: install ## run the tests that train for seconds each
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "long and not slow" $(ARGS)
 
 lint: install ## check style, types and the order of imports
 	$(BIN)/ruff check .

@@ -44,6 +44,7 @@ def weights(out):
 # === train ===
 
 
+@pytest.mark.long
 def test_a_stopped_training_goes_on_to_the_same_weights(
     data, tmp_path, monkeypatch, capsys
 ):

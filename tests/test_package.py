@@ -152,6 +152,7 @@ def installed(source):
     return target
 
 
+@pytest.mark.long
 def test_an_installed_wheel_works_anywhere_and_without_extras(
     installed, model, tmp_path
 ):

@@ -23,6 +23,7 @@ def run_snippets(page, folder, monkeypatch):
     return names
 
 
+@pytest.mark.long
 def test_the_readme_leads_from_a_first_model_to_its_audit(
     tmp_path, monkeypatch, capsys
 ):
@@ -35,6 +36,7 @@ def test_the_readme_leads_from_a_first_model_to_its_audit(
     assert "Any membership inference" in printed
 
 
+@pytest.mark.long
 def test_the_page_on_training_runs(tmp_path, monkeypatch):
     run_snippets(ROOT / "docs" / "training.md", tmp_path, monkeypatch)
     assert len(list((tmp_path / "grids").glob("*.png"))) == 1
@@ -43,6 +45,7 @@ def test_the_page_on_training_runs(tmp_path, monkeypatch):
     assert (tmp_path / "generator.onnx").is_file()
 
 
+@pytest.mark.long
 def test_the_page_on_audits_runs(tmp_path, monkeypatch):
     names = run_snippets(ROOT / "docs" / "audit.md", tmp_path, monkeypatch)
     assert names["report"].done

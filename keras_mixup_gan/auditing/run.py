@@ -133,7 +133,7 @@ def audit(
         value_range: The range of all images in floating point that are given or drawn
             by a function, such as `(0, 1)`; by default `[-1, 1]`. Say so too where
             members or samples without a negative value are as they should be.
-        fast: A first look, within a minute for images of up to 64 by 64 pixels: at
+        fast: A first look, under a minute for images of 28 by 28 pixels: at
             most 1,000 images of each part, 2,000 generated ones, and of the default
             attacks the quickest of each kind. Not with `shadows`.
 
@@ -159,7 +159,7 @@ def audit(
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
     if fast and shadows is not None:
         raise ValueError(
-            "Shadow models are not trained within a minute. Expected `fast` or "
+            "A first look leaves no time to train shadow models. Expected `fast` or "
             f"`shadows`. Received: fast=True, shadows={shadows!r:.40}. Leave one out."
         )
     plain = split.without_canaries()

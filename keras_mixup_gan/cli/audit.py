@@ -108,9 +108,7 @@ def audit(
     ] = None,
     fast: Annotated[
         bool,
-        typer.Option(
-            "--fast", help="A first look within a minute, by the quick attacks."
-        ),
+        typer.Option("--fast", help="A first look, by the quick attacks."),
     ] = False,
 ) -> None:
     """Attacks a trained model and reports what it gives away about its members.

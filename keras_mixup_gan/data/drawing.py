@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.data.choosing import choose
 from keras_mixup_gan.data.folders import image_names
 from keras_mixup_gan.data.images import read_image
 from keras_mixup_gan.data.sources import find_source, load_images
-from keras_mixup_gan.data.splits import choose, image_digests
+from keras_mixup_gan.data.splits import image_digests
 from keras_mixup_gan.storage import (
     digest_arrays,
     is_empty,

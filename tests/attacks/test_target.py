@@ -122,7 +122,9 @@ def test_a_model_of_the_zoo_can_be_queried_and_differentiated():
 
     model = make(num_classes=3)
     target = AttackTarget.from_model(model, seed=2)
-    assert target.access == {"samples", "discriminator", "queries", "generator"}
+    assert target.access == {
+        *("samples", "discriminator", "layers", "queries", "generator")
+    }
     assert target.latent_dim == 4
     latents = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
     rows = np.eye(3, dtype="float32")[[0, 1, 2, 0, 1]]
@@ -152,11 +154,7 @@ def test_a_pair_of_networks_grants_everything(num_classes):
         generator, discriminator, reference=images(6, 2), seed=3
     )
     assert target.access == {
-        "samples",
-        "queries",
-        "generator",
-        "discriminator",
-        "reference",
+        *("samples", "discriminator", "layers", "queries", "generator", "reference")
     }
     assert (target.latent_dim, target.image_shape) == (3, SHAPE)
     assert (target.num_classes, target.name) == (num_classes, "painter")

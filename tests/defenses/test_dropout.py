@@ -14,6 +14,7 @@ def test_no_dropout_is_the_plain_model():
     assert_same_state(train(build(defenses.Dropout(0.0)), 1), plain)
 
 
+@pytest.mark.long
 def test_training_goes_on_to_the_bit(tmp_path):
     loaded = assert_resumes(defenses.Dropout(), tmp_path / "model.keras")
     counts = [

@@ -69,6 +69,7 @@ def test_the_score_is_that_of_the_own_discriminator_beside_the_others():
         assert score == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_classes", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     path = tmp_path / "model.keras"

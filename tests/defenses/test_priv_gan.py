@@ -21,6 +21,7 @@ def trained_with_privacy_at(scale, ratio):
     return train(model, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
 def test_generators_heed_the_privacy_discriminator_by_its_ratio(ratio):
     models = [trained_with_privacy_at(scale, ratio) for scale in (1, 30)]
@@ -74,6 +75,7 @@ def test_all_networks_learn_and_the_first_is_released():
         np.testing.assert_array_equal(np.array(ours), np.array(theirs))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_classes", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     defense = defenses.PrivGANDefense(privacy_ratio=0.5)

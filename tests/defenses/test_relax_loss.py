@@ -46,6 +46,7 @@ def settled_loss(defense):
     return np.mean(losses)
 
 
+@pytest.mark.long
 def test_the_loss_on_reals_settles_near_alpha():
     assert settled_loss(defenses.Undefended()) < 0.05
     assert settled_loss(defenses.RelaxLoss(alpha=0.3)) == pytest.approx(0.3, abs=0.1)
@@ -57,6 +58,7 @@ def test_alpha_zero_is_the_plain_model():
     assert_same_state(relaxed, train(build(defenses.Undefended()), 1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_classes", [None, pytest.param(3, marks=pytest.mark.slow)])
 def test_training_goes_on_to_the_bit(num_classes, tmp_path):
     settings = {"num_classes": num_classes}

@@ -26,6 +26,8 @@ from keras_mixup_gan.storage import locked
 from tests.clusters import SECONDS, loopback_cluster
 from tests.command_line import run
 
+pytestmark = pytest.mark.long
+
 TEXT = """
 title = "Seconds"
 seeds = [0, 1]

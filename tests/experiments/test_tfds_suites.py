@@ -67,6 +67,7 @@ def write_stand_in(folder, name, num_images=90):
     tfds.builder_from_directory(str(folder / name / "3.0.2"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "block"), [("cifar10", 1), ("celeb_a", 0)])
 def test_a_suite_runs_on_a_stand_in(name, block, tmp_path):
     write_stand_in(tmp_path, name)

@@ -42,6 +42,7 @@ def trained(strategy, arguments, images, build=make, rate=0.5):
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_two_devices_give_the_weights_of_one(case):
     images = random_images(32)

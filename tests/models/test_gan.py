@@ -136,6 +136,7 @@ def test_the_generator_starts_like_its_average_and_unlike_the_discriminator():
     assert not model.ema_generator.trainable_variables
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "mixup",
     [True, *(pytest.param(m, marks=pytest.mark.slow) for m in (False, "paper"))],

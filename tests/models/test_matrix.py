@@ -39,6 +39,7 @@ def combinations():
         yield pytest.param(*case, marks=marks)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "defense", "precision", "xla"), list(combinations()))
 def test_three_steps(name, defense, precision, xla):
     arguments = {**SIZES[name], **DEFENSES[defense]}

@@ -17,9 +17,9 @@ from tests.models.tiny import (
 CASES = [
     ("none", False),
     ("mixup", True),
-    ("paper", True),
     ("dp", True),
-    ("augmented", False),
+    pytest.param("paper", True, marks=pytest.mark.long),
+    pytest.param("augmented", False, marks=pytest.mark.long),
     pytest.param("none", True, marks=pytest.mark.slow),
     pytest.param("mixup", False, marks=pytest.mark.slow),
     pytest.param("paper", False, marks=pytest.mark.slow),

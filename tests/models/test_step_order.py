@@ -20,7 +20,7 @@ FAMILIES = {
     [
         ("dcgan", "paper"),
         ("wgan_gp", False),
-        ("stylegan_lite", False),
+        pytest.param("stylegan_lite", False, marks=pytest.mark.long),
         pytest.param("dcgan", False, marks=pytest.mark.slow),
         pytest.param("wgan_gp", "paper", marks=pytest.mark.slow),
         pytest.param("stylegan_lite", "paper", marks=pytest.mark.slow),

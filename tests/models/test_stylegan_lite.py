@@ -300,6 +300,7 @@ def test_penalty_enters_training():
 # === Training ===
 
 
+@pytest.mark.long
 def test_resumed_training_goes_on_to_the_bit(tmp_path):
     settings = {
         "mixup": MixUp(alpha=8.0, noise_stddev=1.0),
@@ -332,6 +333,7 @@ def test_several_discriminator_updates_a_step():
     assert int(model.d_optimizer.iterations) == 2 * int(model.g_optimizer.iterations)
 
 
+@pytest.mark.long
 def test_private_rows_carry_their_own_loss_and_penalty():
     private = {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5), "r1_gamma": 2.0}
     model = eager(num_classes=NUM_CLASSES, **private)

@@ -54,6 +54,7 @@ def test_a_model_saves_itself_as_a_preset(tmp_path):
     np.testing.assert_array_equal(loaded.generate(3, seed=2), model.generate(3, seed=2))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mixup", [False, True, "paper"])
 def test_every_discriminator_update_has_a_batch_of_its_own(mixup):
     images = random_images(24)
@@ -76,6 +77,7 @@ def test_private_updates_of_a_step_are_counted_one_by_one():
     assert one.epsilon(1e-3) == two.epsilon(1e-3) > 0
 
 
+@pytest.mark.long
 def test_a_step_of_several_updates_resumes_to_the_bit(tmp_path):
     images = random_images(24)
     whole = eager(mixup=True, discriminator_steps=3)

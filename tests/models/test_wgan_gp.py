@@ -268,6 +268,7 @@ def test_data_sets_of_any_floating_type_train(dtype):
 # === Saving and resuming ===
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "defense", ["none", "dp", pytest.param("paper", marks=pytest.mark.slow)]
 )

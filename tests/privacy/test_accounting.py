@@ -116,6 +116,7 @@ def test_bad_arguments(arguments, message):
 # === Noise for a target ===
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "delta", "rate", "steps", "noise"),
     [
@@ -136,6 +137,7 @@ def test_noise_for_a_target_uses_it_up(target, delta, rate, steps, noise):
     assert 0.998 * target < epsilon(rate, found, steps, delta) <= target
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "problem", [(20, 1e-3, 0.5, 1), (10, 1e-20, 0.1, 100), (1e-3, 1e-5, 0.1, 10**5)]
 )

@@ -282,6 +282,7 @@ for set_seed in (False, True):
 """
 
 
+@pytest.mark.long
 def test_noise_differs_between_processes_whatever_seed_is_set():
     processes = [
         subprocess.Popen(

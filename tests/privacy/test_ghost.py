@@ -166,6 +166,7 @@ def test_what_is_not_known_is_named(build, reason):
 # === In a model ===
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_classes", [None, NUM_CLASSES])
 @pytest.mark.parametrize("norm", [None, "layer", "group"])
 def test_both_engines_train_the_same_model(num_classes, norm):

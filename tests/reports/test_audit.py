@@ -244,6 +244,7 @@ def test_scores_without_spread_and_releases_without_attack_make_pages(scores, tm
         assert flat(str(report.verdict)) in flat(" ".join(outline_of(page).words))
 
 
+@pytest.mark.long
 def test_audits_are_run_and_printed_without_matplotlib_and_jinja2():
     code = """
 import sys

@@ -432,6 +432,7 @@ def test_an_audit_asks_an_augmented_model_about_transforms_by_default():
     assert "logan_augmented" not in plain.to_dict()["attacks"]
 
 
+@pytest.mark.long
 def test_an_audit_trains_shadow_models_that_know_the_transforms(tmp_path):
     model = make(augment="translation")
     images = random_images(24)

@@ -264,6 +264,7 @@ def test_a_folder_without_shadows_is_refused(tmp_path):
 # === Models of the zoo ===
 
 
+@pytest.mark.long
 def test_shadows_of_a_gan_have_its_defense_and_resume_identically(tmp_path):
     pool = random_images(24)
     target = make(mixup="paper", seed=9)
