@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import findings, publish
+from benchmarks import findings, publish, shadow_study
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.analysis.findings import analyze
@@ -33,6 +33,10 @@ def problems() -> Iterator[str]:
         yield "compare.json: the undefended model leaks too little to be defended"
     yield from _pages(grid)
     yield from _timings()
+    studies = {title: _read(name) for title, name in shadow_study.STUDIES.items()}
+    page = (publish.ROOT / "docs" / "audit.md").read_text("utf-8")
+    if shadow_study.table(studies) not in page:
+        yield "docs/audit.md: the table is not that of the studies with shadow models"
 
 
 def _results(results: SuiteResults) -> Iterator[str]:

@@ -4,17 +4,46 @@
         [--members 250] [--augment POLICY] [--jobs N] [--scheduler ADDRESS] [--out FILE]
 
 Models are trained on halves of a pool of digits, twice as many as members, by
-independent coins, and kept in FOLDER: run again, it continues.
+independent coins, and kept in FOLDER: run again, it continues. `table` makes of the
+files what docs/audit.md shows.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_mixup_gan import attacks, data, zoo
 from keras_mixup_gan.storage import write_json
 
 # Pool 0 is where signals and forms of the attacks were chosen: others are reported.
 DATA_SEED, MODEL_SEED, BATCH_SIZE = 1, 8, 64
+
+# The committed studies, by the title of their column.
+STUDIES = {"undefended": "shadow_study.json"}
+
+
+def table(studies: Mapping[str, dict[str, Any]]) -> str:
+    """AUC and members found at 1 % false positives of every attack, in Markdown."""
+    heads = "".join(f" {title}: AUC | members found |" for title in studies)
+    lines = [f"| attack | has |{heads}", "|---|---|" + "---|---|" * len(studies)]
+    first, *others = (
+        {attack["name"]: attack for attack in study["attacks"]}
+        for study in studies.values()
+    )
+    for name, attack in first.items():
+        has = "everything" if "discriminator" in attack["requires"] else "samples"
+        cells = "".join(_cells(one[name]) for one in (first, *others))
+        lines.append(f"| {attack['title']} | {has} |{cells}")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(attack: Mapping[str, Any]) -> str:
+    area, found = attack["area"], attack["found"]["0.01"]
+    low, high = area["interval"]
+    return (
+        f" {area['mean']:.3f} [{low:.3f}, {high:.3f}] | {100 * found['mean']:.1f} % |"
+    )
 
 
 def main() -> None:

@@ -71,7 +71,8 @@ def test_a_family(family, tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(loaded.generate(2, seed=0), expected)
 
     assert type(defenses.make("noise").build("tiny_gan", SHAPE)) is family
-    code, output = run(monkeypatch, capsys, "train", "tiny_gan", "--dry-run")
+    data = ("--data", "digits")
+    code, output = run(monkeypatch, capsys, "train", "tiny_gan", *data, "--dry-run")
     assert code == 0
     assert '"model": "tiny_gan"' in output.out
 

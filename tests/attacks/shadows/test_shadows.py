@@ -195,11 +195,20 @@ def test_a_training_that_returns_the_target_is_refused(tmp_path):
         def get_weights(self):
             return [np.ones(3)]
 
-        def __call__(self, *args):
-            return self
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(POOL)
+
+        def fit(self, *args, **kwargs):
+            pass
+
+        get_compile_config, compile_from_config = get_config, fit
 
     with pytest.raises(ValueError, match="equals the target, weight by weight"):
-        trained(tmp_path, Known(POOL))
+        trained(tmp_path, Known(POOL), fit={"epochs": 1})
 
 
 def test_a_target_given_other_latents_is_refused(tmp_path):
