@@ -57,6 +57,7 @@ def test_raw_scores_give_the_published_statistics(finished):
             assert attack.auc == pytest.approx(area)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [(2, "attacking and measuring"), (2, "training")])
 def test_a_stopped_run_continues_and_gives_the_same_numbers(
     tiny, finished, tmp_path, at

@@ -66,6 +66,7 @@ def test_moments_are_of_the_scores_of_transforms_blends_and_noise():
                 assert found[f"{kind}/{name}"][row] == pytest.approx(value, abs=close)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("mixup", "augment_by"),
     [
