@@ -37,6 +37,10 @@ def problems() -> Iterator[str]:
     page = (publish.ROOT / "docs" / "audit.md").read_text("utf-8")
     if shadow_study.table(studies) not in page:
         yield "docs/audit.md: the table is not that of the studies with shadow models"
+    areas = {each["name"]: each["area"] for each in studies["undefended"]["attacks"]}
+    figure = shadow_study.area_text(areas["fusion_samples"])
+    if figure not in README.read_text("utf-8"):
+        yield f"README.md: what samples alone give away is not {figure}"
 
 
 def _results(results: SuiteResults) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mixup_gan import attacks, data, zoo
+from keras_mixup_gan.auditing.verdict import with_interval
 from keras_mixup_gan.storage import write_json
 
 # Pool 0 is where signals and forms of the attacks were chosen: others are reported.
@@ -39,11 +40,13 @@ def table(studies: Mapping[str, dict[str, Any]]) -> str:
 
 
 def _cells(attack: Mapping[str, Any]) -> str:
-    area, found = attack["area"], attack["found"]["0.01"]
-    low, high = area["interval"]
-    return (
-        f" {area['mean']:.3f} [{low:.3f}, {high:.3f}] | {100 * found['mean']:.1f} % |"
-    )
+    found = attack["found"]["0.01"]["mean"]
+    return f" {area_text(attack['area'])} | {100 * found:.1f} % |"
+
+
+def area_text(area: Mapping[str, Any]) -> str:
+    """An AUC over models with its interval."""
+    return with_interval(area["mean"], area["interval"])
 
 
 def main() -> None:

@@ -198,6 +198,15 @@ def is_empty(folder: Path) -> bool:
     return all(name.startswith(".") or name in _SYSTEMS_OWN for name in names)
 
 
+def check_empty(out: Path) -> None:
+    """Raises unless what is written to a folder would be all that it holds."""
+    if out.is_file() or not is_empty(out):
+        raise ValueError(
+            "What is written here takes a folder of its own. Expected an empty folder, "
+            f"or none. Received: out={str(out)!r}. Choose another `--out`."
+        )
+
+
 def check_outside(out: Path, **sources: Any) -> None:
     """Raises where results would be written among the images that they are made of."""
     for name, source in sources.items():

@@ -130,12 +130,9 @@ def network_discriminator(
     It is shown images in its own range, if one is given.
     """
     tried = False
-    low, high = value_range or (-1, 1)
 
     def score(images: FloatArray, labels: FloatArray | None, part: slice) -> FloatArray:
-        seen = images[part]
-        if value_range is not None:
-            seen = (seen + 1) * ((high - low) / 2) + low
+        seen = _as_shown(images[part], value_range)
         inputs = seen if labels is None else [seen, labels[part]]
         return np.asarray(network(inputs, training=False), "float64")
 
@@ -163,7 +160,6 @@ def network_layers(
     """
     if not hasattr(network, "_nodes_by_depth"):  # not a functional Keras model
         return None
-    low, high = value_range or (-1, 1)
     asked: list[Layers] = []
 
     def norms(images: FloatArray, labels: FloatArray | None) -> FloatArray:
@@ -171,11 +167,17 @@ def network_layers(
 
         if not asked:
             asked.append(layer_norms(network, scores))
-        if value_range is not None:
-            images = (images + 1) * ((high - low) / 2) + low
-        return asked[0](images, labels)
+        return asked[0](_as_shown(images, value_range), labels)
 
     return norms
+
+
+def _as_shown(images: FloatArray, value_range: ValueRange | None) -> FloatArray:
+    """Images of `[-1, 1]` in a network's own range, if one is given."""
+    if value_range is None:
+        return images
+    low, high = value_range
+    return (images + 1) * ((high - low) / 2) + low
 
 
 def _check_alone(alone: FloatArray, together: FloatArray) -> None:

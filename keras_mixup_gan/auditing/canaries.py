@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from keras_mixup_gan.auditing.results import AttackResult
+from keras_mixup_gan.auditing.verdict import probability
 from keras_mixup_gan.statistics.exposure import (
     exposure,
     exposure_at_chance,
@@ -55,12 +56,11 @@ class CanaryExposure:
         return self.p_value <= ERROR_RATE
 
     def __str__(self) -> str:
-        p_value = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
         return (
             f"Canaries, {self.kind.replace('_', ' ')} ({self.num_in} in, "
             f"{self.num_out} out): {'exposed' if self.found else 'not shown exposed'}, "
             f"AUC {self.auc:.3f} by {self.attack}, {self.bits:.1f} bits of exposure "
-            f"({self.bits_at_chance:.1f} by chance), {p_value}."
+            f"({self.bits_at_chance:.1f} by chance), {probability(self.p_value)}."
         )
 
 

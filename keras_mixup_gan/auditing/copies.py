@@ -12,6 +12,7 @@ from keras_mixup_gan.attacks.samples.nearest import (
     nearest_samples,
 )
 from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.auditing.verdict import probability
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -92,13 +93,12 @@ class CopyCheck:
                 f"None of {self.num_samples:,} generated images is (nearly) a copy of "
                 "a member or of a non-member."
             )
-        p_value = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
         return (
             f"Of {self.num_samples:,} generated images {self.samples_of_members:,} "
             f"(nearly) repeat {self.members_copied:,} of the {self.num_members:,} "
             f"members, and {self.samples_of_non_members:,} repeat "
             f"{self.non_members_copied:,} of the {self.num_non_members:,} non-members "
-            f"({p_value})."
+            f"({probability(self.p_value)})."
         )
 
     def to_dict(self) -> dict[str, Any]:

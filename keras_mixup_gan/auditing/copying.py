@@ -64,13 +64,16 @@ def copying_panel(target: AttackTarget, split: MembershipSplit) -> CopyingPanel 
     members, others, made = (
         part.reshape(len(part), -1) for part in (*parts, generated)
     )
-    c_t, num_cells = data_copying(members, others, made, target.seed)
+    near = _nearest(others, members), _nearest(made, members)
+    far = near[0][0], near[1][0]
+    c_t, num_cells = _over_cells(members, (others, made), far, target.seed)
+    between = _between(members)
     return CopyingPanel(
         len(made),
         c_t,
         num_cells,
-        authenticity(members, made),
-        authenticity(members, others),
+        _authentic(near[1], between),
+        _authentic(near[0], between),
     )
 
 
@@ -87,10 +90,30 @@ def data_copying(
     Source: Meehan, Chaudhuri and Dasgupta, "A Non-Parametric Test to Detect
     Data-Copying in Generative Models", AISTATS 2020, arXiv:2004.05675.
     """
+    far = _nearest(held_out, train)[0], _nearest(generated, train)[0]
+    return _over_cells(train, (held_out, generated), far, seed)
+
+
+def authenticity(train: FloatArray, images: FloatArray) -> float:
+    """Share of images farther from the nearest training image than its neighbor is.
+
+    Source: Alaa, van Breugel, Saveliev and van der Schaar, "How Faithful is your
+    Synthetic Data?", ICML 2022, arXiv:2102.08921.
+    """
+    return _authentic(_nearest(images, train), _between(train))
+
+
+def _over_cells(
+    train: FloatArray,
+    parts: tuple[FloatArray, FloatArray],
+    far: tuple[FloatArray, FloatArray],
+    seed: int,
+) -> tuple[float, int]:
+    """C_T of held-out and generated images, given their distances to training ones."""
+    held_out, _ = parts
     number = max(1, min(MAX_CELLS, len(held_out) // (2 * PER_CELL)))
     centers = _centers(train, number, seed)
-    cells = [_nearest(part, centers)[1] for part in (held_out, generated)]
-    far = [_nearest(part, train)[0] for part in (held_out, generated)]
+    cells = [_nearest(part, centers)[1] for part in parts]
     values, weights = [], []
     for cell in range(number):
         held, made = (d[c == cell] for d, c in zip(far, cells, strict=True))
@@ -102,15 +125,14 @@ def data_copying(
     return float(np.average(values, weights=weights)), len(values)
 
 
-def authenticity(train: FloatArray, images: FloatArray) -> float:
-    """Share of images farther from the nearest training image than its neighbor is.
-
-    Source: Alaa, van Breugel, Saveliev and van der Schaar, "How Faithful is your
-    Synthetic Data?", ICML 2022, arXiv:2102.08921.
-    """
-    distances, nearest = _nearest(images, train)
-    between = nearest_samples(train, train, k=2).distances[:, 1]
+def _authentic(near: tuple[FloatArray, IntArray], between: FloatArray) -> float:
+    distances, nearest = near
     return float((distances > between[nearest]).mean())
+
+
+def _between(train: FloatArray) -> FloatArray:
+    """The distance of each training image to the nearest other one."""
+    return nearest_samples(train, train, k=2).distances[:, 1]
 
 
 def _nearest(queries: FloatArray, points: FloatArray) -> tuple[FloatArray, IntArray]:

@@ -133,9 +133,8 @@ def audit(
         value_range: The range of all images in floating point that are given or drawn
             by a function, such as `(0, 1)`; by default `[-1, 1]`. Say so too where
             members or samples without a negative value are as they should be.
-        fast: A first look, under a minute for images of 28 by 28 pixels: at
-            most 1,000 images of each part, 2,000 generated ones, and of the default
-            attacks the quickest of each kind. Not with `shadows`.
+        fast: A first look: at most 1,000 images of each part, 2,000 generated ones,
+            and of the default attacks the quickest of each kind. Not with `shadows`.
 
     Returns:
         The report. The same inputs and seed give the same report apart from times,
@@ -155,21 +154,21 @@ def audit(
     ```
     """
     asked, guarantee = Release.named(release), _guarantee(model)
-    images = members, non_members, reference
-    target, split = _prepare(model, *images, seed, latent_dim, value_range)
+    check_choice(membership, (None, "fixed", "coin"), "membership")
     if fast and shadows is not None:
         raise ValueError(
             "A first look leaves no time to train shadow models. Expected `fast` or "
             f"`shadows`. Received: fast=True, shadows={shadows!r:.40}. Leave one out."
         )
+    images = members, non_members, reference
+    target, split = _prepare(model, *images, seed, latent_dim, value_range)
     plain = split.without_canaries()
     num_members = len(plain.members.images)
     if fast:
-        target, plain = first_look(target, plain)
-        split = plain
+        target, split = first_look(target, plain)
+        plain = split
     if membership is None:
         membership = "coin" if split.by_fair_coins else "fixed"
-    check_choice(membership, ("fixed", "coin"), "membership")
     if membership == "coin":
         check_coins(len(plain.members.images), len(plain.non_members.images))
     others = tuple(as_target(other, target.seed) for other in reference_models)

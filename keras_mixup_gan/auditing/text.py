@@ -7,7 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
-from keras_mixup_gan.auditing.verdict import percent_with_interval, with_interval
+from keras_mixup_gan.auditing.verdict import (
+    percent_with_interval,
+    probability,
+    with_interval,
+)
 from keras_mixup_gan.statistics.power import SetInference
 
 if TYPE_CHECKING:
@@ -100,7 +104,7 @@ def defense(report: AuditReport) -> str:
 
 def of_the_set(found: SetInference) -> str:
     """What attacks tell of the members as a set, in a sentence."""
-    p_value = f"p = {found.p_value:.2g}" if found.p_value >= 1e-4 else "p < 0.0001"
+    p_value = probability(found.p_value)
     if found.p_value > SET_ERROR or found.num_needed is None:
         return f"As a set the members are not told from non-members ({p_value})."
     return (

@@ -194,6 +194,11 @@ def family_interval(result: AttackResult, num_attacks: int) -> tuple[float, floa
     return delong_interval(*scores, 1 - ERROR_RATE / num_attacks)
 
 
+def probability(p_value: float) -> str:
+    """`p = 0.012`, or `p < 0.0001`."""
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+
+
 def with_interval(area: float, interval: tuple[float, float]) -> str:
     """`0.832 [0.815, 0.849]`."""
     low, high = interval

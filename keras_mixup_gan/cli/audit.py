@@ -176,8 +176,8 @@ def audit(
         )
         names = None
         if not drop_duplicates:
-            known = image_names if members.is_dir() else npz_names
-            names = known(members)
+            names_of = image_names if members.is_dir() else npz_names
+            names = names_of(members)
         if names is not None:
             if fast:
                 names = tuple(names[row] for row in looked_at(len(names), seed))

@@ -26,17 +26,14 @@ def export(
     model was trained is told in the metadata of the file, or beside it.
     """
     from keras_mixup_gan.models.released import FORMATS
-    from keras_mixup_gan.storage import is_empty
+    from keras_mixup_gan.storage import check_empty
     from keras_mixup_gan.validation import check_choice
 
     check_choice(format, (*FORMATS, "preset"), "format")
     if out is None:
         out = Path("generator.onnx" if format == "onnx" else "generator")
-    if format != "onnx" and (out.is_file() or not is_empty(out)):
-        raise ValueError(
-            "A generator is written to a folder of its own. Expected an empty folder, "
-            f"or none. Received: out={str(out)!r}. Choose another `--out`."
-        )
+    if format != "onnx":
+        check_empty(out)
     trained = read_model(model, compile=False)
     if format == "preset":
         from keras_mixup_gan import zoo

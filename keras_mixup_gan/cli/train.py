@@ -139,6 +139,7 @@ def train(
             "Delta belongs to a target. Expected `--target-epsilon` with `--delta`. "
             f"Received: delta={delta}, target_epsilon=None. Leave it out."
         )
+    ends = parse_range(value_range)
     load_tensorflow()
     from keras_mixup_gan.cli import training_folder, watching
     from keras_mixup_gan.privacy import DPSGD
@@ -161,7 +162,7 @@ def train(
         augment=augment,
         batch_size=batch_size,
         seed=seed,
-        value_range=parse_range(value_range),
+        value_range=ends,
     )
     total = steps or (epochs or 50) * job.steps_per_epoch
     if target_epsilon is not None and total % job.steps_per_epoch:
@@ -187,7 +188,7 @@ def train(
         release=release,
         grid_every=grid_every,
         tensorboard=tensorboard,
-        value_range=parse_range(value_range),
+        value_range=ends,
     )
     with Work() as work:
         training_folder.run(job, total, out, say, watch, work.at)

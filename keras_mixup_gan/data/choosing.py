@@ -1,5 +1,7 @@
 """Which images of a pool become members, non-members and reference."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_mixup_gan.randomness import Stream, generator
@@ -58,3 +60,9 @@ def _by_coins(
             "images. Draw from more images, or with another seed."
         )
     return {"members": pool[heads], "non_members": pool[~heads]}
+
+
+def first_copies(digests: Sequence[bytes]) -> IntArray:
+    """Rows of the images, by their hashes, that repeat no earlier one."""
+    first = dict(zip(reversed(digests), reversed(range(len(digests))), strict=True))
+    return np.array(sorted(first.values()))

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.data.choosing import choose
+from keras_mixup_gan.data.choosing import choose, first_copies
 from keras_mixup_gan.data.folders import image_names
 from keras_mixup_gan.data.images import read_image
 from keras_mixup_gan.data.sources import find_source, load_images
 from keras_mixup_gan.data.splits import image_digests
 from keras_mixup_gan.storage import (
+    check_empty,
     digest_arrays,
-    is_empty,
     write_arrays,
     write_json,
     writing,
@@ -36,11 +36,7 @@ def write_folders(folder: Path, out: Path, **draw: Any) -> dict[str, int]:
             "Files are drawn from a folder. Expected a folder of images. Received: "
             f"source={str(folder)!r}. Write an archive, `--out split.npz`."
         )
-    if out.is_file() or not is_empty(out):
-        raise ValueError(
-            "Parts are written to a folder of their own. Expected an empty folder, or "
-            f"none. Received: out={str(out)!r}. Choose another `--out`."
-        )
+    check_empty(out)
     names = image_names(folder)
     digests = [_digest(folder / name) for name in names]
     drawn = _drawn(digests, names, **draw)
@@ -98,12 +94,7 @@ def _drawn(
     drop_duplicates: bool,
 ) -> dict[str, IntArray]:
     """Rows of each part, in the order of the names, no image in two of them."""
-    first: dict[bytes, int] = {}
-    for row, digest in enumerate(digests):
-        first.setdefault(digest, row)
-    pool = (
-        np.array(sorted(first.values())) if drop_duplicates else np.arange(len(names))
-    )
+    pool = first_copies(digests) if drop_duplicates else np.arange(len(names))
     given = {"members": members, "non_members": non_members, "reference": reference}
     numbers = {
         role: int(len(pool) * _SHARES[role]) if number is None else number

@@ -15,7 +15,7 @@ from keras_mixup_gan.data.canaries import (
     num_spare,
     wanted_canaries,
 )
-from keras_mixup_gan.data.choosing import choose
+from keras_mixup_gan.data.choosing import choose, first_copies
 from keras_mixup_gan.data.classes import (
     ClassNames,
     check_class_names,
@@ -202,7 +202,9 @@ class MembershipSplit:
         # Floats are made of what is drawn alone, unless canaries are made of it first.
         images = check_images(images, keep_bytes=canaries is None)
         labels = check_labels(labels, len(images))
-        pool = _first_copies(images) if drop_duplicates else np.arange(len(images))
+        pool: IntArray = np.arange(len(images))
+        if drop_duplicates:
+            pool = first_copies(image_digests(images))
         wanted = wanted_canaries(canaries, labels is not None)
         chosen = choose(
             pool,
@@ -396,13 +398,6 @@ def image_digests(images: FloatArray) -> list[bytes]:
     """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
     rows = (np.ascontiguousarray(image + np.float32(0), "<f4") for image in images)
     return [hashlib.sha256(row.data).digest() for row in rows]
-
-
-def _first_copies(images: FloatArray) -> IntArray:
-    """Indices of the images that repeat no earlier one."""
-    digests = image_digests(images)
-    first = dict(zip(reversed(digests), reversed(range(len(digests))), strict=True))
-    return np.array(sorted(first.values()))
 
 
 def _first_few(indices: list[int]) -> str:

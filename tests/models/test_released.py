@@ -1,6 +1,5 @@
 """What is handed over of a model: its generator in other formats, and nothing else."""
 
-import importlib
 import json
 import sys
 
@@ -13,6 +12,7 @@ from keras_mixup_gan.models.presets import PresetFiles
 from keras_mixup_gan.models.released import ReleasedGenerator
 from tests.command_line import run
 from tests.models import tiny
+from tests.privacy.missing import without_privacy
 
 ONE_OF_EACH = ("dcgan_digits_conditional", "wgan_gp_digits", "stylegan_lite_digits")
 
@@ -159,14 +159,3 @@ def test_private_models_generate_without_tensorflow_privacy(
     if release == "everything":
         with pytest.raises(ImportError, match=r"keras-mixup-gan\[dp\]"):
             loaded.fit(tiny.random_images(8), batch_size=4, verbose=0)
-
-
-def without_privacy(monkeypatch):
-    load = importlib.import_module
-
-    def refuse(name, package=None):
-        if name.startswith(("tensorflow_privacy", "dp_accounting")):
-            raise ImportError(f"No module named '{name}'")
-        return load(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", refuse)

@@ -1,5 +1,4 @@
 import ast
-import importlib
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras_mixup_gan
 from keras_mixup_gan import DPSGD
 from keras_mixup_gan.privacy import epsilon, tfp
 from tests.models.tiny import make
+from tests.privacy.missing import without_privacy
 
 PACKAGE = Path(keras_mixup_gan.__file__).parent
 
@@ -40,14 +40,7 @@ def test_the_import_hook_is_taken_back():
 
 
 def test_missing_extra_is_one_sentence(monkeypatch):
-    load = importlib.import_module
-
-    def refuse(name, package=None):
-        if name.startswith(("tensorflow_privacy", "dp_accounting")):
-            raise ImportError(f"No module named '{name}'")
-        return load(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", refuse)
+    without_privacy(monkeypatch)
     for needs_it in (
         lambda: make(dp=DPSGD()),
         lambda: epsilon(0.1, 1.0, 10, 1e-5),
