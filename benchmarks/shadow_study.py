@@ -49,6 +49,17 @@ def area_text(area: Mapping[str, Any]) -> str:
     return with_interval(area["mean"], area["interval"])
 
 
+def pool_of_digits(members: int = 250) -> data.MembershipSplit:
+    """The pool, as members, and held-out images."""
+    return data.MembershipSplit.draw(
+        data.load_images("digits"),
+        num_members=2 * members,
+        num_non_members=1000,
+        num_reference=2000,
+        seed=DATA_SEED,
+    )
+
+
 def main() -> None:
     """Trains what is missing, prints the study, and writes its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -61,13 +72,7 @@ def main() -> None:
     parser.add_argument("--scheduler")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    pool = data.MembershipSplit.draw(
-        data.load_images("digits"),
-        num_members=2 * given.members,
-        num_non_members=1000,
-        num_reference=2000,
-        seed=DATA_SEED,
-    ).members.images
+    pool = pool_of_digits(given.members).members.images
     study = attacks.shadow_study(
         zoo.dcgan(pool.shape[1:], seed=MODEL_SEED, augment=given.augment),
         pool,

@@ -7,9 +7,12 @@ that of $T$:
 $$L_D = E[f_D(-D(T(x)))] + E[f_D(D(T(G(z))))], \quad L_G = E[f_G(-D(T(G(z))))]$$
 
 Source: Zhao, Liu, Lin, Zhu and Han, "Differentiable Augmentation for Data-Efficient GAN
-Training", NeurIPS 2020, arXiv:2006.10738, whose ranges are used. Where a transform
-leaves a pixel empty, it becomes 0, the middle of `[-1, 1]`.
+Training", NeurIPS 2020, arXiv:2006.10738, whose ranges are used unless a policy names
+others: `"color,translation=0.25,cutout"` shifts by up to a quarter of each side. Where
+a transform leaves a pixel empty, it becomes 0, the middle of `[-1, 1]`.
 """
+
+import re
 
 import tensorflow as tf
 
@@ -19,25 +22,55 @@ TRANSFORMS = ("color", "translation", "cutout")
 # The largest shift, and the side of the cut square, as shares of the image's side.
 MAX_SHIFT = 1 / 8
 CUT_SIDE = 1 / 2
+_SHARES = {"translation": MAX_SHIFT, "cutout": CUT_SIDE}
 
 
 def check_policy(policy: str) -> tuple[str, ...]:
-    """The names in a policy: some of `TRANSFORMS`, each once, with commas between."""
+    """The parts of a policy: some of `TRANSFORMS`, each once, with commas between.
+
+    Translation and cutout take a share of the image's side, above 0 and up to 1, after
+    an equals sign.
+    """
+    shares = _shares_of(policy)
+    return tuple(
+        name if share is None else f"{name}={share:g}" for name, share in shares.items()
+    )
+
+
+def _shares_of(policy: str) -> dict[str, float | None]:
+    """The share that each transform of a policy is given; None for the usual one."""
     is_text = isinstance(policy, str) and policy.strip()
-    names = [name.strip() for name in policy.split(",")] if is_text else []
+    parts = [part.strip() for part in policy.split(",")] if is_text else []
+    names = [part.partition("=")[0].rstrip() for part in parts]
     unknown = [name for name in names if name not in TRANSFORMS]
     repeated = sorted({name for name in names if names.count(name) > 1})
-    if names and not unknown and not repeated:
-        return tuple(names)
-    reason = "names no transform" if not names else "repeats " + ", ".join(repeated)
-    if unknown:
+    reason = ""
+    if not names:
+        reason = "names no transform"
+    elif unknown:
         reason = "names unknown transforms: " + ", ".join(map(repr, unknown))
-    raise ValueError(
-        f"The augmentation policy {reason}. Expected some of "
-        f"{', '.join(map(repr, TRANSFORMS))}, each once, with commas between them. "
-        f"Received: augment={policy!r}. Use e.g. 'color,translation,cutout', or None "
-        "for no augmentation."
-    )
+    elif repeated:
+        reason = "repeats " + ", ".join(repeated)
+    if reason:
+        raise ValueError(
+            f"The augmentation policy {reason}. Expected some of "
+            f"{', '.join(map(repr, TRANSFORMS))}, each once, with commas between them. "
+            f"Received: augment={policy!r}. Use e.g. 'color,translation,cutout', or "
+            "None for no augmentation."
+        )
+    shares = {}
+    for name, part in zip(names, parts, strict=True):
+        given = re.fullmatch(r"\s*=\s*(\d*\.?\d+(?:e-?\d+)?)", part[len(name) :])
+        shares[name] = float(given[1]) if given else None
+        fits = given is not None and name in _SHARES and 0 < float(given[1]) <= 1
+        if part != name and not fits:
+            raise ValueError(
+                f"The augmentation policy gives {name!r} a strength that it has not. "
+                "Expected a share of the image's side above 0 and up to 1, and only "
+                f"for {' and '.join(map(repr, _SHARES))}. Received: "
+                f"augment={policy!r}. Use e.g. 'color,translation=0.25,cutout'."
+            )
+    return shares
 
 
 def augment(
@@ -52,7 +85,8 @@ def augment(
     Args:
         images: Float tensor `(batch, height, width, channels)` in `[-1, 1]`; all but
             the batch must be static.
-        policy: Some of `TRANSFORMS`, each once, with commas between them.
+        policy: Some of `TRANSFORMS`, each once, with commas between them; translation
+            and cutout may be given a share of the image's side, `"translation=0.25"`.
         key: Seed of stateless operations, int64 tensor `(2,)`.
         shared: Whether one draw of the parameters serves all images.
         choices: Which draw each image takes, int tensor `(batch,)`, and how many there
@@ -78,25 +112,28 @@ def augment(
             return tf.gather(drawn, chosen)
         return tf.broadcast_to(drawn, (num_images, *drawn.shape[1:]))
 
-    for name in check_policy(policy):
+    for name, given_share in _shares_of(policy).items():
         own_key = tf.random.experimental.stateless_fold_in(key, TRANSFORMS.index(name))
         if name == "color":
             uniform = given(tf.random.stateless_uniform((num_draws, 3), own_key))
             images = recolor(images, *tf.unstack(uniform, axis=1))
             continue
-        offsets = []
+        share, offsets = given_share or _SHARES[name], []
         keys = tf.unstack(tf.random.split(own_key, 2))
         for key_of_side, side in zip(keys, (height, breadth), strict=True):
             if name == "translation":
-                low, high = -max_shift(side), max_shift(side) + 1
+                low, high = -pixels_of(side, share), pixels_of(side, share) + 1
             else:
-                low, high = 0, side + 1 - cut_side(side) % 2
+                low, high = 0, side + 1 - pixels_of(side, share) % 2
             drawn = tf.random.stateless_uniform(
                 (num_draws,), key_of_side, low, high, dtype=tf.int32
             )
             offsets.append(given(drawn))
-        transform = translate if name == "translation" else cut_out
-        images = transform(images, *offsets)
+        row, column = offsets
+        if name == "translation":
+            images = translate(images, row, column)
+        else:
+            images = cut_out(images, row, column, share)
     return images
 
 
@@ -131,26 +168,23 @@ def translate(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
     return tf.gather(shifted, columns, axis=2, batch_dims=1)
 
 
-def cut_out(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Sets a rectangle of half the sides to zero; what is outside the image is lost.
+def cut_out(
+    images: Tensor, row: Tensor, column: Tensor, share: float = CUT_SIDE
+) -> Tensor:
+    """Sets a rectangle to zero, by default of half the sides, as far as it is inside.
 
     `row` and `column`, int32 `(batch,)`, are its middle, from 0 to the height or width.
     """
     height, breadth = images.shape[1:3]
-    cut_rows = _is_near(tf.range(height), row, cut_side(height))
-    cut_columns = _is_near(tf.range(breadth), column, cut_side(breadth))
+    cut_rows = _is_near(tf.range(height), row, pixels_of(height, share))
+    cut_columns = _is_near(tf.range(breadth), column, pixels_of(breadth, share))
     cut = cut_rows[:, :, None, None] & cut_columns[:, None, :, None]
     return tf.where(cut, tf.zeros((), images.dtype), images)
 
 
-def max_shift(side: int) -> int:
-    """The furthest that an image of this side is shifted, in pixels."""
-    return int(side * MAX_SHIFT + 0.5)
-
-
-def cut_side(side: int) -> int:
-    """The side of the rectangle cut out of an image of this side, in pixels."""
-    return int(side * CUT_SIDE + 0.5)
+def pixels_of(side: int, share: float) -> int:
+    """A share of the side of an image in whole pixels, halves rounded up."""
+    return int(side * share + 0.5)
 
 
 def _is_near(positions: Tensor, middle: Tensor, length: int) -> Tensor:

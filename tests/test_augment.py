@@ -33,6 +33,8 @@ def shifted(image, down, right):
 def test_a_policy_is_names_in_the_order_given():
     assert check_policy(EVERYTHING) == ("color", "translation", "cutout")
     assert check_policy("cutout, color") == ("cutout", "color")
+    strengths = "translation = .250, cutout=1"
+    assert check_policy(strengths) == ("translation=0.25", "cutout=1")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,11 @@ def test_a_policy_is_names_in_the_order_given():
         ("cutout,color,cutout", "repeats cutout"),
         ("", "names no transform.*or None for no augmentation"),
         (" ", "names no transform"),
+        ("color=0.5", "gives 'color' a strength.*only for 'translation' and 'cutout'"),
+        ("translation=0", "Expected a share of the image's side above 0 and up to 1"),
+        ("translation=1.5", "Received: augment='translation=1.5'"),
+        ("cutout=", "gives 'cutout' a strength"),
+        ("cutout=nan", "gives 'cutout' a strength"),
         (("color",), r"names no transform.*Received: augment=\('color',\)"),
     ],
 )
@@ -189,6 +196,16 @@ def test_translation_goes_up_to_an_eighth_of_each_side_all_shifts_alike_often():
     assert abs(np.corrcoef(rows, columns)[0, 1]) < 5 / np.sqrt(4000)
 
 
+def test_translation_goes_as_far_as_it_is_told():
+    images = np.zeros((500, 16, 32, 1), "float32")
+    images[:, 8, 16] = 1
+    moved = augment(images, "translation=0.25", KEY).numpy()[..., 0]
+    rows, columns = moved.max(axis=2).argmax(axis=1), moved.max(axis=1).argmax(axis=1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 12, 8, 24)
+    usual = augment(images, "translation=0.125", KEY)
+    np.testing.assert_array_equal(usual, augment(images, "translation", KEY))
+
+
 # === Cutout ===
 
 
@@ -202,6 +219,13 @@ def test_cutout_removes_half_of_each_side_and_changes_nothing_else(side):
     lost = [length**2, (length - length // 2) ** 2]
     np.testing.assert_array_equal((cut == 0).all(axis=3).sum(axis=(1, 2)), lost)
     np.testing.assert_array_equal(cut[cut != 0], images[cut != 0])
+
+
+def test_cutout_takes_as_much_as_it_is_told():
+    ones = np.ones((200, 8, 8, 1), "float32")
+    kept = augment(ones, "cutout=0.25", KEY).numpy()[..., 0]
+    assert (kept == 0).sum(axis=(1, 2)).max() == 4
+    assert augment(ones, "cutout=1", KEY).numpy().min() == 0
 
 
 def test_cutout_takes_every_pixel_of_the_middle_half_alike_often():
