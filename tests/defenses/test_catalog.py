@@ -53,8 +53,8 @@ def test_a_defense_can_be_left_uncompiled_and_unseeded(name):
         (
             "mixup",
             {"rule": "augmented"},
-            "augment (color,translation,cutout), then mixup (Beta(8, 8) per sample, "
-            "two-sided, noise 0.25)",
+            "augment (color,translation=0.25,cutout), then mixup (Beta(8, 8) per "
+            "sample, two-sided, noise 0.25)",
         ),
         (
             "mixup",
