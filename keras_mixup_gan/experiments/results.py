@@ -13,6 +13,7 @@ from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
+from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.statistics.roc import OperatingPoint
 from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 
@@ -184,7 +185,11 @@ def cell_key(cell: Cell) -> str:
         del settings[label]
     defense = settings["defense"]
     if "dp" in defense:  # options that are not used, or not yet
-        defense["dp"] = {k: v for k, v in defense["dp"].items() if v is not None}
+        used = DPSGD(**defense["dp"]).get_config()
+        defense["dp"] = {k: v for k, v in used.items() if v is not None}
+        for name in ("augment", "discriminator_steps"):
+            if defense[name] is None:
+                del defense[name]
     recipe, mixup = dict(recipes.load_recipe(cell.model)), defense.get("mixup")
     if isinstance(mixup, dict):
         defense["mixup"] = MixUp(**mixup).get_config()

@@ -328,7 +328,9 @@ class Suite:
             target = settings.pop("target_epsilon", None)
             if target is not None:
                 recipe = load_recipe(block.model)["model"]
-                updates = block.checkpoints[-1] * recipe.get("critic_steps", 1)
+                usual = recipe.get("critic_steps", 1)
+                turns = settings.get("discriminator_steps", usual)
+                updates = block.checkpoints[-1] * turns
                 settings["noise_multiplier"] = noise_multiplier_for(
                     target, self.delta, self.batch_size / members, updates
                 )

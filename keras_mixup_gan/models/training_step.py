@@ -15,7 +15,7 @@ from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
 from keras_mixup_gan.models.refusals import check_defenses
-from keras_mixup_gan.privacy.dpsgd import DPSGD, refuse_mixup
+from keras_mixup_gan.privacy.dpsgd import DPSGD, check_multiplicity, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
@@ -61,6 +61,7 @@ class AdversarialModel(NetworkPair):
             check_policy(augment)
         if dp is not None:
             refuse_mixup(dp, mixup)
+            check_multiplicity(dp, augment)
         if augment is not None and mixup is not None and mixup.augment is not None:
             raise ValueError(
                 "Images would be transformed twice, before and after blending. "
@@ -238,18 +239,30 @@ class AdversarialModel(NetworkPair):
         """One DP-SGD update of the discriminator, whose loss is not to be reported."""
         if self.privacy is None:
             return
-        if self.augment is not None:
-            reals = self.transformed_records(batch.images, self.augment, draw)
-            batch = batch._replace(images=reals)
-            fakes = self.augmented(fakes, 2 * draw + 1)
-        rows, mask = self.private_rows(batch, fakes, labels, draw)
+        views, masks = zip(
+            *(
+                self.private_rows(*self.seen(view, batch, fakes, draw), labels, draw)
+                for view in range(self.privacy.multiplicity)
+            ),
+            strict=True,
+        )
         number = self.steps.value * self.discriminator_steps + draw
         gradients = self.privacy.gradients(
-            self.row_losses, rows, mask, self.discriminate, number
+            self.row_losses, views, masks[0], self.discriminate, number
         )
         # An update that is refused must not count in the optimizer either.
         with tf.control_dependencies(gradients):
             self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
+
+    def seen(
+        self, view: int, batch: Batch, fakes: Tensor, draw: int
+    ) -> tuple[Batch, Tensor]:
+        """Reals and fakes of a DP-SGD update, in one of the views it averages over."""
+        if self.augment is None:
+            return batch, fakes
+        draw += view * (self.discriminator_steps + 1)
+        reals = self.transformed_records(batch.images, self.augment, draw)
+        return batch._replace(images=reals), self.augmented(fakes, 2 * draw + 1)
 
     def private_rows(
         self, batch: Batch, fakes: Tensor, labels: Tensor | None, draw: int

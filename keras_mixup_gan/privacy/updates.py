@@ -1,7 +1,7 @@
 """DP-SGD updates of one network: planned, clipped, noised, counted, accounted for."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -95,7 +95,8 @@ class PrivateUpdates:
     ) -> None:
         refuse_batch_norm(network)
         reason = obstacle(network)
-        if not scores_suffice:
+        self.multiplicity = settings.augmentation_multiplicity
+        if not scores_suffice or self.multiplicity > 1:
             reason = "the loss has more than one score a row"
         if settings.engine == "ghost" and reason is not None:
             raise ValueError(
@@ -221,7 +222,7 @@ class PrivateUpdates:
     def gradients(
         self,
         row_losses: Callable[[Any, Callable[..., Tensor]], Tensor],
-        rows: Any,
+        views: Sequence[Any],
         mask: Tensor,
         discriminate: Callable[..., Tensor],
         number: Tensor,
@@ -229,9 +230,10 @@ class PrivateUpdates:
         """The clipped and noised gradient by the network's trainable variables.
 
         `row_losses(rows, discriminate)` returns losses that each depend on their own
-        row alone, and passes `network=` on; `number` keys noise of a declared seed.
-        Raises within the graph, before any noise is drawn, once the plan is done. XLA
-        drops what raises there: it gets gradients of zeros instead.
+        row alone, and passes `network=` on; a row's loss is its mean over the `views`
+        of the rows. `number` keys noise of a declared seed. Raises within the graph,
+        before any noise is drawn, once the plan is done. XLA drops what raises there:
+        it gets gradients of zeros instead.
         """
         if self._private_gradients is None:
             raise ValueError(
@@ -241,7 +243,7 @@ class PrivateUpdates:
         if self._ghost is not None:
             sums = self._ghost(
                 lambda network: row_losses(
-                    rows, functools.partial(discriminate, network=network)
+                    views[0], functools.partial(discriminate, network=network)
                 ),
                 mask,
             )
@@ -249,11 +251,12 @@ class PrivateUpdates:
 
         def row_loss(row: Any) -> Tensor:
             single = tf.nest.map_structure(lambda part: part[None], row)
-            return row_losses(single, discriminate)[0]
+            losses = [row_losses(view, discriminate)[0] for view in single]
+            return tf.add_n(losses) / len(losses)
 
         variables = self._network.trainable_variables
         return self._released(
-            self._private_gradients, row_loss, rows, mask, variables, number
+            self._private_gradients, row_loss, list(views), mask, variables, number
         )
 
     def _released(self, noised: Callable[..., list[Tensor]], *args: Any) -> Any:

@@ -74,6 +74,15 @@ def test_a_defense_can_be_left_uncompiled_and_unseeded(name):
         ),
         ("noise", {"noise_stddev": 0.5}, "noise alone (two-sided, noise 0.5)"),
         ("dp-sgd", {"noise_multiplier": 3.0}, "DP-SGD (clip 1, noise 3)"),
+        (
+            "dp-sgd",
+            {
+                "noise_multiplier": 3.0,
+                "augment": "color,cutout",
+                "augmentation_multiplicity": 2,
+            },
+            "DP-SGD (clip 1, noise 3, augment color,cutout, 2 transforms averaged)",
+        ),
     ],
 )
 def test_descriptions_name_every_setting_that_matters(name, settings, words):
@@ -87,6 +96,9 @@ def test_settings_reach_the_model():
     assert build(defenses.make("mixup", alpha=2.0)).mixup == MixUp(alpha=2.0)
     dp = {"noise_multiplier": 3.0, "l2_norm_clip": 0.5, "noise_seed": 1}
     assert build(defenses.make("dp-sgd", **dp)).dp == DPSGD(**dp)
+    more = defenses.make("dp-sgd", **dp, augment="color", discriminator_steps=3)
+    assert build(more).augment == "color" and build(more).discriminator_steps == 3
+    assert more.build("wgan_gp", (8, 8, 1)).critic_steps == 3
     assert build(defenses.make("diffaugment", policy="cutout")).augment == "cutout"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import DPSGD, MixUp
+from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.augment import augment
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.randomness import StepStream
@@ -76,22 +76,35 @@ def test_images_are_not_transformed_twice():
 # === With DP-SGD ===
 
 
-def sums_of_gradients(model, images):
+def sums_of_gradients(model, images, num_fakes=4):
     """The clipped sum of a private update without noise, as one vector."""
     caught = []
     model.d_optimizer.apply = lambda slopes, weights: caught.extend(slopes)
-    fakes = model.synthesize(model.generator, model.latents(4), None, 0)
+    fakes = model.synthesize(model.generator, model.latents(num_fakes), None, 0)
     mask = tf.ones(len(images), bool)
     model.privately_update(Batch(tf.constant(images), mask=mask), fakes, None, 0)
     expected_rows = 4 * model.rows_per_image
     return expected_rows * np.concatenate([np.ravel(slope) for slope in caught])
 
 
-@pytest.mark.parametrize("engine", ["ghost", "query"])
-def test_one_record_less_takes_its_own_gradient_and_no_other(engine):
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("dcgan", {"engine": "ghost"}),
+        ("dcgan", {"engine": "query"}),
+        pytest.param("dcgan", {"augmentation_multiplicity": 3}, marks=pytest.mark.long),
+        pytest.param("wgan_gp", {}, marks=pytest.mark.long),
+        pytest.param(
+            "wgan_gp", {"augmentation_multiplicity": 2}, marks=pytest.mark.long
+        ),
+        pytest.param("stylegan_lite", {}, marks=pytest.mark.long),
+    ],
+)
+def test_one_record_less_takes_its_own_gradient_and_no_other(family, settings):
     clip, images = 0.01, random_images(12)
-    dp = DPSGD(clip, noise_multiplier=0.0, engine=engine)
-    model = make(dp=dp, augment=POLICY)
+    dp = DPSGD(clip, noise_multiplier=0.0, **settings)
+    build = getattr(zoo, family)
+    model = build((8, 8, 1), latent_dim=4, width=8, seed=0, dp=dp, augment=POLICY)
     model.privacy.begin(12, 4)
     total = sums_of_gradients(model, images)
     for left_out in (0, 5, 11):
@@ -100,6 +113,37 @@ def test_one_record_less_takes_its_own_gradient_and_no_other(engine):
         # All gradients are longer than that; were the others' transforms to change,
         # the difference would be of several such lengths.
         assert difference == pytest.approx(clip, rel=1e-3)
+
+
+def test_a_row_is_clipped_once_after_its_views_were_averaged():
+    """One image, no fakes: the clipped mean of the gradients of its views."""
+    image = random_images(1)
+    sums = {}
+    for clip in (1e-3, 1e6):  # always, and never
+        dp = DPSGD(clip, noise_multiplier=0.0, augmentation_multiplicity=2)
+        model = make(dp=dp, augment=POLICY)
+        model.privacy.begin(12, 4)
+        sums[clip] = sums_of_gradients(model, image, num_fakes=0)
+    views = []
+    model.privacy.multiplicity = 1
+    for view in range(2):
+        seen = model.seen(view, Batch(tf.constant(image)), image, 0)[0].images
+        model.seen = lambda view, batch, fakes, draw, seen=seen: (
+            batch._replace(images=seen),
+            fakes,
+        )
+        views.append(sums_of_gradients(model, image, num_fakes=0))
+        del model.seen
+    assert np.abs(views[0] - views[1]).max() > 1e-3 * np.abs(views[0]).max()
+    mean = np.mean(views, axis=0)
+    np.testing.assert_allclose(sums[1e6], mean, atol=1e-6 * np.abs(mean).max())
+    clipped = 1e-3 * mean / np.linalg.norm(mean)
+    np.testing.assert_allclose(sums[1e-3], clipped, atol=1e-5 * np.abs(clipped).max())
+
+
+def test_views_without_transforms_are_refused():
+    with pytest.raises(ValueError, match=r"no transforms to average.*Received: augmen"):
+        make(dp=DPSGD(augmentation_multiplicity=2))
 
 
 def test_transforms_of_records_hang_on_the_record_and_the_step():

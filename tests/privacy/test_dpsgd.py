@@ -342,11 +342,14 @@ def test_noise_is_given_or_follows_from_a_target():
         PrivateGradients(target, 8)
 
 
-@pytest.mark.parametrize("target", [{}, {"target_epsilon": 3.0, "delta": 1e-4}])
+@pytest.mark.parametrize(
+    "target",
+    [{}, {"target_epsilon": 3.0, "delta": 1e-4}, {"augmentation_multiplicity": 4}],
+)
 def test_config_round_trip(target):
     settings = DPSGD(
         0.5,
-        None if target else 1.1,
+        None if "delta" in target else 1.1,
         noise_seed=3,
         num_examples=50,
         engine="query",
