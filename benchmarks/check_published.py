@@ -37,10 +37,14 @@ def problems() -> Iterator[str]:
     page = (publish.ROOT / "docs" / "audit.md").read_text("utf-8")
     if shadow_study.table(studies) not in page:
         yield "docs/audit.md: the table is not that of the studies with shadow models"
-    areas = {each["name"]: each["area"] for each in studies["undefended"]["attacks"]}
-    figure = shadow_study.area_text(areas["fusion_samples"])
-    if figure not in README.read_text("utf-8"):
-        yield f"README.md: what samples alone give away is not {figure}"
+    if shadow_study.comparisons(studies["DiffAugment"]) not in page:
+        yield "docs/audit.md: the paired differences are not those of the study"
+    told = {"undefended": "fusion_samples", "DiffAugment": "fusion_white_box"}
+    for title, name in told.items():
+        areas = {each["name"]: each["area"] for each in studies[title]["attacks"]}
+        figure = shadow_study.area_text(areas[name])
+        if figure not in " ".join(README.read_text("utf-8").split()):
+            yield f"README.md: the AUC of {name}, {title}, is not {figure}"
 
 
 def _results(results: SuiteResults) -> Iterator[str]:

@@ -10,36 +10,65 @@ files what docs/audit.md shows.
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from keras_mixup_gan import attacks, data, zoo
 from keras_mixup_gan.auditing.verdict import with_interval
+from keras_mixup_gan.statistics.over_seeds import mean_over_seeds
 from keras_mixup_gan.storage import write_json
 
 # Pool 0 is where signals and forms of the attacks were chosen: others are reported.
 DATA_SEED, MODEL_SEED, BATCH_SIZE = 1, 8, 64
 
 # The committed studies, by the title of their column.
-STUDIES = {"undefended": "shadow_study.json"}
+STUDIES = {
+    "undefended": "shadow_study.json",
+    "DiffAugment": "shadow_study_augmented.json",
+}
+# Attacks that know transforms, and those that were there before, on the latter study.
+NEWER, OLDER = ("fusion_moments", "fusion_white_box"), ("augmented", "lira_augmented")
 
 
 def table(studies: Mapping[str, dict[str, Any]]) -> str:
     """AUC and members found at 1 % false positives of every attack, in Markdown."""
     heads = "".join(f" {title}: AUC | members found |" for title in studies)
     lines = [f"| attack | has |{heads}", "|---|---|" + "---|---|" * len(studies)]
-    first, *others = (
+    found = [
         {attack["name"]: attack for attack in study["attacks"]}
         for study in studies.values()
-    )
-    for name, attack in first.items():
+    ]
+    for name in dict.fromkeys(name for each in found for name in each):
+        attack = next(each[name] for each in found if name in each)
         has = "everything" if "discriminator" in attack["requires"] else "samples"
-        cells = "".join(_cells(one[name]) for one in (first, *others))
+        cells = "".join(_cells(each.get(name)) for each in found)
         lines.append(f"| {attack['title']} | {has} |{cells}")
     return "\n".join(lines) + "\n"
 
 
-def _cells(attack: Mapping[str, Any]) -> str:
+def comparisons(study: Mapping[str, Any]) -> str:
+    """How much stronger the newer attacks are than the older, paired, in Markdown."""
+    found = {attack["name"]: attack for attack in study["attacks"]}
+    heads = "".join(f" minus {found[name]['title']} |" for name in OLDER)
+    lines = [f"| AUC of |{heads}", "|---|" + "---|" * len(OLDER)]
+    for name in NEWER:
+        cells = "".join(
+            f" {area_text(difference(found[name], found[other]))} |" for other in OLDER
+        )
+        lines.append(f"| {found[name]['title']} |{cells}")
+    return "\n".join(lines) + "\n"
+
+
+def difference(attack: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The mean difference of two AUCs over the same models, with its t interval."""
+    pairs = zip(attack["areas"], other["areas"], strict=True)
+    return asdict(mean_over_seeds([one - two for one, two in pairs], (-1.0, 1.0)))
+
+
+def _cells(attack: Mapping[str, Any] | None) -> str:
+    if attack is None:
+        return " not run | not run |"
     found = attack["found"]["0.01"]["mean"]
     return f" {area_text(attack['area'])} | {100 * found:.1f} % |"
 

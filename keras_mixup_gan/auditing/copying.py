@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_mixup_gan.attacks.samples.near import low_frequencies
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.copies import samples
+from keras_mixup_gan.auditing.feature_likelihood import fld_gap
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, derived_seed
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -20,6 +22,7 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 NUM_BLOCKS = 1  # of generated images
 MAX_CELLS, PER_CELL = 10, 20
 MIN_IMAGES = 20
+MAX_FITTED = 2_000  # images of each kind that a likelihood is fitted to
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class CopyingPanel:
         authenticity: Share of the generated images that are farther from the nearest
             member than that member is from the nearest other one.
         authenticity_of_non_members: The same of the non-members, for comparison.
+        fld_gap: See `fld_gap`, in low frequencies; a few units below 0 mean nothing.
     """
 
     num_samples: int
@@ -42,14 +46,16 @@ class CopyingPanel:
     num_cells: int
     authenticity: float
     authenticity_of_non_members: float
+    fld_gap: float
 
     def __str__(self) -> str:
         return (
             f"Diagnosis of copying, no evidence of privacy: C_T {self.c_t:.1f} (below "
             "-3 generated images are nearer to members than non-members are), "
             f"authenticity {100 * self.authenticity:.0f} % (of non-members "
-            f"{100 * self.authenticity_of_non_members:.0f} %), of {self.num_samples:,} "
-            "generated images."
+            f"{100 * self.authenticity_of_non_members:.0f} %), FLD gap "
+            f"{self.fld_gap:.1f} (far below 0 members are imitated), of "
+            f"{self.num_samples:,} generated images."
         )
 
 
@@ -74,6 +80,7 @@ def copying_panel(target: AttackTarget, split: MembershipSplit) -> CopyingPanel 
         num_cells,
         _authentic(near[1], between),
         _authentic(near[0], between),
+        fld_gap(*(low_frequencies(part[:MAX_FITTED]) for part in (*parts, generated))),
     )
 
 
