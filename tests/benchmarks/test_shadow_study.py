@@ -10,7 +10,7 @@ def attack(name, *areas):
         "title": name.title(),
         "requires": ["samples"],
         "areas": areas,
-        "area": {"mean": mean, "interval": None},
+        "area": {"mean": mean, "interval": (mean, mean)},
         "found": {"0.01": {"mean": 0.02}},
     }
 
@@ -21,8 +21,14 @@ def test_attacks_of_any_study_are_in_the_table_and_say_where_they_did_not_run():
         "B": {"attacks": [attack("near", 0.5), attack("far", 0.7)]},
     }
     lines = shadow_study.table(studies).splitlines()
-    assert lines[2] == "| Near | samples | 0.600 | 2.0 % | 0.500 | 2.0 % |"
-    assert lines[3] == "| Far | samples | not run | not run | 0.700 | 2.0 % |"
+    assert (
+        lines[2]
+        == "| Near | samples | 0.600 [0.600, 0.600] | 2.0 % | 0.500 [0.500, 0.500] | 2.0 % |"
+    )
+    assert (
+        lines[3]
+        == "| Far | samples | not run | not run | 0.700 [0.700, 0.700] | 2.0 % |"
+    )
 
 
 def test_differences_are_paired_by_model():
