@@ -8,21 +8,16 @@ what is missing.
 """
 
 import argparse
-import dataclasses
-import json
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
     Findings,
-    analyze,
 )
-from keras_mixup_gan.reports import comparison, figures, render
+from keras_mixup_gan.reports import comparison, render
 from keras_mixup_gan.reports.tables import family_title, main_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,27 +38,13 @@ def pages(
     results: SuiteResults, fid_levels: Sequence[float] | None = None
 ) -> dict[str, bytes]:
     """The content of all files, by name."""
-    findings = analyze(results, fid_levels)
-    numbers = json.dumps(as_json(findings), indent=1, allow_nan=False)
     contents = {
         PAGE: comparison.to_markdown(results, PICTURE).encode(),
         HTML_PAGE: comparison.to_html(results).encode(),
-        NUMBERS: f"{numbers}\n".encode(),
+        NUMBERS: comparison.to_json(results, fid_levels).encode(),
+        PICTURE: comparison.to_png(results),
     }
-    if results.cells:
-        figure = figures.leakage_over_quality(findings)
-        contents[PICTURE] = render.figure_to_png(figure)
-    return contents
-
-
-def as_json(findings: Findings) -> dict[str, Any]:
-    """The findings as plain values; verdicts by their names."""
-    plain: dict[str, Any] = dataclasses.asdict(findings, dict_factory=_plain)
-    return plain
-
-
-def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {k: v.name if isinstance(v, Enum) else v for k, v in fields}
+    return {name: file for name, file in contents.items() if file is not None}
 
 
 def readme_section(findings: Findings) -> str:

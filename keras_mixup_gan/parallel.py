@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import joblib
 from threadpoolctl import threadpool_limits
 
+from keras_mixup_gan.registry import loaded_plugins, reload_plugins
 from keras_mixup_gan.versions import (
     RESULTS_VERSION,
     git_revision,
@@ -23,6 +24,7 @@ CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
 WATCH_SECONDS = 0.1
 
+_Plugins: TypeAlias = tuple[tuple[str, str], ...]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -40,7 +42,8 @@ def run_jobs(
     them computes it. In this process TensorFlow keeps the cores that it was given. The
     job is pickled for workers, and sent to a cluster once; its first error ends the
     others and is raised here. Close the iterator if it may not be read to its end.
-    `n_jobs` and `scheduler` are those of `train_shadows`.
+    `n_jobs` and `scheduler` are those of `train_shadows`. Workers load the plugins that
+    this process has loaded.
 
     Example:
     >>> sorted(run_jobs(abs, [-2, 1]))
@@ -49,21 +52,31 @@ def run_jobs(
     tasks = list(tasks)
     if not tasks:
         return
-    caller = this_process()
+    caller, plugins = this_process(), loaded_plugins()
     with _workers(scheduler, n_jobs, job) as parallel:
         yield from parallel(
-            joblib.delayed(_run_job)(job, task, caller) for task in tasks
+            joblib.delayed(_run_job)(job, task, caller, plugins) for task in tasks
         )
 
 
 def _run_job(
-    job: Callable[[Task], Result], task: Task, caller: tuple[str, int]
+    job: Callable[[Task], Result],
+    task: Task,
+    caller: tuple[str, int],
+    plugins: _Plugins,
 ) -> tuple[Task, Result]:
     if this_process() == caller:
         return task, job(task)
     use_one_core()
+    reload_plugins(plugins)  # on workers of a cluster that came later
     with threadpool_limits(1):
         return task, job(task)
+
+
+def _begin(parent: int, plugins: _Plugins) -> None:
+    """Prepares a worker process of this machine for what it is going to unpickle."""
+    _end_with_parent(parent)
+    reload_plugins(plugins)
 
 
 def _end_with_parent(parent: int) -> None:
@@ -87,7 +100,7 @@ def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[An
     options = {
         **{"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"},
         # Of worker processes of this machine, before they look for a first job.
-        **{"initializer": _end_with_parent, "initargs": (os.getpid(),)},
+        **{"initializer": _begin, "initargs": (os.getpid(), loaded_plugins())},
     }
     if scheduler is None:
         yield joblib.Parallel(**options)
@@ -172,14 +185,20 @@ def _versions() -> dict[str, str]:
     return {**software_versions(), **own}
 
 
+def _ready(plugins: _Plugins) -> dict[str, str]:
+    """The versions of a worker that has loaded the plugins."""
+    reload_plugins(plugins)
+    return _versions()
+
+
 def _check_workers(client: Any, scheduler: str) -> None:
     """Raises unless all workers have the software that is used here."""
-    ours = _versions()
+    ours, plugins = _versions(), loaded_plugins()
     try:
         # Waits for a first worker, which a cluster may start only when asked to.
-        client.submit(_versions, pure=False).result(READY_SECONDS)
+        client.submit(_ready, plugins, pure=False).result(READY_SECONDS)
         asked = {
-            name: client.submit(_versions, workers=[name], pure=False)
+            name: client.submit(_ready, plugins, workers=[name], pure=False)
             for name in client.nthreads()
         }
         theirs = {name: asked[name].result(READY_SECONDS) for name in asked}

@@ -330,18 +330,6 @@ def finite_scores(scores: Any, name: str, num_images: int | None = None) -> Floa
 # === Names and numbers ===
 
 
-def register(registry: dict[str, Any], name: str, kind: type) -> None:
-    """Enters a class by its name, unless that of another module has taken it."""
-    taken = registry.get(name)
-    if taken is not None and taken.__module__ != kind.__module__:
-        raise ValueError(
-            f"The name {name!r} is taken by {taken.__module__}.{taken.__qualname__}. "
-            "Expected a name of its own. Received: "
-            f"{kind.__module__}.{kind.__qualname__}. Choose another."
-        )
-    registry[name] = kind
-
-
 def check_choice(value: Any, choices: Iterable[str | None], name: str) -> None:
     """Raises an error that names the nearest choices unless `value` is one."""
     choices = list(choices)

@@ -1,10 +1,15 @@
 """The snippets of README and docs run, in order, as a newcomer would paste them."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from keras_mixup_gan.experiments import read_results
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,6 +55,45 @@ def test_the_page_on_audits_runs(tmp_path, monkeypatch):
     names = run_snippets(ROOT / "docs" / "audit.md", tmp_path, monkeypatch)
     assert names["report"].done
     assert (tmp_path / "audit.html").stat().st_size > 10_000
+
+
+@pytest.mark.long
+def test_the_page_on_extending_runs(tmp_path):
+    """Its file, its lines and its suite, in processes that know of nothing else."""
+    text = (ROOT / "docs" / "extending.md").read_text("utf-8")
+    *parts, use = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "my_plugin.py").write_text("\n".join(parts))
+    assert all(len(part.splitlines()) <= 40 for part in parts)
+    [suite] = re.findall(r"```toml\n(.*?)```", text, re.S)
+    quick = "num_samples = 64\nnum_generated = 64\nutility = false\nseeds = [0]"
+    suite = suite.replace("seeds = [0, 1, 2]", quick).replace("[200, 400]", "[2]")
+    (tmp_path / "my_suite.toml").write_text(suite)
+
+    def run(*words):
+        paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    use = use.replace("epochs=20", "epochs=1")
+    assert "Distance to the mean sample" in run("-c", f"import my_plugin\n{use}")
+    [command] = re.findall(r"keras-mixup-gan (compare .*)", text)
+    run("-m", "keras_mixup_gan", *command.split())
+    folder = tmp_path / "runs" / "calm"
+    names = {path.name for path in folder.glob("report.*")}
+    assert names == {"report.md", "report.html", "report.json", "report.png"}
+    cells = read_results(folder / "results.json").cells
+    assert {cell.arm for cell in cells} == {"undefended", "calm"}
+    for cell in cells:
+        assert cell.last.done.keys() == {"logan", "gan_leaks", "mean_distance"}
+    assert "Calm discriminator" in (folder / "report.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

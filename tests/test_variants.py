@@ -9,9 +9,10 @@ import pytest
 
 import keras_mixup_gan
 from keras_mixup_gan import MixUp, attacks, data, defenses, metrics, models, zoo
-from keras_mixup_gan.attacks import ATTACKS, Attack
+from keras_mixup_gan.attacks import ATTACKS, Attack, register_attack
 from keras_mixup_gan.attacks.base import default_attacks
-from keras_mixup_gan.defenses import DEFENSES, Defense, base
+from keras_mixup_gan.data import SOURCES
+from keras_mixup_gan.defenses import DEFENSES, Defense, register_defense
 from keras_mixup_gan.models import presets, recipes
 from tests.command_line import run
 from tests.models.tiny import random_images
@@ -29,6 +30,16 @@ learning_rate = 0.01
 [mixup]
 alpha = 2.0
 """
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """What a test registers is gone after it."""
+    kept = [(registry, dict(registry)) for registry in (ATTACKS, DEFENSES, SOURCES)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
 
 
 @pytest.fixture
@@ -77,9 +88,8 @@ def test_a_family(family, tmp_path, monkeypatch, capsys):
     assert '"model": "tiny_gan"' in output.out
 
 
-def test_a_defense(monkeypatch):
-    monkeypatch.setattr(base, "DEFENSES", DEFENSES.copy())
-
+def test_a_defense():
+    @register_defense
     @dataclass(frozen=True)
     class Slow(Defense):
         name = "slow"
@@ -91,7 +101,7 @@ def test_a_defense(monkeypatch):
             return f"averaging of {family} by {self.ema_momentum:g}"
 
     defense = defenses.make("slow", ema_momentum=0.25)
-    assert base.DEFENSES["slow"] is Slow
+    assert DEFENSES["slow"] is Slow
     assert defense.describe("dcgan") == "averaging of dcgan by 0.25"
     model = defense.build("wgan_gp", SHAPE, width=4, latent_dim=3, seed=0)
     assert model.ema_momentum == 0.25
@@ -106,6 +116,7 @@ def test_a_defense(monkeypatch):
 def attack():
     """An attack that any audit runs by default, and that knows of mixup."""
 
+    @register_attack
     class Darkness(Attack):
         name, title, paper = "darkness", "Darkness", "Nobody, 2026."
         requires = frozenset()
@@ -115,8 +126,7 @@ def attack():
         def _score(self, images, labels):
             return -images.mean(axis=(1, 2, 3))
 
-    yield Darkness
-    del ATTACKS["darkness"]
+    return Darkness
 
 
 def test_an_attack(attack):
@@ -143,7 +153,7 @@ def test_a_data_set_and_its_features(monkeypatch):
         image_shape=SHAPE,
         extractor="means",
     )
-    monkeypatch.setitem(data.SOURCES, "stripes", record)
+    assert data.register_data(record) is record
     images, labels = data.load_images("stripes", image_shape=(4, 4, 1))
     assert images.shape == (5, 4, 4, 1)
     assert labels.tolist() == [0, 1, 2, 3, 4]
@@ -178,27 +188,127 @@ def test_the_features_of_a_data_set_suit_it(source):
 
 
 def test_a_name_is_taken_once():
-    with pytest.raises(ValueError, match=r"is taken by keras_mixup_gan\.attacks"):
+    class Other(Attack):
+        name, title, requires, paper = "logan", "Other", frozenset(), "none"
 
-        class Other(Attack):
-            name = "logan"
+        def _score(self, images, labels):
+            return images.mean(axis=(1, 2, 3))
 
-    with pytest.raises(ValueError, match=r"is taken by keras_mixup_gan\.defenses"):
+    with pytest.raises(ValueError, match=r"taken by keras_mixup_gan\.attacks.*LOGAN"):
+        register_attack(Other)
 
-        class Another(Defense):
-            name = "dropout"
+    @dataclass(frozen=True)
+    class Another(Defense):
+        name, title, description = "dropout", "Another", "none"
 
+    with pytest.raises(ValueError, match=r"taken by keras_mixup_gan\.defenses"):
+        register_defense(Another)
+    mine = data.data_set("digits", lambda: np.zeros((3, *SHAPE)))
+    with pytest.raises(ValueError, match=r"by keras_mixup_gan\.data\.digits.*lambda"):
+        data.register_data(mine)
     assert ATTACKS["logan"] is attacks.LOGAN
+    assert data.find_source("digits") is not mine
+
+
+def test_what_is_defined_again_replaces_itself():
+    """As a cell of a notebook does that is run twice."""
+
+    def define():
+        @register_attack
+        class Mine(attacks.LOGAN):
+            name = "mine"
+
+        return Mine
+
+    first, second = define(), define()
+    assert first is not second and ATTACKS["mine"] is second
 
 
 def test_a_subclass_is_no_default_unless_it_says_so():
     before = default_attacks()
 
+    @register_attack
     class Mine(attacks.LOGAN):
         name = "mine"
 
-    try:
-        assert ATTACKS["mine"] is Mine
-        assert default_attacks() == before
-    finally:
-        del ATTACKS["mine"]
+    assert ATTACKS["mine"] is Mine
+    assert default_attacks() == before
+
+
+def attack_with(**attributes):
+    complete = {
+        **{"name": "mine", "title": "Mine", "paper": "none", "requires": frozenset()},
+        "_score": lambda self, images, labels: images.mean(axis=(1, 2, 3)),
+    }
+    return type("Mine", (Attack,), complete | attributes)
+
+
+def defense_with(frozen=True, **attributes):
+    complete = {"name": "mine", "title": "Mine", "description": "none"}
+    kind = type("Mine", (Defense,), complete | attributes)
+    return dataclass(frozen=True)(kind) if frozen else kind
+
+
+@pytest.mark.parametrize(
+    ("register", "wrong", "message"),
+    [
+        (register_attack, attack_with(name="Big Name"), "Received: name='Big Name'"),
+        (register_attack, attack_with(name="list"), "but not 'default' or 'list'"),
+        (register_attack, attack_with(name="mine_2"), "attacks do that are asked for"),
+        (register_attack, attack_with(name=3), "no text for `name`"),
+        (register_attack, attack_with(title=" ", paper=None), "`title`; .* `paper`"),
+        (register_attack, attack_with(requires={"samples"}), "is no frozenset of samp"),
+        (
+            register_attack,
+            attack_with(requires=frozenset({"x"})),
+            r"frozenset.*, which",
+        ),
+        (register_attack, attack_with(_score=Attack._score), "no _score"),
+        (
+            register_attack,
+            attack_with(__init__=lambda self, strength: None),
+            "arguments without defaults: strength",
+        ),
+        (register_attack, attacks.LOGAN(), "LOGAN object .*something else"),
+        (register_defense, attack_with(), "subclass of `Defense`.*something else"),
+        (register_defense, defense_with(frozen=False), r"no `@dataclass\(frozen=True"),
+        (register_defense, defense_with(description=""), "no text for `description`"),
+        (register_defense, defense_with(name="../x"), r"Received: name='\.\./x'"),
+        (data.register_data, data.data_set("a b", lambda: 0), "name='a b'"),
+        (data.register_data, "rings", r"registered by a record.*Received: 'rings'"),
+    ],
+)
+def test_what_is_incomplete_is_refused_in_a_sentence(register, wrong, message):
+    before = [dict(one) for one in (ATTACKS, DEFENSES, SOURCES)]
+    with pytest.raises(ValueError, match=message) as refused:
+        register(wrong)
+    assert "Expected" in str(refused.value)
+    assert [ATTACKS, DEFENSES, SOURCES] == before
+
+
+@pytest.mark.parametrize(
+    ("loaded", "message"),
+    [
+        (np.full((3, *SHAPE), 200.0), r"images of 'wrong'` must lie in"),
+        (np.full((3, *SHAPE), np.nan), "images of 'wrong'` must be finite"),
+        ((np.zeros((3, *SHAPE)), [0, 1]), "labels of 'wrong'"),
+        (np.zeros((3, 8)), "images of 'wrong'` must be a batch of images"),
+    ],
+)
+def test_what_a_data_set_loads_is_checked(loaded, message):
+    data.register_data(data.data_set("wrong", lambda: loaded))
+    with pytest.raises(ValueError, match=message):
+        data.load_images("wrong")
+
+
+def test_every_attack_that_needs_no_arguments_can_be_asked_for_by_name():
+    """A class that was forgotten to be registered is none of the audits'."""
+    waiting, found = [Attack], set()
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.startswith("keras_mixup_gan.") and "name" in vars(kind):
+            found.add(kind)
+    unnamed = {"logan_local", "neighbors", "feature_neighbors", "neighbor_density"}
+    missing = {kind.name for kind in found} - ATTACKS.keys()
+    assert missing == unnamed

@@ -2,7 +2,11 @@
 
 # Attacks are listed, and by default run, in the order in which they are imported here.
 # ruff: noqa: I001
-from keras_mixup_gan.attacks.base import ATTACKS as ATTACKS, Attack as Attack
+from keras_mixup_gan.attacks.base import (
+    ATTACKS as ATTACKS,
+    Attack as Attack,
+    register_attack as register_attack,
+)
 from keras_mixup_gan.attacks.discriminator.logan import (
     LOGAN as LOGAN,
     AugmentedLOGAN as AugmentedLOGAN,

@@ -1,31 +1,40 @@
 """What all membership-inference attacks share: declared access, checked scores."""
 
 import abc
-from collections.abc import Collection
-from typing import Any, ClassVar, Self
+import inspect
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from keras_mixup_gan.attacks.target import (
+    ACCESSES,
     AttackTarget,
     Labels,
     ReferenceData,
 )
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.registry import (
+    check_attributes,
+    check_name,
+    lacks_text,
+    register,
+)
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     check_classes,
     check_images,
     class_rows,
     finite_scores,
-    register,
 )
 
 DISCRIMINATOR_BLOCK = 1024
 
-# All attacks by name; a class that defines `name` enters when it is defined.
+# All attacks by name, as `register_attack` entered them.
 ATTACKS: dict[str, type["Attack"]] = {}
+_Kind = TypeVar("_Kind", bound="type[Attack]")
 
 
 class Attack(abc.ABC):
@@ -36,9 +45,8 @@ class Attack(abc.ABC):
     the image, its class label and the target alone: not on the other images of the
     call, their order, or their number.
 
-    Subclasses set the class attributes and define `_fit` and `_score`. A subclass with
-    a `name` can be asked for by it, unless it is declared with `by_name=False`, as one
-    that cannot be made without arguments must be.
+    Subclasses set the class attributes and define `_fit` and `_score`. One that can be
+    made without arguments can be asked for by its name after `register_attack`.
 
     Attributes:
         name: Short name, used by `audit(attacks=...)` and as a key in reports.
@@ -72,11 +80,9 @@ class Attack(abc.ABC):
     _recorded: ClassVar[tuple[str, ...]] = ()
     _target: AttackTarget | None = None
 
-    def __init_subclass__(cls, by_name: bool = True) -> None:
+    def __init_subclass__(cls) -> None:
         if "default_with" not in vars(cls):
             cls.default_with = None  # what a base class says of audits holds for it
-        if by_name and "name" in vars(cls):
-            register(ATTACKS, cls.name, cls)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -183,6 +189,60 @@ class Attack(abc.ABC):
             return images
         order = generator(target.seed, stream).permutation(len(images))
         return images[np.sort(order[:number])]
+
+
+def register_attack(kind: _Kind) -> _Kind:
+    """Enters an attack, so that audits and suites find it by its `name`.
+
+    Args:
+        kind: A subclass of `Attack` that can be made without arguments, with all class
+            attributes that it asks for.
+
+    Returns:
+        The class, so that this can be written above it.
+
+    Raises:
+        ValueError: If its name is taken or cannot be one, or the class is incomplete.
+
+    Example:
+    ```python
+    @keras_mixup_gan.attacks.register_attack
+    class Brightness(keras_mixup_gan.attacks.Attack):
+        name, title = "brightest", "Brightness"
+        paper = "None: bright images are called members."
+        requires = frozenset()
+
+        def _score(self, images, labels):
+            return images.mean(axis=(1, 2, 3))
+    ```
+    """
+    check_attributes(kind, Attack, _missing(kind))
+    check_name(kind.name, "default", "list")
+    register(ATTACKS, kind.name, kind)
+    return kind
+
+
+def _missing(kind: Any) -> Iterator[str]:
+    """What stands in the way of an attack that is to be found by its name."""
+    if not (isinstance(kind, type) and issubclass(kind, Attack)):
+        yield "something else"
+        return
+    yield from lacks_text(kind, "name", "title", "paper")
+    requires = getattr(kind, "requires", None)
+    if not (isinstance(requires, frozenset) and requires <= ACCESSES.keys()):
+        yield f"requires={requires!r}, which is no frozenset of {', '.join(ACCESSES)}"
+    if inspect.isabstract(kind):
+        yield f"no {' and no '.join(sorted(kind.__abstractmethods__))}"
+    needed = [
+        name
+        for name, one in inspect.signature(kind).parameters.items()
+        if one.default is one.empty
+        and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    if needed:
+        yield f"arguments without defaults: {', '.join(needed)}"
+    if re.search(r"_\d+$", str(getattr(kind, "name", ""))):
+        yield "a name that ends as those of attacks do that are asked for twice"
 
 
 def default_attacks(given: Collection[str] = ()) -> tuple[str, ...]:

@@ -60,6 +60,19 @@ class ReferenceData:
             object.__setattr__(self, "labels", labels)
 
 
+# What a target may grant, and the field that grants it.
+ACCESSES = {
+    "samples": "sampler",
+    "discriminator": "discriminator",
+    "layers": "layers",
+    "reference": "reference",
+    "queries": "queries",
+    "generator": "generator",
+    "shadows": "shadows",
+    "reference_models": "reference_models",
+}
+
+
 @dataclass(frozen=True)
 class AttackTarget:
     """A trained model as one kind of attacker sees it.
@@ -167,17 +180,10 @@ class AttackTarget:
     @property
     def access(self) -> frozenset[str]:
         """The names of the accesses granted."""
-        granted = {
-            "samples": self.sampler,
-            "discriminator": self.discriminator,
-            "layers": self.layers,
-            "reference": self.reference,
-            "queries": self.queries,
-            "generator": self.generator,
-            "shadows": self.shadows,
-            "reference_models": self.reference_models or None,
-        }
-        return frozenset(name for name, given in granted.items() if given is not None)
+        granted = {name: getattr(self, field) for name, field in ACCESSES.items()}
+        return frozenset(
+            name for name, given in granted.items() if given not in (None, ())
+        )
 
     def num_available(self, wanted: int) -> int:
         """The number of images wanted, or as many as the target holds."""

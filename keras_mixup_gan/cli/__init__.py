@@ -6,6 +6,7 @@ TensorFlow is imported by the commands that need it, and only when they run.
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,8 @@ import typer
 from keras_mixup_gan.cli import audit, compare, export, generate, split, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
-from keras_mixup_gan.cli.console import printable
+from keras_mixup_gan.cli.console import load_tensorflow, printable
+from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.versions import __version__
 
 # TensorFlow greets with a dozen lines about the machine.
@@ -46,8 +48,18 @@ def options(
             help="Print the version and stop.",
         ),
     ] = False,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A module, installed or here, that registers attacks, defenses or "
+            "data sets; it runs as code of yours."
+        ),
+    ] = None,
 ) -> None:
     """GANs trained on mixtures of images, and what they still give away."""
+    if plugin:
+        load_tensorflow()
+        load_plugins(plugin, Path.cwd())
 
 
 def main(*arguments: str) -> None:

@@ -7,6 +7,7 @@ from keras_mixup_gan.data.sources import data_set as data_set
 from keras_mixup_gan.data.sources import extractor_name as extractor_name
 from keras_mixup_gan.data.sources import find_source as find_source
 from keras_mixup_gan.data.sources import load_images as load_images
+from keras_mixup_gan.data.sources import register_data as register_data
 from keras_mixup_gan.data.sources import source_title as source_title
 from keras_mixup_gan.data.splits import MembershipSplit as MembershipSplit
 from keras_mixup_gan.data.splits import SplitPart as SplitPart

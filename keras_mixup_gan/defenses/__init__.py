@@ -4,6 +4,7 @@ from keras_mixup_gan.defenses.base import DEFENSES as DEFENSES
 from keras_mixup_gan.defenses.base import Defense as Defense
 from keras_mixup_gan.defenses.base import Undefended as Undefended
 from keras_mixup_gan.defenses.base import make as make
+from keras_mixup_gan.defenses.base import register_defense as register_defense
 from keras_mixup_gan.defenses.diff_augment import DiffAugment as DiffAugment
 from keras_mixup_gan.defenses.differential_privacy import (
     DifferentialPrivacy as DifferentialPrivacy,

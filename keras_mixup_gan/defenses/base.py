@@ -1,22 +1,26 @@
 """Defenses by name: what all have in common, and how each is found."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.models.recipes import family_class
-from keras_mixup_gan.validation import check_choice, register
+from keras_mixup_gan.registry import check_attributes, lacks_text, register
+from keras_mixup_gan.validation import check_choice
 
-# All defenses by name; a class that defines `name` enters when it is defined.
+# All defenses by name, as `register_defense` entered them.
 DEFENSES: dict[str, type["Defense"]] = {}
+_Kind = TypeVar("_Kind", bound="type[Defense]")
 
 
 class Defense:
     """How a model is kept from leaking its members; subclasses are frozen dataclasses.
 
     The fields of a subclass are its settings, and by default arguments of the model.
+    `register_defense` makes it known by its name.
 
     Attributes:
         name: What a suite's TOML file calls it.
@@ -35,10 +39,6 @@ class Defense:
     families: ClassVar[tuple[str, ...] | None] = None
     variant: ClassVar[type[GAN] | None] = None
     noise_seed: ClassVar[int | None] = None
-
-    def __init_subclass__(cls) -> None:
-        if "name" in vars(cls):
-            register(DEFENSES, cls.name, cls)
 
     @classmethod
     def from_settings(cls, **settings: Any) -> Self:
@@ -84,6 +84,48 @@ class Defense:
         }
 
 
+def register_defense(kind: _Kind) -> _Kind:
+    """Enters a defense, so that suites and `make` find it by its `name`.
+
+    Args:
+        kind: A subclass of `Defense` and frozen dataclass, with a title and either a
+            description or a method `describe`.
+
+    Returns:
+        The class, so that this can be written above `@dataclass(frozen=True)`.
+
+    Raises:
+        ValueError: If its name is taken or cannot be one, or the class is incomplete.
+
+    Example:
+    ```python
+    @keras_mixup_gan.defenses.register_defense
+    @dataclasses.dataclass(frozen=True)
+    class Averaging(keras_mixup_gan.defenses.Defense):
+        name, title = "slow-averaging", "Slow averaging"
+        description = "averaging (momentum {ema_momentum:g})"
+        ema_momentum: float = 0.9999
+    ```
+    """
+    check_attributes(kind, Defense, _missing(kind))
+    register(DEFENSES, kind.name, kind)
+    return kind
+
+
+def _missing(kind: Any) -> Iterator[str]:
+    """What stands in the way of a defense that is to be found by its name."""
+    if not (isinstance(kind, type) and issubclass(kind, Defense)):
+        yield "something else"
+        return
+    yield from lacks_text(kind, "name", "title")
+    if kind.describe is Defense.describe:
+        yield from lacks_text(kind, "description")
+    settings = vars(kind).get("__dataclass_params__")
+    if not (settings and settings.frozen and settings.eq):
+        yield "no `@dataclass(frozen=True)`"
+
+
+@register_defense
 @dataclass(frozen=True)
 class Undefended(Defense):
     """A model as its paper describes it: the baseline, early stopping included."""

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 
 
+@register_defense
 @dataclass(frozen=True)
 class DiffAugment(Defense):
     """The same random transforms of reals and fakes; see `keras_mixup_gan.augment`.

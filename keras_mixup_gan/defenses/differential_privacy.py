@@ -4,11 +4,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from keras_mixup_gan import storage
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.gan import GAN
 from keras_mixup_gan.privacy import DPSGD
 
 
+@register_defense
 @dataclass(frozen=True)
 class DifferentialPrivacy(Defense):
     """`DPSGD` updates of the discriminator.

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from keras_mixup_gan import storage
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import load_recipe, resolve_mixup
 from keras_mixup_gan.validation import check_choice
 
 
+@register_defense
 @dataclass(frozen=True)
 class Mixing(Defense):
     """`MixUp` of the training images.
@@ -63,6 +64,7 @@ class Mixing(Defense):
         return f"{first}mixup ({', '.join(words)})"
 
 
+@register_defense
 @dataclass(frozen=True)
 class Noise(Defense):
     """Gaussian noise on reals and fakes, without mixing.

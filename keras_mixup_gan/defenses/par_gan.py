@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.dcgan import (
     DCGAN,
     build_discriminator,
@@ -157,6 +157,7 @@ class PARGAN(DCGAN):
         return tf.reduce_mean(real_loss(self.logits(fakes, labels)))
 
 
+@register_defense
 @dataclass(frozen=True)
 class PARGANDefense(Defense):
     """`PARGAN` in the place of the DCGAN, with its settings."""

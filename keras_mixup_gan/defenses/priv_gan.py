@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.defenses.par_gan import PARGAN
 from keras_mixup_gan.models.dcgan import (
     build_discriminator,
@@ -187,6 +187,7 @@ class PrivGAN(PARGAN):
         return tf.stack(own, axis=1), tf.stack(other, axis=1)
 
 
+@register_defense
 @dataclass(frozen=True)
 class PrivGANDefense(Defense):
     """`PrivGAN` in the place of the DCGAN, with its settings."""

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mixup_gan.defenses.base import Defense
+from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.dcgan import DCGAN, fake_loss, real_loss, refuse_together
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range
@@ -65,6 +65,7 @@ class RelaxLossDCGAN(DCGAN):
         return real_side + tf.reduce_mean(fake_loss(fake))
 
 
+@register_defense
 @dataclass(frozen=True)
 class RelaxLoss(Defense):
     """`RelaxLossDCGAN` in the place of the DCGAN, with its settings."""

@@ -17,7 +17,14 @@ import keras
 import numpy as np
 
 from keras_mixup_gan import storage
-from keras_mixup_gan.attacks import LOGAN, AugmentedLOGAN, GANLeaks, MixupLOGAN
+from keras_mixup_gan.attacks import (
+    ATTACKS,
+    LOGAN,
+    Attack,
+    AugmentedLOGAN,
+    GANLeaks,
+    MixupLOGAN,
+)
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.results import AttackEntry, NothingRanError
@@ -178,15 +185,12 @@ def _measure(
     held_out: FloatArray,
 ) -> tuple[Checkpoint, dict[str, FloatArray]]:
     """A point of the curve, and its raw scores and sample images."""
-    attacks = [LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)]
-    if policy_of(model) is not None:
-        attacks.append(AugmentedLOGAN())
     figures, scores = attacked(
         model,
         split.members,
         split.non_members,
         reference=split.reference,
-        attacks=attacks,
+        attacks=_attacks(model, cell),
         seed=cell.seed,
     )
     generated = model.generate(cell.num_generated, seed=cell.seed)
@@ -198,6 +202,17 @@ def _measure(
         epsilon=epsilon if np.isfinite(epsilon) else None,
     )
     return point, {"samples": generated[:NUM_SHOWN], **scores}
+
+
+def _attacks(model: Any, cell: Cell) -> list[Attack]:
+    """The attacks that the suite names, or the usual ones."""
+    usual = [LOGAN(), MixupLOGAN(cell.num_blends), GANLeaks(cell.num_samples)]
+    if policy_of(model) is not None:
+        usual.append(AugmentedLOGAN())
+    if not cell.attacks:
+        return usual
+    known = {attack.name: attack for attack in usual}
+    return [known.get(name) or ATTACKS[name]() for name in cell.attacks]
 
 
 def _bounds(model: Any, delta: float) -> Bounds:

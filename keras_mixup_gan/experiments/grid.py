@@ -91,7 +91,7 @@ def _run_grid(
             "A grid computes with one core at a time, so that results are the same "
             "everywhere. Expected a process in which TensorFlow has not started yet, "
             "or was told to use one. Received: one in which it uses several. Run the "
-            "grid first, or `python -m benchmarks.compare`."
+            "grid first, or `keras-mixup-gan compare`."
         )
     check_models(files)
     if n_jobs != 1 or scheduler is not None:

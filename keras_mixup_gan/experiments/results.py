@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.attacks import ATTACKS
 from keras_mixup_gan.data.sources import find_source
 from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.privacy import DPSGD
+from keras_mixup_gan.registry import code_digest
 from keras_mixup_gan.statistics.roc import OperatingPoint
 from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
 
@@ -183,6 +185,8 @@ def cell_key(cell: Cell) -> str:
     settings = dataclasses.asdict(cell)
     for label in ("group", "title"):
         del settings[label]
+    if not cell.attacks:  # which came later, as options that are not used
+        del settings["attacks"]
     defense = settings["defense"]
     if "dp" in defense:  # options that are not used, or not yet
         used = DPSGD(**defense["dp"]).get_config()
@@ -202,8 +206,11 @@ def cell_key(cell: Cell) -> str:
         "results_version": RESULTS_VERSION,
         "versions": software_versions(),
     }
+    made_by = [type(cell.defense), *(ATTACKS[name] for name in cell.attacks)]
+    if code := [digest for one in made_by if (digest := code_digest(one)) is not None]:
+        content["code"] = code
     source = find_source(cell.data.data)
-    if source is not None and source.name in ("folder", "npz"):  # which may change
+    if source is not None and not source.is_fixed:
         content["split"] = cell.data.split(cell.members, cell.seed).content_hash
     return storage.digest_json(content)
 

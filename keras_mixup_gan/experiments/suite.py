@@ -8,13 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from keras_mixup_gan import defenses, storage
 from keras_mixup_gan.defenses import Defense, Undefended
+from keras_mixup_gan.experiments.checks import (
+    Setting,
+    check_arm,
+    check_attacks,
+    check_filled,
+    check_seeds,
+    check_text,
+)
 from keras_mixup_gan.experiments.pool import COINS, Data
 from keras_mixup_gan.models.recipes import list_families, load_recipe
 from keras_mixup_gan.privacy.accounting import noise_multiplier_for
+from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.validation import (
     check_choice,
     check_in_range,
@@ -26,7 +35,6 @@ from keras_mixup_gan.validation import (
 _INSTALLED = Path(__file__).resolve().parent / "suites"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-Setting: TypeAlias = str | bool | int | float
 BASELINE = "undefended"  # the arm that others are compared with
 _NAME = re.compile(r"\w[\w .+=@-]{0,99}")
 
@@ -65,6 +73,7 @@ class Cell:
     delta: float = 1e-4
     utility: bool = False
     one_core: bool = True
+    attacks: tuple[str, ...] = ()
 
     def build(self, image_shape: tuple[int, int, int]) -> Any:
         """A fresh model of this cell."""
@@ -110,14 +119,14 @@ class Block:
     def __post_init__(self) -> None:
         check_choice(self.model, list_families(), "model")
         check_integer(0, shadows=self.shadows)
-        _check_filled(members=self.members, arms=self.arms)
+        check_filled(members=self.members, arms=self.arms)
         for members in self.members:
             check_integer(2, members=members)
         sizes = {"num_classes": self.num_classes, "width": self.width}
         check_integer(1, **_given(sizes))
         numbers = {"non_members": self.non_members, "reference": self.reference}
         check_integer(2, **_given(numbers))
-        _check_seeds(seeds=self.seeds)
+        check_seeds(seeds=self.seeds)
         steps = (0, *self.checkpoints)
         if not self.checkpoints or any(b <= a for a, b in pairwise(steps)):
             raise ValueError(
@@ -149,6 +158,11 @@ class Suite:
         num_generated: Generated images for the image quality.
         delta: Delta at which epsilon is reported.
         utility: Whether models are also measured by `usefulness` at the end.
+        attacks: Names of the attacks at each checkpoint, in place of LOGAN, its
+            versions for mixup and for augmentation, and GAN-Leaks.
+        plugins: Modules that register attacks, defenses or data sets that the suite
+            names. They are imported from where the suite lies or where packages are
+            installed, and may do whatever its user may.
         timed_rounds: Steps of each arm that are timed, all arms taking turns, or 0.
         one_core: Whether one core computes a cell, so that its numbers are the same
             wherever it runs; otherwise all cores, and rounding depends on how many.
@@ -172,6 +186,8 @@ class Suite:
     num_generated: int = 5_000
     delta: float = 1e-4
     utility: bool = True
+    attacks: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
     timed_rounds: int = 0
     one_core: bool = True
     path: str = field(default="", compare=False)
@@ -184,7 +200,7 @@ class Suite:
         check_integer(0, timed_rounds=self.timed_rounds)
         check_positive(delta=self.delta)
         check_in_range(0, 1, delta=self.delta)
-        _check_seeds(seed=self.seeds)
+        check_seeds(seed=self.seeds)
         for settings in self.arms.values():
             for name in settings.keys() & {"noise_multiplier", "target_epsilon"}:
                 check_positive(**{name: settings[name]})  # type: ignore[arg-type]
@@ -205,10 +221,11 @@ class Suite:
                 )
         self._refuse_ambiguous_names()
 
-    def _check_arms(self) -> None:
-        """Raises where a name or an arm could not be used."""
-        _check_filled(seeds=self.seeds, blocks=self.blocks, arms=self.arms)
-        _check_text("title", self.title)
+    def _check_names(self) -> None:
+        """Raises where a name, an arm or an attack could not be used."""
+        check_attacks(self.attacks)
+        check_filled(seeds=self.seeds, blocks=self.blocks, arms=self.arms)
+        check_text("title", self.title)
         for name in (self.name, *self.arms):
             if not _NAME.fullmatch(name):
                 raise ValueError(
@@ -217,7 +234,7 @@ class Suite:
                     f"{name[:80]!r}. Choose another."
                 )
         for name, settings in self.arms.items():
-            _check_arm(name, settings, self.delta)
+            check_arm(name, settings, self.delta)
 
     def _refuse_ambiguous_names(self) -> None:
         """Raises where two blocks train different cells under one name."""
@@ -236,7 +253,9 @@ class Suite:
 
     @classmethod
     def read(cls, source: str | Path) -> "Suite":
-        """Reads a `.toml` file, or the one of that name in `benchmarks/suites`.
+        """Reads a `.toml` file, or a suite that comes with the library by its name.
+
+        The `plugins` that it names are imported: read no suite that you would not run.
 
         Raises:
             ValueError: If there is no such file, or it does not describe a suite.
@@ -267,7 +286,8 @@ class Suite:
             raise ValueError(
                 f"The suite {str(path)!r} does not describe one: {error}."
             ) from error
-        suite._check_arms()
+        load_plugins(suite.plugins, path.absolute().parent)
+        suite._check_names()
         return suite
 
     def cells(self, block: Block) -> Iterator[Cell]:
@@ -302,6 +322,7 @@ class Suite:
             delta=self.delta,
             utility=self.utility,
             one_core=self.one_core,
+            attacks=self.attacks,
         )
 
     def data_of(self, block: Block) -> Data:
@@ -400,45 +421,5 @@ class Suite:
         )
 
 
-def _check_arm(arm: str, settings: Mapping[str, Setting], delta: float) -> None:
-    """Raises unless an arm is a defense with settings that it takes."""
-    own: dict[str, Any] = dict(settings)
-    for label in ("title", "group"):
-        _check_text(label, own.pop(label, arm))
-    name = own.pop("defense", arm)
-    for set_here in own.keys() & {"noise_seed", "num_examples", "delta"}:
-        raise ValueError(
-            f"`{set_here}` follows from the suite. Expected an arm without it. "
-            f"Received: {set_here}={own[set_here]!r} in the arm {arm!r}. Leave it out."
-        )
-    if "target_epsilon" in own:
-        own["delta"] = delta
-    defenses.make(str(name), **own)
-
-
-def _check_text(name: str, text: Setting) -> None:
-    if not (isinstance(text, str) and text.isprintable() and text.strip()):
-        raise ValueError(
-            f"`{name}` must be text without control characters. Received: "
-            f"{name}={text!r:.80}. Write it in quotation marks, in one line."
-        )
-
-
-def _check_filled(**given: Any) -> None:
-    for name, value in given.items():
-        if not value:
-            raise ValueError(
-                f"`{name}` must name at least one. Received: {name}={value!r}. Add "
-                "one, or leave the block out."
-            )
-
-
 def _given(values: Mapping[str, int | None]) -> dict[str, int]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _check_seeds(**given: tuple[int, ...]) -> None:
-    for name, seeds in given.items():
-        for seed in seeds:
-            check_integer(0, **{name: seed})
-            check_in_range(0, 2**31 - 1, **{name: seed})

@@ -20,7 +20,8 @@ from keras_mixup_gan.privacy import tfp
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.privacy.updates import OVERRUN
-from keras_mixup_gan.validation import check_integer, register
+from keras_mixup_gan.registry import register
+from keras_mixup_gan.validation import check_integer
 
 
 class GAN(AdversarialModel):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 
 KINDS = {"mixup": "Mixup", "dp-sgd": "DP-SGD"}
 OTHER = "The other defenses"
-PAGES = ("report.md", "report.html")
+PAGE, HTML_PAGE, NUMBERS = "report.md", "report.html", "report.json"
+PICTURE = "report.png"
 MAX_TILE = 64  # pixels of a generated image's longer side
 MAX_BYTES = 900_000  # of all generated images
 # A bound above this is as good as none.
@@ -84,12 +88,39 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     )
 
 
+def to_json(results: SuiteResults, fid_levels: Sequence[float] | None = None) -> str:
+    """All findings as JSON, verdicts by their names.
+
+    `fid_levels` are the qualities at which arms are compared, by default round ones.
+    """
+    found = dataclasses.asdict(analyze(results, fid_levels), dict_factory=_plain)
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {k: v.name if isinstance(v, Enum) else v for k, v in fields}
+
+
+def to_png(results: SuiteResults) -> bytes | None:
+    """The picture of leakage over quality, if there is anything to show."""
+    if not results.cells:
+        return None
+    return render.figure_to_png(figures.leakage_over_quality(analyze(results)))
+
+
 def save(results: SuiteResults, folder: Path) -> list[Path]:
-    """Writes `report.md` and `report.html` beside the results."""
-    contents = (to_markdown(results), to_html(results, folder))
+    """Writes the page beside the results, twice, with its numbers and its picture."""
+    drawn = to_png(results)
+    contents = {
+        PAGE: to_markdown(results, PICTURE if drawn else None).encode(),
+        HTML_PAGE: to_html(results, folder).encode(),
+        NUMBERS: to_json(results).encode(),
+        PICTURE: drawn,
+    }
     return [
-        storage.write_file(folder / name, page.encode())
-        for name, page in zip(PAGES, contents, strict=True)
+        storage.write_file(folder / name, content)
+        for name, content in contents.items()
+        if content is not None
     ]
 
 

@@ -12,7 +12,7 @@ MEMBERS, OTHERS = random_images(20, seed=1), random_images(20, seed=2)
 REFERENCE, LABELS = random_images(12, seed=3), random_labels(20)
 
 
-class Scripted(Attack, by_name=False):
+class Scripted(Attack):
     """Reaches the areas of a list, one after the other, whatever the model."""
 
     name, title, paper, requires = "scripted", "Scripted", "None", frozenset()
@@ -298,7 +298,7 @@ def test_what_does_not_fit_the_model_is_refused(trainer):
         trainer.fit(PrivacyMonitor(MEMBERS, OTHERS, attacks=["logan_mixup"]))
 
 
-class Rising(Attack, by_name=False):
+class Rising(Attack):
     """Scores members 3 and 5 higher at each measurement, and all by a common level."""
 
     name, title, paper, requires = "rising", "Rising", "None", frozenset()

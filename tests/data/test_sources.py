@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_mixup_gan.data import Images, load_images, sources
+from keras_mixup_gan.data import Images, load_images
+from keras_mixup_gan.data import digits as digits_file
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_digits_are_balanced_distinct_and_in_range(digits):
 
 
 def test_other_digits_are_refused(monkeypatch):
-    monkeypatch.setattr(sources, "_DIGITS_SHA256", "0" * 64)
+    monkeypatch.setattr(digits_file, "_DIGITS_SHA256", "0" * 64)
     with pytest.raises(ValueError, match="not the 5,000 that results are published on"):
         load_images("digits")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import Attack, register_attack
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
@@ -16,6 +16,7 @@ _PAPER = (
 )
 
 
+@register_attack
 class CriticGap(Attack):
     """The discriminator's score of an image less its mean score of generated ones.
 
@@ -68,6 +69,7 @@ class CriticGap(Attack):
         return self._fitted().score(images, rows) - self._level
 
 
+@register_attack
 class CalibratedCritic(Attack):
     """The discriminator's score less that of discriminators trained on other data.
 
@@ -113,6 +115,7 @@ class CalibratedCritic(Attack):
         return standardized[0] - np.mean(standardized[1:], axis=0)
 
 
+@register_attack
 class CriticFluctuation(Attack):
     """The discriminator's score less its mean score of the image slightly moved.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
-from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack, register_attack
 from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator, sequence
@@ -18,6 +18,7 @@ NUM_CALIBRATION_IMAGES = 256
 ANY_POLICY = "color,translation,cutout"
 
 
+@register_attack
 class LOGAN(Attack):
     """The discriminator's raw score: higher for what it was trained to call real."""
 
@@ -35,6 +36,7 @@ class LOGAN(Attack):
         return target.score(images, self._class_rows(target, labels, "images"))
 
 
+@register_attack
 class MixupLOGAN(Attack):
     """LOGAN as an attacker would run it who knows that training images were blended.
 
@@ -165,6 +167,7 @@ class MixupLOGAN(Attack):
         return np.where(same.any(axis=1), same.argmax(axis=1) + 1, 0)
 
 
+@register_attack
 class AugmentedLOGAN(Attack):
     """LOGAN as an attacker would run it who knows that images were augmented.
 

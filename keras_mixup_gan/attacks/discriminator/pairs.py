@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack
+from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack, register_attack
 from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.data.labeled import split_labels
@@ -18,6 +18,7 @@ from keras_mixup_gan.validation import check_classes, check_images, check_intege
 NUM_REFERENCE_PAIRS = 256
 
 
+@register_attack
 class MixedPairs(Attack):
     """The discriminator's score of blends of two images, for co-membership.
 

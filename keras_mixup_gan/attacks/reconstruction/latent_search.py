@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import Attack, register_attack
 from keras_mixup_gan.attacks.reconstruction.optimizers import adam, lbfgs, least_squares
 from keras_mixup_gan.attacks.samples.nearest import nearest_samples
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
@@ -147,6 +147,7 @@ class ReconstructingAttack(Attack):
         self._candidates = rng.standard_normal(shape, dtype="float32")
 
 
+@register_attack
 class LatentSearch(ReconstructingAttack):
     """Minus the loss of the best reconstruction that queries alone can find.
 
@@ -234,6 +235,7 @@ class LatentSearch(ReconstructingAttack):
         return np.concatenate([scaled, weight * features], axis=1)
 
 
+@register_attack
 class LatentGradient(ReconstructingAttack):
     """Minus the loss of the best reconstruction that gradients can find.
 
@@ -373,6 +375,7 @@ class LatentGradient(ReconstructingAttack):
         return compiled
 
 
+@register_attack
 class CalibratedReconstruction(Attack):
     """How much better the target reconstructs an image than reference models do.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import Attack, register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import (
     Features,
     check_features_choice,
@@ -51,6 +51,7 @@ class Network:
         return values[:, 0]
 
 
+@register_attack
 class ClassifierLOGAN(Attack):
     """How much like generated images, and unlike reference images, a query looks.
 

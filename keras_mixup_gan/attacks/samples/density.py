@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.base import Attack, register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import (
     FeatureMap,
     Features,
@@ -82,6 +82,7 @@ class DensityAttack(Attack):
         self._map = features
 
 
+@register_attack
 class LogDensity(DensityAttack):
     """The log density of generated images at the query.
 
@@ -105,6 +106,7 @@ class LogDensity(DensityAttack):
         return self._density.log_density(self._map(images))
 
 
+@register_attack
 class DOMIAS(DensityAttack):
     """The log density of generated images at the query minus that of reference images.
 
@@ -170,6 +172,7 @@ class DOMIAS(DensityAttack):
         return near - gaussian_log_density(queries, self._others, self._smallest)
 
 
+@register_attack
 class GenLRA(DensityAttack):
     """How much likelier the nearby samples become if the query joins the reference.
 

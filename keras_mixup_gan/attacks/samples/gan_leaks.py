@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import FeatureMap, Features
 from keras_mixup_gan.attacks.samples.nearest import (
     SAMPLE_BLOCK,
@@ -21,6 +22,7 @@ from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
+@register_attack
 class GANLeaks(StreamedAttack):
     """Minus the L2 distance from an image to the nearest generated one.
 
@@ -66,6 +68,7 @@ def _nearer(queries: FloatArray, features: FeatureMap, expected: FloatArray) -> 
     return Watcher(search, features, lambda: expected - np.sqrt(search.squares[:, 0]))
 
 
+@register_attack
 class DataCalibratedGANLeaks(FeaturedAttack):
     """How much nearer the generated images come than reference images do.
 
@@ -134,6 +137,7 @@ class DataCalibratedGANLeaks(FeaturedAttack):
         return _nearer(queries, features, expected)
 
 
+@register_attack
 class ModelCalibratedGANLeaks(FeaturedAttack):
     """How much nearer this model's images come than those of reference models do.
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import Features
 from keras_mixup_gan.attacks.samples.kernels import RunningDensity, likelihood_bandwidth
 from keras_mixup_gan.attacks.samples.nearest import Ball, Search, nearest_samples
@@ -39,6 +40,7 @@ class _HilprechtAttack(FeaturedAttack):
         )
 
 
+@register_attack
 class MonteCarlo(_HilprechtAttack):
     """The share of generated images that lie closer to the query than `eps`.
 
@@ -134,6 +136,7 @@ class MonteCarlo(_HilprechtAttack):
         return ball.counts.astype("float64")
 
 
+@register_attack
 class MonteCarloLog(MonteCarlo):
     """The mean of `-ln(d / eps)` over the samples within `eps`, others counting 0.
 
@@ -150,6 +153,7 @@ class MonteCarloLog(MonteCarlo):
         return ball.logs
 
 
+@register_attack
 class MonteCarloInverse(MonteCarlo):
     """The mean of `eps / d` over the samples within `eps`, others counting 0.
 
@@ -165,6 +169,7 @@ class MonteCarloInverse(MonteCarlo):
         return ball.inverses
 
 
+@register_attack
 class ParzenWindow(_HilprechtAttack):
     """The log density of generated images at the query, by isotropic kernels.
 

@@ -19,7 +19,7 @@ NUM_SPACING_SAMPLES = 1000
 WIDTH_SHARE = 0.1  # of the squared spacing of samples, for a squared bandwidth
 
 
-class Neighbors(StreamedAttack, by_name=False):
+class Neighbors(StreamedAttack):
     """Minus the mean L2 distance to the 10 nearest generated images.
 
     The nearest alone is a matter of luck; the mean of several says the same of a model
@@ -47,7 +47,7 @@ class Neighbors(StreamedAttack, by_name=False):
         return np.negative(np.sqrt(squares).mean(axis=1))
 
 
-class FeatureNeighbors(Neighbors, by_name=False):
+class FeatureNeighbors(Neighbors):
     """`Neighbors` in low frequencies, where noise and fine texture do not count."""
 
     name = "feature_neighbors"
@@ -59,7 +59,7 @@ class FeatureNeighbors(Neighbors, by_name=False):
         return low_frequencies(images)
 
 
-class NeighborDensity(Neighbors, by_name=False):
+class NeighborDensity(Neighbors):
     """The log density of generated images at the query, by narrow isotropic kernels.
 
     The squared bandwidth is a tenth of the median squared distance from a generated

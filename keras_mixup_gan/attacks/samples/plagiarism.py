@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.samples.density import SMALLEST_DISTANCE, nearest_distances
 from keras_mixup_gan.attacks.samples.feature_maps import Features
 from keras_mixup_gan.attacks.samples.nearest import Search
@@ -14,6 +15,7 @@ from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_integer
 
 
+@register_attack
 class DPI(FeaturedAttack):
     """The share of generated images among the nearest generated and reference images.
 

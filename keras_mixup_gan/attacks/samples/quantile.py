@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
 from keras_mixup_gan.attacks.samples.nearest import Search, nearest_samples
 from keras_mixup_gan.attacks.samples.streaming import StreamedAttack, Watcher, show
@@ -17,6 +18,7 @@ MIN_REFERENCE = 50
 SMALLEST_SHARE = 0.1  # of the typical distance between both quantiles
 
 
+@register_attack
 class QuantileGANLeaks(StreamedAttack):
     """The nearest-sample distance, rated by what is usual for images of this kind.
 

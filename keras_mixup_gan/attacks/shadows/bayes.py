@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special, stats
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.shadows.comparison import centers, common_deviation
 from keras_mixup_gan.attacks.shadows.lira import LiRA
 from keras_mixup_gan.attacks.shadows.store import Shadows
@@ -20,6 +21,7 @@ _FRAMEWORK = (
 )
 
 
+@register_attack
 class RMIA(LiRA):
     """How much likelier an image is under the target than under models on average.
 
@@ -70,6 +72,7 @@ class Prior:
     weight: float
 
 
+@register_attack
 class BayesianLiRA(LiRA):
     """`LiRA` whose means and variances are shrunk toward those of all images.
 

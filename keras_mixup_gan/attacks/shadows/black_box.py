@@ -5,6 +5,7 @@ Each compares one signal, by the Bayesian form of LiRA, which does with few shad
 
 from typing import ClassVar
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.shadows.bayes import BayesianLiRA
 
 _SHADOWS = "Shadow models and Student's t of arXiv:2603.11799 (2026), on "
@@ -14,6 +15,7 @@ _GAN_LEAKS = (
 )
 
 
+@register_attack
 class NearestLiRA(BayesianLiRA):
     """`BayesianLiRA` on the distance to the nearest generated image."""
 
@@ -25,6 +27,7 @@ class NearestLiRA(BayesianLiRA):
     signal: ClassVar[str] = "nearest"
 
 
+@register_attack
 class NeighborLiRA(BayesianLiRA):
     """`BayesianLiRA` on the mean distance to the 10 nearest generated images."""
 
@@ -36,6 +39,7 @@ class NeighborLiRA(BayesianLiRA):
     signal = "neighbors"
 
 
+@register_attack
 class FeatureLiRA(BayesianLiRA):
     """`BayesianLiRA` on the same distance in low frequencies of the images."""
 
@@ -47,6 +51,7 @@ class FeatureLiRA(BayesianLiRA):
     signal = "features"
 
 
+@register_attack
 class DensityLiRA(BayesianLiRA):
     """`BayesianLiRA` on a narrow kernel density of generated images."""
 
@@ -62,6 +67,7 @@ class DensityLiRA(BayesianLiRA):
     signal = "density"
 
 
+@register_attack
 class ReconstructionLiRA(BayesianLiRA):
     """`BayesianLiRA` on the loss of the best reconstruction by gradients.
 

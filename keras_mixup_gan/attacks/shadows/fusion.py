@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.shadows.comparison import (
     ShadowAttack,
     Statistics,
@@ -18,6 +19,7 @@ from keras_mixup_gan.typing import BoolArray, FloatArray
 from keras_mixup_gan.validation import check_choice, check_integer, check_positive
 
 
+@register_attack
 class ShadowFusion(ShadowAttack):
     """Signals of the shadow models in one score, learned on the shadows.
 
@@ -84,6 +86,7 @@ class ShadowFusion(ShadowAttack):
         return (inputs * self._model.coef_[0]).sum(axis=1) + self._model.intercept_[0]
 
 
+@register_attack
 class SampleFusion(ShadowFusion):
     """`ShadowFusion` of the signals that generated images alone give.
 
@@ -98,6 +101,7 @@ class SampleFusion(ShadowFusion):
     default_with = frozenset({"shadows", "nearest"})
 
 
+@register_attack
 class MomentFusion(ShadowFusion):
     """`ShadowFusion` of moments of the discriminator's scores over views of an image.
 
@@ -126,6 +130,7 @@ class MomentFusion(ShadowFusion):
         return name in ("critic", "augmented") or panel_of(name) == "moments"
 
 
+@register_attack
 class WhiteBoxFusion(ShadowFusion):
     """`ShadowFusion` of everything that who has the whole model can measure.
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import stats
 
+from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.shadows.comparison import (
     ShadowAttack,
     Statistics,
@@ -24,6 +25,7 @@ _PAPER = (
 )
 
 
+@register_attack
 class LiRA(ShadowAttack):
     """The likelihood ratio of a score under models that saw the image and others.
 
@@ -113,6 +115,7 @@ class LiRA(ShadowAttack):
         return mean, np.maximum(deviation, least)
 
 
+@register_attack
 class OfflineLiRA(LiRA):
     """How improbably high a score is among models that never saw the image.
 
@@ -145,6 +148,7 @@ class OfflineLiRA(LiRA):
         return np.asarray(stats.norm.logcdf(scores, mean, deviation))
 
 
+@register_attack
 class OffsetLiRA(LiRA):
     """A score less the middle between models that saw the image and others.
 
@@ -165,6 +169,7 @@ class OffsetLiRA(LiRA):
         return scores - (known + unknown) / 2
 
 
+@register_attack
 class AdaptiveLiRA(LiRA):
     """`LiRA` that insists on shadows trained with the target's defense.
 
@@ -190,6 +195,7 @@ class AdaptiveLiRA(LiRA):
         super()._fit(target)
 
 
+@register_attack
 class AugmentedLiRA(LiRA):
     """`LiRA` on the mean score over random transforms of the image.
 
@@ -208,6 +214,7 @@ class AugmentedLiRA(LiRA):
     signal = "augmented"
 
 
+@register_attack
 class BlackBoxLiRA(LiRA):
     """`LiRA` on the distance to the nearest generated image: samples alone suffice.
 

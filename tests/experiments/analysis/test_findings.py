@@ -2,8 +2,6 @@ import dataclasses
 
 import pytest
 
-from benchmarks.findings import as_json
-from keras_mixup_gan import storage
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.analysis.findings import Side, analyze, round_levels
 from keras_mixup_gan.experiments.analysis.verdicts import (
@@ -278,11 +276,6 @@ def test_failed_attacks_are_survived():
     found = analyze(results(*cells)).families[0].arms
     assert found[0].strongest.auc.num_seeds == 2
     assert found[1].at_final_quality.seeds == (1, 2)
-
-
-def test_the_findings_are_json_without_infinities(tmp_path):
-    found = analyze(results(*family(fake.UNDEFENDED, fake.PROTECTIVE, fake.DP)))
-    storage.write_json(tmp_path / "x.json", as_json(found))
 
 
 def test_round_levels_are_passed_by_the_undefended_model():
