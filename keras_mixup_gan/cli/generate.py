@@ -26,6 +26,10 @@ def generate(
     truncation: Annotated[
         float, typer.Option(help="Below 1: more typical, less diverse.")
     ] = 1.0,
+    format: Annotated[
+        str | None,
+        typer.Option(help="dpimagebench: an .npz file for that benchmark to evaluate."),
+    ] = None,
 ) -> None:
     """Generates images with a trained model."""
     import numpy as np
@@ -37,6 +41,14 @@ def generate(
     if labels is not None:
         classes = np.resize(_classes(labels), num)
     trained = read_model(model, compile=False)
+    if format is not None:
+        from keras_mixup_gan.models.samples import export_samples
+
+        export_samples(
+            *(trained, out, num, classes, seed), truncation=truncation, format=format
+        )
+        Console().say(f"wrote {out}")
+        return
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data import digits, patches, tfds
+from keras_mixup_gan.data import digits, dpimagebench, patches, tfds
 from keras_mixup_gan.data.classes import Images, check_class_names, names_of
 from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
@@ -287,6 +287,10 @@ def _load_npz(source: Any, options: Options) -> _Loaded:
         arrays.pop("labels", None)
         if f"{part}_labels" in arrays:
             arrays["labels"] = arrays[f"{part}_labels"]
+    if dpimagebench.is_one(arrays):
+        found = dpimagebench.from_arrays(arrays, f" of {path}")
+        known = options._replace(value_range=None)
+        return _labeled(*found, None, known, f" of {path}")
     if "images" not in arrays:
         raise ValueError(
             f"The file {path} has no array called 'images'. Expected 'images' and, "

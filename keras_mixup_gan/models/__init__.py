@@ -7,6 +7,7 @@ from keras_mixup_gan.lazy import lazy_names
 if TYPE_CHECKING:
     from keras_mixup_gan.models.dcgan import DCGAN as DCGAN
     from keras_mixup_gan.models.gan import GAN as GAN
+    from keras_mixup_gan.models.samples import export_samples as export_samples
     from keras_mixup_gan.models.saving import load_gan as load_gan
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite as StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP as WGANGP
@@ -16,6 +17,7 @@ else:
         {
             "DCGAN": f"{__name__}.dcgan",
             "GAN": f"{__name__}.gan",
+            "export_samples": f"{__name__}.samples",
             "StyleGANLite": f"{__name__}.stylegan_lite",
             "WGANGP": f"{__name__}.wgan_gp",
             "load_gan": f"{__name__}.saving",
