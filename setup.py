@@ -1,10 +1,12 @@
 """Package metadata; `pyproject.toml` only configures tools."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+VERSIONS = (ROOT / "keras_mixup_gan" / "versions.py").read_text(encoding="utf-8")
 
 EXTRAS = {
     "cluster": ["dask>=2025.1", "distributed>=2025.1"],
@@ -28,12 +30,13 @@ EXTRAS["dev"] = [
     "pytest-xdist>=3.6",
     "ruff>=0.8",
     "tf-keras>=2.20",  # runs tensorflow-privacy's own model, to compare with
+    "twine>=6.0",
     *EXTRAS["tfds"],
 ]
 
 setup(
     name="keras-mixup-gan",
-    version="0.1.0",
+    version=re.findall(r'^__version__ = "(.+)"', VERSIONS, re.MULTILINE)[0],
     description="GANs trained on mixtures of images, and an audit of what they leak",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

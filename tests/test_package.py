@@ -227,6 +227,32 @@ def test_a_wheel_holds_what_the_package_reads_at_run_time(installed):
     assert not (installed / "zoo").exists()
 
 
+def test_what_is_public_is_listed_and_there():
+    packages = [
+        *("attacks", "auditing", "callbacks", "data", "defenses", "experiments"),
+        *("metrics", "models", "privacy", "reports", "statistics", "theory", "zoo"),
+    ]
+    for package in (keras_mixup_gan, *map(_package, packages)):
+        for name in package.__all__:
+            assert getattr(package, name) is not None, name
+        listed = {
+            name
+            for name, value in vars(package).items()
+            if not name.startswith("_") and _is_own(value, package.__name__)
+        }
+        hidden = {"lazy_names", "family_class", "list_families"}
+        assert listed - hidden <= set(package.__all__), package
+
+
+def _package(name):
+    return importlib.import_module(f"keras_mixup_gan.{name}")
+
+
+def _is_own(value, package):
+    """Whether this was imported into a package to be found there."""
+    return str(getattr(value, "__module__", "")).startswith("keras_mixup_gan")
+
+
 def _checkout_recipe():
     from keras_mixup_gan.models.recipes import load_recipe
 

@@ -3,98 +3,163 @@
 # Attacks are listed, and by default run, in the order in which they are imported here.
 # ruff: noqa: I001
 from keras_mixup_gan.attacks.base import (
-    ATTACKS as ATTACKS,
-    Attack as Attack,
-    register_attack as register_attack,
+    ATTACKS,
+    Attack,
+    register_attack,
 )
 from keras_mixup_gan.attacks.discriminator.logan import (
-    LOGAN as LOGAN,
-    AugmentedLOGAN as AugmentedLOGAN,
-    MixupLOGAN as MixupLOGAN,
+    LOGAN,
+    AugmentedLOGAN,
+    MixupLOGAN,
 )
 from keras_mixup_gan.attacks.discriminator.critic import (
-    CalibratedCritic as CalibratedCritic,
-    CriticFluctuation as CriticFluctuation,
-    CriticGap as CriticGap,
+    CalibratedCritic,
+    CriticFluctuation,
+    CriticGap,
 )
 from keras_mixup_gan.attacks.discriminator.pairs import (
-    MixedPairs as MixedPairs,
-    PairScores as PairScores,
-    co_membership as co_membership,
+    MixedPairs,
+    PairScores,
+    co_membership,
 )
 from keras_mixup_gan.attacks.samples.gan_leaks import (
-    DataCalibratedGANLeaks as DataCalibratedGANLeaks,
-    GANLeaks as GANLeaks,
-    ModelCalibratedGANLeaks as ModelCalibratedGANLeaks,
+    DataCalibratedGANLeaks,
+    GANLeaks,
+    ModelCalibratedGANLeaks,
 )
 from keras_mixup_gan.attacks.samples.monte_carlo import (
-    MonteCarlo as MonteCarlo,
-    MonteCarloInverse as MonteCarloInverse,
-    MonteCarloLog as MonteCarloLog,
-    ParzenWindow as ParzenWindow,
+    MonteCarlo,
+    MonteCarloInverse,
+    MonteCarloLog,
+    ParzenWindow,
 )
 from keras_mixup_gan.attacks.samples.density import (
-    DOMIAS as DOMIAS,
-    DensityAttack as DensityAttack,
-    GenLRA as GenLRA,
-    LogDensity as LogDensity,
+    DOMIAS,
+    DensityAttack,
+    GenLRA,
+    LogDensity,
 )
-from keras_mixup_gan.attacks.samples.plagiarism import DPI as DPI
+from keras_mixup_gan.attacks.samples.plagiarism import DPI
 from keras_mixup_gan.attacks.samples.quantile import (
-    QuantileGANLeaks as QuantileGANLeaks,
+    QuantileGANLeaks,
 )
 from keras_mixup_gan.attacks.samples.classifier import (
-    ClassifierLOGAN as ClassifierLOGAN,
+    ClassifierLOGAN,
 )
 from keras_mixup_gan.attacks.samples.streaming import (
-    FeaturedAttack as FeaturedAttack,
-    cached as cached,
-    score_in_one_pass as score_in_one_pass,
+    FeaturedAttack,
+    cached,
+    score_in_one_pass,
 )
 from keras_mixup_gan.attacks.reconstruction.latent_search import (
-    CalibratedReconstruction as CalibratedReconstruction,
-    LatentGradient as LatentGradient,
-    LatentSearch as LatentSearch,
-    ReconstructingAttack as ReconstructingAttack,
-    Reconstruction as Reconstruction,
+    CalibratedReconstruction,
+    LatentGradient,
+    LatentSearch,
+    ReconstructingAttack,
+    Reconstruction,
 )
 from keras_mixup_gan.attacks.shadows.lira import (
-    AdaptiveLiRA as AdaptiveLiRA,
-    AugmentedLiRA as AugmentedLiRA,
-    BlackBoxLiRA as BlackBoxLiRA,
-    LiRA as LiRA,
-    OfflineLiRA as OfflineLiRA,
-    OffsetLiRA as OffsetLiRA,
+    AdaptiveLiRA,
+    AugmentedLiRA,
+    BlackBoxLiRA,
+    LiRA,
+    OfflineLiRA,
+    OffsetLiRA,
 )
 from keras_mixup_gan.attacks.shadows.bayes import (
-    RMIA as RMIA,
-    BayesianLiRA as BayesianLiRA,
+    RMIA,
+    BayesianLiRA,
 )
 from keras_mixup_gan.attacks.shadows.black_box import (
-    DensityLiRA as DensityLiRA,
-    FeatureLiRA as FeatureLiRA,
-    NearestLiRA as NearestLiRA,
-    NeighborLiRA as NeighborLiRA,
-    ReconstructionLiRA as ReconstructionLiRA,
+    DensityLiRA,
+    FeatureLiRA,
+    NearestLiRA,
+    NeighborLiRA,
+    ReconstructionLiRA,
 )
 from keras_mixup_gan.attacks.shadows.fusion import (
-    MomentFusion as MomentFusion,
-    SampleFusion as SampleFusion,
-    ShadowFusion as ShadowFusion,
-    WhiteBoxFusion as WhiteBoxFusion,
-    fuse as fuse,
+    MomentFusion,
+    SampleFusion,
+    ShadowFusion,
+    WhiteBoxFusion,
+    fuse,
 )
-from keras_mixup_gan.attacks.shadows.local_gan import LocalLOGAN as LocalLOGAN
-from keras_mixup_gan.attacks.shadows.store import Shadows as Shadows
+from keras_mixup_gan.attacks.shadows.local_gan import LocalLOGAN
+from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.study import (
-    ShadowStudy as ShadowStudy,
-    StudiedAttack as StudiedAttack,
-    shadow_study as shadow_study,
-    study_of as study_of,
+    ShadowStudy,
+    StudiedAttack,
+    shadow_study,
+    study_of,
 )
-from keras_mixup_gan.attacks.shadows.training import train_shadows as train_shadows
-from keras_mixup_gan.attacks.release import Release as Release
+from keras_mixup_gan.attacks.shadows.training import train_shadows
+from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.attacks.target import (
-    AttackTarget as AttackTarget,
-    ReferenceData as ReferenceData,
+    AttackTarget,
+    ReferenceData,
 )
+
+__all__ = [
+    "ATTACKS",
+    "DOMIAS",
+    "DPI",
+    "LOGAN",
+    "RMIA",
+    "AdaptiveLiRA",
+    "Attack",
+    "AttackTarget",
+    "AugmentedLOGAN",
+    "AugmentedLiRA",
+    "BayesianLiRA",
+    "BlackBoxLiRA",
+    "CalibratedCritic",
+    "CalibratedReconstruction",
+    "ClassifierLOGAN",
+    "CriticFluctuation",
+    "CriticGap",
+    "DataCalibratedGANLeaks",
+    "DensityAttack",
+    "DensityLiRA",
+    "FeatureLiRA",
+    "FeaturedAttack",
+    "GANLeaks",
+    "GenLRA",
+    "LatentGradient",
+    "LatentSearch",
+    "LiRA",
+    "LocalLOGAN",
+    "LogDensity",
+    "MixedPairs",
+    "MixupLOGAN",
+    "ModelCalibratedGANLeaks",
+    "MomentFusion",
+    "MonteCarlo",
+    "MonteCarloInverse",
+    "MonteCarloLog",
+    "NearestLiRA",
+    "NeighborLiRA",
+    "OfflineLiRA",
+    "OffsetLiRA",
+    "PairScores",
+    "ParzenWindow",
+    "QuantileGANLeaks",
+    "ReconstructingAttack",
+    "Reconstruction",
+    "ReconstructionLiRA",
+    "ReferenceData",
+    "Release",
+    "SampleFusion",
+    "ShadowFusion",
+    "ShadowStudy",
+    "Shadows",
+    "StudiedAttack",
+    "WhiteBoxFusion",
+    "cached",
+    "co_membership",
+    "fuse",
+    "register_attack",
+    "score_in_one_pass",
+    "shadow_study",
+    "study_of",
+    "train_shadows",
+]

@@ -17,7 +17,7 @@ from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
+from keras_mixup_gan.versions import RESULTS_VERSION, versions_of_numbers
 
 _NUM_PROBES = 64
 
@@ -51,7 +51,7 @@ class Journal:
                 self.model_hash = behavior_digest(target, self._probes)
             self._context = {
                 "results": RESULTS_VERSION,
-                "versions": software_versions(),
+                "versions": versions_of_numbers(),
                 "model": self.model_hash,
                 "split": split.content_hash,
                 **_known_to_attacker(target, self._probes),

@@ -17,7 +17,11 @@ from keras_mixup_gan.models import recipes
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.registry import code_digest
 from keras_mixup_gan.statistics.roc import OperatingPoint
-from keras_mixup_gan.versions import RESULTS_VERSION, software_versions
+from keras_mixup_gan.versions import (
+    RESULTS_VERSION,
+    software_versions,
+    versions_of_numbers,
+)
 
 SCHEMA_VERSION = 3
 RESULTS, ENTRY, STATE = "results.json", "entry.json", "state.json"
@@ -204,7 +208,7 @@ def cell_key(cell: Cell) -> str:
         "kind": type(cell.defense).__name__,
         "recipe": recipe,
         "results_version": RESULTS_VERSION,
-        "versions": software_versions(),
+        "versions": versions_of_numbers(),
     }
     made_by = [type(cell.defense), *(ATTACKS[name] for name in cell.attacks)]
     if code := [digest for one in made_by if (digest := code_digest(one)) is not None]:

@@ -4,13 +4,22 @@ from typing import TYPE_CHECKING
 
 from keras_mixup_gan.lazy import lazy_names
 
+__all__ = [
+    "DCGAN",
+    "GAN",
+    "WGANGP",
+    "StyleGANLite",
+    "export_samples",
+    "load_gan",
+]
+
 if TYPE_CHECKING:
-    from keras_mixup_gan.models.dcgan import DCGAN as DCGAN
-    from keras_mixup_gan.models.gan import GAN as GAN
-    from keras_mixup_gan.models.samples import export_samples as export_samples
-    from keras_mixup_gan.models.saving import load_gan as load_gan
-    from keras_mixup_gan.models.stylegan_lite import StyleGANLite as StyleGANLite
-    from keras_mixup_gan.models.wgan_gp import WGANGP as WGANGP
+    from keras_mixup_gan.models.dcgan import DCGAN
+    from keras_mixup_gan.models.gan import GAN
+    from keras_mixup_gan.models.samples import export_samples
+    from keras_mixup_gan.models.saving import load_gan
+    from keras_mixup_gan.models.stylegan_lite import StyleGANLite
+    from keras_mixup_gan.models.wgan_gp import WGANGP
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,

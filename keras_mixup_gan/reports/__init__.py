@@ -1,3 +1,7 @@
 """Reports as plain text, Markdown and self-contained HTML pages."""
 
-from keras_mixup_gan.reports.audit import save_audit as save_audit
+from keras_mixup_gan.reports.audit import save_audit
+
+__all__ = [
+    "save_audit",
+]

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any
 from keras_mixup_gan.lazy import lazy_names
 from keras_mixup_gan.models.recipes import family_class, list_families
 
+__all__ = [
+    "dcgan",
+    "from_preset",
+    "list_presets",
+    "load_recipe",
+    "preset_info",
+    "resolve_mixup",
+    "save_to_preset",
+    "stylegan_lite",
+    "verify_presets",
+    "wgan_gp",
+]
+
 if TYPE_CHECKING:
     from keras_mixup_gan.models.dcgan import DCGAN
-    from keras_mixup_gan.models.presets import list_presets as list_presets
-    from keras_mixup_gan.models.presets import preset_info as preset_info
-    from keras_mixup_gan.models.presets import verify_presets as verify_presets
-    from keras_mixup_gan.models.recipes import load_recipe as load_recipe
-    from keras_mixup_gan.models.recipes import resolve_mixup as resolve_mixup
-    from keras_mixup_gan.models.saving import from_preset as from_preset
-    from keras_mixup_gan.models.saving import save_to_preset as save_to_preset
+    from keras_mixup_gan.models.presets import list_presets, preset_info, verify_presets
+    from keras_mixup_gan.models.recipes import load_recipe, resolve_mixup
+    from keras_mixup_gan.models.saving import from_preset, save_to_preset
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP
 
