@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from keras_mixup_gan.experiments import read_results
+from tests.guides import commands, write_extending
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,14 +61,7 @@ def test_the_page_on_audits_runs(tmp_path, monkeypatch):
 @pytest.mark.long
 def test_the_page_on_extending_runs(tmp_path):
     """Its file, its lines and its suite, in processes that know of nothing else."""
-    text = (ROOT / "docs" / "extending.md").read_text("utf-8")
-    *parts, use = re.findall(r"```python\n(.*?)```", text, re.S)
-    (tmp_path / "my_plugin.py").write_text("\n".join(parts))
-    assert all(len(part.splitlines()) <= 40 for part in parts)
-    [suite] = re.findall(r"```toml\n(.*?)```", text, re.S)
-    quick = "num_samples = 64\nnum_generated = 64\nutility = false\nseeds = [0]"
-    suite = suite.replace("seeds = [0, 1, 2]", quick).replace("[200, 400]", "[2]")
-    (tmp_path / "my_suite.toml").write_text(suite)
+    use = write_extending(tmp_path)
 
     def run(*words):
         paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
@@ -82,10 +76,8 @@ def test_the_page_on_extending_runs(tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
-    use = use.replace("epochs=20", "epochs=1")
-    assert "Distance to the mean sample" in run("-c", f"import my_plugin\n{use}")
-    [command] = re.findall(r"keras-mixup-gan (compare .*)", text)
-    run("-m", "keras_mixup_gan", *command.split())
+    assert "Distance to the mean sample" in run("-c", use)
+    run("-m", "keras_mixup_gan", *commands("extending.md")[-1])
     folder = tmp_path / "runs" / "calm"
     names = {path.name for path in folder.glob("report.*")}
     assert names == {"report.md", "report.html", "report.json", "report.png"}
