@@ -12,7 +12,7 @@ help: ## list the targets
 
 install: $(VENV)/.installed ## create .venv with everything in it
 
-$(VENV)/.installed: setup.py pyproject.toml constraints.txt
+$(VENV)/.installed: setup.py pyproject.toml constraints.txt keras_mixup_gan/versions.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable ".[all,dev]"
