@@ -427,10 +427,16 @@ def digest_arrays(arrays: Iterable[Any]) -> str:
     """SHA-256 of arrays in their order, their shapes and types included."""
     digest = hashlib.sha256()
     for array in arrays:
-        values = np.ascontiguousarray(array)
+        values = array if hasattr(array, "blocks") else np.ascontiguousarray(array)
         digest.update(f"{values.shape} {values.dtype}\n".encode())
-        digest.update(values.tobytes())  # bfloat16 has no buffer
+        for block in blocks_of(values):
+            digest.update(block.tobytes())  # bfloat16 has no buffer
     return digest.hexdigest()
+
+
+def blocks_of(array: Any) -> Iterable[Any]:
+    """The parts of an array that is read some rows at a time, or the array itself."""
+    return array.blocks() if hasattr(array, "blocks") else (array,)
 
 
 def weights_digest(model: Any) -> str | None:

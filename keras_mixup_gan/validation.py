@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_mixup_gan.storage import blocks_of
 from keras_mixup_gan.typing import FloatArray, IntArray
 
 # Of which one-hot rows still fit into memory.
@@ -163,10 +164,14 @@ def plain_array(values: Any) -> np.ndarray[Any, Any]:
         return np.asarray(values.float().numpy())
 
 
-def warn_of_range(images: FloatArray, name: str, stacklevel: int = 3) -> None:
+def warn_of_range(images: Any, name: str, stacklevel: int = 3) -> None:
     """Warns of many images in `[-1, 1]` that look like images of another range."""
-    least, most = float(images.min()), float(images.max())
-    if len(images) >= _MANY_IMAGES and least < most and (least >= 0 or most < -0.99):
+    least, most = np.inf, -np.inf
+    for block in blocks_of(images):
+        least, most = min(least, float(block.min())), max(most, float(block.max()))
+        if least < 0 and most >= -0.99:
+            return
+    if len(images) >= _MANY_IMAGES and least < most:
         warnings.warn(
             range_warning(name, len(images), least, most), stacklevel=stacklevel
         )
@@ -184,17 +189,19 @@ def range_warning(name: str, num_images: int, least: float, most: float) -> str:
     )
 
 
-def check_same_range(**sides: FloatArray) -> None:
+def check_same_range(**sides: Any) -> None:
     """Raises a `ValueError` if only one of two sides looks like images in `[0, 1]`.
 
     That is one without a negative value, as no image of the other side is by nature.
     """
     bright = {
-        name: (images >= 0).reshape(len(images), -1).all(axis=1)
-        for name, images in sides.items()
+        name: np.concatenate(
+            [(part >= 0).reshape(len(part), -1).all(axis=1) for part in blocks_of(side)]
+        )
+        for name, side in sides.items()
     }
     for name, images in sides.items():
-        if not bright[name].all() or images.min() == images.max():
+        if not bright[name].all() or _is_flat(images):
             continue
         for other, are_bright in bright.items():
             # The rule of succession: how often an image of the other side is bright.
@@ -207,6 +214,11 @@ def check_same_range(**sides: FloatArray) -> None:
                     "[0, 1]; or pass `value_range=(-1, 1)` if they are as they should "
                     "be."
                 )
+
+
+def _is_flat(images: Any) -> bool:
+    ends = [(part.min(), part.max()) for part in blocks_of(images)]
+    return bool(min(low for low, _ in ends) == max(high for _, high in ends))
 
 
 # === Labels ===

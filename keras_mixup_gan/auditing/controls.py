@@ -41,8 +41,8 @@ def in_one_range(target: AttackTarget, split: MembershipSplit) -> AttackTarget:
     model that states its range; the samples of a function are checked as the first are
     drawn, because drawing some for that would change all that follow.
     """
-    check_same_range(**{name: part.images for name, part in split.parts().items()})
-    members = split.members.images
+    check_same_range(**{name: part.pixels for name, part in split.parts().items()})
+    members = split.members.pixels
     warn_of_range(members, "members", stacklevel=5)
     sampler = target.sampler
     if sampler is None or not target.access <= {"samples", "reference"}:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
+from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import IntArray
 
@@ -32,10 +32,6 @@ def first_look(
     """A target that gives a bounded number of images, and parts of bounded size."""
     parts = {}
     for role, part in split.parts().items():
-        rows = looked_at(len(part.images), target.seed)
-        labels = None if part.labels is None else part.labels[rows]
-        parts[role] = SplitPart(
-            part.images[rows], labels, part.indices[rows], part.class_names
-        )
+        parts[role] = part.at(looked_at(len(part.pixels), target.seed))
     fewer = target.num_available(NUM_SAMPLES)
     return replace(target, num_samples=fewer), MembershipSplit(**parts)

@@ -42,7 +42,7 @@ class Journal:
         self.model_hash = weights_digest(model)
         self.damaged: list[str] = []
         self._folder = None
-        parts = split.members.images, split.non_members.images
+        parts = split.members.pixels, split.non_members.pixels
         self._num_queries = [len(images) for images in parts]
         if folder is not None:
             self._folder = storage.make_folder(Path(folder))

@@ -163,14 +163,14 @@ def audit(
     images = members, non_members, reference
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
     plain = split.without_canaries()
-    num_members = len(plain.members.images)
+    num_members = len(plain.members.pixels)
     if fast:
         target, split = first_look(target, plain)
         plain = split
     if membership is None:
         membership = "coin" if split.by_fair_coins else "fixed"
     if membership == "coin":
-        check_coins(len(plain.members.images), len(plain.non_members.images))
+        check_coins(len(plain.members.pixels), len(plain.non_members.pixels))
     others = tuple(as_target(other, target.seed) for other in reference_models)
     if others:
         target = replace(target, reference_models=others)
@@ -212,7 +212,7 @@ def audit(
             ),
         )
         damaged = damaged + null_journal.damaged
-        sizes = len(plain.members.images), len(plain.non_members.images)
+        sizes = len(plain.members.pixels), len(plain.non_members.pixels)
         tested = NullTarget(null.name, tuple(found), *sizes)
     tell("", total, total)
 
@@ -228,9 +228,9 @@ def audit(
     return AuditReport(
         model=target.name,
         attacks=(*done, *(entry for entry in entries if entry.status != "done")),
-        num_members=len(plain.members.images),
-        num_non_members=len(plain.non_members.images),
-        num_reference=0 if split.reference is None else len(split.reference.images),
+        num_members=len(plain.members.pixels),
+        num_non_members=len(plain.non_members.pixels),
+        num_reference=0 if split.reference is None else len(split.reference.pixels),
         image_shape=target.image_shape,
         access=tuple(sorted(target.access)),
         asked_release=asked,
@@ -269,7 +269,7 @@ def _prepare(
     """The target, and the queries and reference with everything about them checked."""
     own = getattr(model, "image_shape", None)
     inside = labeled_images(members, "members", own, value_range)
-    shape: Any = inside.images.shape[1:]
+    shape: Any = inside.pixels.shape[1:]
     outside = labeled_images(non_members, "non_members", shape, value_range)
     if isinstance(reference, (str, os.PathLike)):
         reference = labeled_images(reference, "reference", shape, value_range)
@@ -297,11 +297,11 @@ def _prepare(
     if value_range is None:
         target = controls.in_one_range(target, split)
     for name, part in split.without_canaries().parts().items():
-        check_number(name, part.images)
-        if part.images.shape[1:] != target.image_shape:
+        check_number(name, part.pixels)
+        if part.pixels.shape[1:] != target.image_shape:
             raise ValueError(
                 f"`{name}` must hold images of the model's shape {target.image_shape}. "
-                f"Received: {part.images.shape[1:]}. Resize the images."
+                f"Received: {part.pixels.shape[1:]}. Resize the images."
             )
     if (split.members.labels is None) != (split.non_members.labels is None):
         raise ValueError(
@@ -314,9 +314,9 @@ def _prepare(
 def _drawn_as(given: Any, data: Any) -> Any:
     """Images and labels, with what a part that was given knows of how it was drawn."""
     if not isinstance(given, SplitPart):
-        return tuple(data)
+        return data.held
     drawn = given.by_fair_coins, given.canary_kinds
-    return SplitPart(data.images, data.labels, given.indices, None, *drawn)
+    return SplitPart(data.pixels, data.labels, given.indices, None, *drawn)
 
 
 def _named(target: AttackTarget, *data: Any) -> AttackTarget:
@@ -339,7 +339,7 @@ def _named(target: AttackTarget, *data: Any) -> AttackTarget:
 
 def _numbers(split: MembershipSplit, num_given: int) -> tuple[str, ...] | None:
     """What members are called where only some of those given were looked at."""
-    if len(split.members.images) == num_given:
+    if len(split.members.pixels) == num_given:
         return None
     return tuple(f"no. {index}" for index in split.members.indices)
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ _ACCESSES = {
 }
 
 
-def check_number(name: str, images: FloatArray) -> None:
+def check_number(name: str, images: Sized) -> None:
     """Raises a `ValueError` unless a part holds images enough for its statistics."""
     if len(images) < 2:
         raise ValueError(
@@ -74,7 +74,7 @@ class ShuffledQueries:
 
     def __init__(self, split: MembershipSplit, seed: int) -> None:
         parts = (split.members, split.non_members)
-        self.num_members = len(split.members.images)
+        self.num_members = len(split.members.pixels)
         members, non_members = (len(part.canary_kinds) for part in parts)
         self.num_canaries = members, non_members
         images = np.concatenate([part.images for part in parts])

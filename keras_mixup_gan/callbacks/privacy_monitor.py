@@ -226,7 +226,7 @@ class PrivacyMonitor(Monitor):
                 f"{len(scores)} in this `fit`. Train on, or measure more often by "
                 "`every`."
             )
-        number = len(self._split.members.images)
+        number = len(self._split.members.pixels)
         return spread_over_checkpoints(np.stack(scores))[:number]
 
     def most_vulnerable(self, number: int = 10, attack: str | None = None) -> IntArray:
@@ -377,6 +377,6 @@ def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit
     split = MembershipSplit.from_parts(
         members, non_members, None if reference is None else reference.images
     )
-    check_number("members", split.members.images)
-    check_number("non_members", split.non_members.images)
+    check_number("members", split.members.pixels)
+    check_number("non_members", split.non_members.pixels)
     return split

@@ -226,14 +226,14 @@ def _read(
         parts = [load(source, model.image_shape) for source in sources]
     else:
         first = load(sources[0])
-        shape = first.images.shape[1:]
+        shape = first.pixels.shape[1:]
         model, *rest = [load(source, shape) for source in (samples, *sources[1:])]
         model, parts = model.images, [first, *rest]
     loaded = _distinct(sources, parts, drop_duplicates, say)
     if name is None:
-        return model, [*(part.images for part in loaded), *missing]
+        return model, [*(part.pixels for part in loaded), *missing]
     if model.num_classes is None:
-        return model, [*(part.images for part in loaded), *missing]
+        return model, [*(part.pixels for part in loaded), *missing]
     unlabeled = [
         str(source)
         for source, part in zip(sources, loaded, strict=True)
@@ -257,8 +257,8 @@ def _distinct(
         _refuse_copies(sources, parts)
         return parts
     kept = _without_copies(parts)
-    number = sum(len(part.images) for part in parts)
-    say(f"left out {number - sum(len(part.images) for part in kept)} copies of images")
+    number = sum(len(part.pixels) for part in parts)
+    say(f"left out {number - sum(len(part.pixels) for part in kept)} copies of images")
     return kept
 
 
@@ -271,12 +271,12 @@ def _without_copies(parts: list[Any]) -> list[Any]:
     kept = []
     for part in parts:
         first = []
-        for index, image in enumerate(image_digests(part.images)):
+        for index, image in enumerate(image_digests(part.pixels)):
             if image not in seen:
                 first.append(index)
             seen.add(image)
         labels = None if part.labels is None else part.labels[first]
-        kept.append(Images(part.images[first], labels, part.class_names))
+        kept.append(Images(part.pixels.take(first), labels, part.class_names))
     return kept
 
 
@@ -286,8 +286,8 @@ def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
 
     places: dict[bytes, dict[int, str]] = {}
     for number, (source, part) in enumerate(zip(sources, parts, strict=True)):
-        names = _file_names(source, len(part.images))
-        for name, image in zip(names, image_digests(part.images), strict=True):
+        names = _file_names(source, len(part.pixels))
+        for name, image in zip(names, image_digests(part.pixels), strict=True):
             places.setdefault(image, {}).setdefault(number, name)
     shared = [list(found.values()) for found in places.values() if len(found) > 1]
     if shared:

@@ -52,7 +52,7 @@ class Job:
     def steps_per_epoch(self) -> int:
         """Steps in a pass over the images."""
         used = self.settings["batch_size"] * self.model.discriminator_steps
-        return max(1, len(self.data.images) // used)
+        return max(1, len(self.data.pixels) // used)
 
 
 def resolve(
@@ -76,8 +76,8 @@ def resolve(
     transform = resolve_mixup(parse_mixup(mixup), recipe)
     shape = None if image_size is None else (image_size, image_size, None)
     loaded = load_images(data, shape, value_range=value_range)
-    private = dp(len(loaded.images))
-    images, labels, names = loaded.images, loaded.labels, loaded.class_names
+    images, labels, names = loaded.pixels, loaded.labels, loaded.class_names
+    private = dp(len(images))
     if classes and labels is None:
         raise ValueError(
             "`--classes` needs the class of every image. Expected sub-folders, one for "
@@ -228,7 +228,7 @@ def _run(
         f"generator alone: keras-mixup-gan export {folder}"
     )
     if model.dp is not None:
-        delta = 0.1 / len(job.data.images)
+        delta = 0.1 / len(job.data.pixels)
         say(f"epsilon is {model.epsilon(delta):.3g} at delta = {delta:.3g}")
 
 

@@ -73,9 +73,9 @@ class Watch:
         attacks: list[Any] = [GANLeaks(num_samples=_NUM_SAMPLES)]
         if self.release == "everything":
             attacks.append(LOGAN())
-        rows = np.random.default_rng(seed).permutation(len(data.images))[:_NUM_MEMBERS]
+        rows = np.random.default_rng(seed).permutation(len(data.pixels))[:_NUM_MEMBERS]
         members = Images(
-            data.images[rows],
+            data.pixels.take(rows),
             None if data.labels is None else data.labels[rows],
             data.class_names,
         )

@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.typing import FloatArray, Tensor
+from keras_mixup_gan.validation import unit_range
 
 
 def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
@@ -46,8 +49,46 @@ def shuffled_indices(
     return step_counter(start).take(1).flat_map(resumed)
 
 
+def pixel_reader(pixels: Pixels) -> Callable[[Tensor], Tensor]:
+    """A function from rows to images as floats, for use within a data set.
+
+    Bytes are looked up in a table, as arithmetic in a graph may be rewritten: images
+    are to the last bit those that NumPy makes.
+    """
+    with tf.device("CPU:0"):  # where data sets run
+        stored = tf.constant(_Shared(pixels.stored))
+        places = None if pixels.rows is None else tf.constant(pixels.rows)
+        table = tf.constant(unit_range(np.arange(256, dtype="uint8")))
+
+    def read(rows: Tensor) -> Tensor:
+        rows = rows if places is None else tf.gather(places, rows)
+        images = tf.gather(stored, rows)
+        if stored.dtype != tf.uint8:
+            return images
+        return tf.gather(table, tf.cast(images, tf.int32))
+
+    return read
+
+
+class _Shared:
+    """An array that TensorFlow reads where it lies; of a plain one it makes a copy."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self._array
+
+
+def as_they_lie(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without rewriting, which would copy all tensors that it reads."""
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return dataset.with_options(options)
+
+
 def poisson_batches(
-    arrays: dict[str, FloatArray],
+    arrays: dict[str, FloatArray | Pixels],
     sampling_rate: float,
     start: Callable[[], int],
     seed: int | None,

@@ -6,18 +6,22 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
+from keras_mixup_gan.data.pixels import HoldsPixels, Pixels
 from keras_mixup_gan.typing import FloatArray, IntArray
 
 ClassNames: TypeAlias = tuple[str, ...] | None
 
 
 class _Labeled(NamedTuple):
-    images: FloatArray
+    images: Any
     labels: IntArray | None
 
 
-class Images(_Labeled):
+class Images(HoldsPixels, _Labeled):
     """Images and their labels; unpacks as `images, labels`.
+
+    Images of 8 bits stay so until `images` is asked for, by name, by place or in
+    unpacking: `fit`, `audit` and splits take the whole and need no floats of all.
 
     Attributes:
         images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
@@ -30,7 +34,7 @@ class Images(_Labeled):
 
     def __new__(
         cls,
-        images: FloatArray,
+        images: FloatArray | Pixels,
         labels: IntArray | None,
         class_names: Iterable[str] | None = None,
     ) -> Self:
@@ -99,8 +103,9 @@ def renumbered(data: Any, class_names: ClassNames, what: str) -> Any:
     own = names_of(data)
     if own is None or class_names in (None, own) or not isinstance(data, tuple):
         return data
-    labels = numbered_by(class_names, data[1], own, what)
-    return type(data)(data[0], labels, *data[2:], class_names=class_names)  # type: ignore[call-arg]
+    images, labels, *rest = getattr(data, "held", data)
+    labels = numbered_by(class_names, labels, own, what)
+    return type(data)(images, labels, *rest, class_names=class_names)  # type: ignore[call-arg]
 
 
 def names_of(data: Any) -> ClassNames:

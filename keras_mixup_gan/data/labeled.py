@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.data.pixels import HoldsPixels
 from keras_mixup_gan.validation import as_array
 
 IMAGE_KEYS, LABEL_KEYS = ("images", "image"), ("labels", "label")
@@ -14,9 +15,11 @@ IMAGE_KEYS, LABEL_KEYS = ("images", "image"), ("labels", "label")
 def split_labels(data: Any) -> tuple[Any, Any]:
     """`(images, labels)` of an array, a pair, a dict, a part of a split, or batches.
 
-    Neither is checked; labels that are not there are `None`. Batches are those of a
-    finite data set, see `batches_of`.
+    Neither is checked; labels that are not there are `None`. Images that are held as
+    `Pixels` stay so. Batches are those of a finite data set, see `batches_of`.
     """
+    if isinstance(data, HoldsPixels):
+        return data.held[:2]
     if hasattr(data, "images"):
         return data.images, getattr(data, "labels", None)
     if isinstance(data, dict) or (isinstance(data, tuple) and len(data) == 2):

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from keras_mixup_gan.data.pixels import Pixels, frozen
 from keras_mixup_gan.storage import digest_file
-from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import unit_range
+from keras_mixup_gan.typing import IntArray
 
 _SIZE = 32
 # Sky and black borders give patches that are alike to within noise: near-duplicates
@@ -43,7 +43,7 @@ _PHOTOGRAPHS = (
 )
 
 
-def load_patches() -> tuple[FloatArray, IntArray]:
+def load_patches() -> tuple[Pixels, IntArray]:
     """Cuts the photographs into patches of 32 x 32 pixels; labels are their numbers.
 
     Each photograph is cut at full size and at half size (means of 2 x 2 pixels, rounded
@@ -59,7 +59,7 @@ def load_patches() -> tuple[FloatArray, IntArray]:
     is_first = np.zeros(len(flat), bool)
     is_first[firsts] = True
     keep = is_first & (flat.std(axis=1).mean(axis=1) >= _MIN_CONTRAST)
-    return unit_range(stacked[keep]), labels[keep]
+    return Pixels(frozen(stacked[keep])), labels[keep]
 
 
 def _cut_photograph(package: str, file: str, digest: str) -> NDArray[np.uint8]:

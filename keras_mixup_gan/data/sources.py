@@ -22,23 +22,24 @@ from keras_mixup_gan.data.images import (
     Shape,
     WantedShape,
     check_image_shape,
+    has_shape,
     stack_images,
 )
 from keras_mixup_gan.data.labeled import split_labels
+from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.registry import register
 from keras_mixup_gan.storage import read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     ValueRange,
     as_array,
-    check_images,
     check_labels,
     check_value_range,
     did_you_mean,
     warn_of_range,
 )
 
-_Loaded: TypeAlias = tuple[FloatArray, IntArray | None]
+_Loaded: TypeAlias = tuple[FloatArray | Pixels, IntArray | None]
 # 12 bits in the range of 16 look like this.
 _DARK = -1 + 2 / 16
 
@@ -165,7 +166,8 @@ def load_images(
     else:
         loaded = _given(source, options)
     images = loaded if isinstance(loaded, Images) else Images(*loaded)
-    if value_range is not None and (high := images.images.max()) <= _DARK:
+    high = -1.0 if value_range is None else _maximum(images.pixels)
+    if value_range is not None and high <= _DARK:
         warnings.warn(
             "The images are nearly black, as 12 bits are in the range of 16. Expected "
             f"values up to about 1. Received: values up to {high:g}, value_range="
@@ -173,6 +175,16 @@ def load_images(
             stacklevel=2,
         )
     return images
+
+
+def _maximum(pixels: Pixels) -> float:
+    """The largest value, or the first found that is no longer dark."""
+    high = -1.0
+    for block in pixels.blocks():
+        high = max(high, float(block.max()))
+        if high > _DARK:
+            break
+    return high
 
 
 def _wanted(image_shape: Any) -> WantedShape:
@@ -197,9 +209,9 @@ def labeled_images(
     if isinstance(data, (str, os.PathLike)):
         return load_images(data, image_shape, value_range=value_range)
     images, labels = split_labels(data)
-    images = check_images(images, name, None, value_range)
-    labels = check_labels(labels, len(images), f"{name} labels")
-    return Images(images, labels, names_of(data))
+    pixels = as_pixels(images, name, None, value_range)
+    labels = check_labels(labels, len(pixels), f"{name} labels")
+    return Images(pixels, labels, names_of(data))
 
 
 def find_source(source: Any) -> Source | None:
@@ -307,7 +319,7 @@ def _given(source: Any, options: Options) -> _Loaded:
     """Images and labels of what is neither a name nor a path."""
     images, labels = split_labels(source)
     try:
-        images = as_array(images, "source")
+        images = images if isinstance(images, Pixels) else as_array(images, "source")
     except ValueError:
         images = np.empty((), dtype=object)
     if images.ndim == 0 or images.dtype == object:
@@ -323,18 +335,18 @@ def _labeled(
 ) -> _Loaded:
     """Images in `[-1, 1]` with their labels and names, checked, in the shape asked."""
     name = f"images{of}" if of else "source"
-    images = check_images(images, name, None, options.value_range)
+    pixels = as_pixels(images, name, None, options.value_range)
     if options.value_range is None:
-        warn_of_range(images, name, stacklevel=5)
-    labels = check_labels(labels, len(images), f"labels{of}")
+        warn_of_range(pixels, name, stacklevel=5)
+    labels = check_labels(labels, len(pixels), f"labels{of}")
     names = check_class_names(class_names, f"class_names{of}", labels)
-    return _fitted(Images(images, labels, names), options)
+    return _fitted(Images(pixels, labels, names), options)
 
 
 def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
     """Images in the shape asked for, with their labels and names."""
-    images, labels = loaded
-    if options.image_shape in (None, images.shape[1:]):
+    images, labels = split_labels(loaded)
+    if has_shape(images.shape[1:], options.image_shape):
         return loaded
     named_images = ((f"Image {i}", image) for i, image in enumerate(images))
     stacked = stack_images(named_images, len(images), options)

@@ -24,27 +24,25 @@ from keras_mixup_gan.data.classes import (
     numbered_by,
 )
 from keras_mixup_gan.data.labeled import split_labels
+from keras_mixup_gan.data.pixels import HoldsPixels, Pixels, as_pixels, frozen
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import (
-    as_array,
-    check_images,
-    check_labels,
-)
+from keras_mixup_gan.validation import check_labels
 
 _ROLES = ("members", "non_members", "reference")
 
 
 class _Part(NamedTuple):
-    images: FloatArray
+    images: Any
     labels: IntArray | None
     indices: IntArray
 
 
-class SplitPart(_Part):
+class SplitPart(HoldsPixels, _Part):
     """One part of a split: `Images`, and the place of each in the pool.
 
     Attributes:
-        images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`.
+        images: float32 array `(num_images, height, width, channels)` in `[-1, 1]`;
+            made, where images are stored in 8 bits, when it is first asked for.
         labels: int64 array `(num_images,)`, or `None`.
         indices: int64 array `(num_images,)`.
         class_names: Names of the classes in the order of their numbers, or `None`.
@@ -58,7 +56,7 @@ class SplitPart(_Part):
 
     def __new__(
         cls,
-        images: FloatArray,
+        images: FloatArray | Pixels,
         labels: IntArray | None,
         indices: IntArray,
         class_names: Iterable[str] | None = None,
@@ -70,6 +68,12 @@ class SplitPart(_Part):
         self.class_names = check_class_names(class_names, labels=labels)
         self.by_fair_coins, self.canary_kinds = by_fair_coins, canary_kinds
         return self
+
+    @property
+    def images(self) -> Any:
+        """The images as floats; parts that share `Pixels` share these too."""
+        images = self.held[0]
+        return images.floats if isinstance(images, Pixels) else images
 
     def with_canaries(self, canaries: Canaries, inside: bool, first: int) -> Self:
         """The part and its canaries behind it, their indices counted from `first`."""
@@ -86,12 +90,19 @@ class SplitPart(_Part):
             tuple(canaries.kinds[k] for k in chosen),
         )
 
+    def at(self, rows: Any) -> Self:
+        """Some of its images, by their places in the part."""
+        labels = None if self.labels is None else self.labels[rows]
+        chosen = self.pixels.take(rows), labels, self.indices[rows]
+        return type(self)(*chosen, self.class_names)
+
     def without_canaries(self) -> Self:
         """The part without its canaries."""
-        end = len(self.images) - len(self.canary_kinds)
-        labels = None if self.labels is None else self.labels[:end]
-        rest = self.class_names, self.by_fair_coins
-        return type(self)(self.images[:end], labels, self.indices[:end], *rest)
+        if not self.canary_kinds:
+            return self
+        ordinary = self.at(slice(len(self.pixels) - len(self.canary_kinds)))
+        ordinary.by_fair_coins = self.by_fair_coins
+        return ordinary
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,8 +114,11 @@ class MembershipSplit:
     one random permutation of one pool, because attacks otherwise detect the difference
     between two data sets and report it as a leak. Parts that share an index or an
     identical image are refused for the same reason. Classes with names are numbered
-    alike in all parts: as in the first that has names, and further ones after them. The
-    arrays are read-only copies, so that `content_hash` stays true.
+    alike in all parts: as in the first that has names, and further ones after them.
+
+    Nobody can change its arrays, so that `content_hash` stays true: of images that
+    `load_images` read in 8 bits a part holds the indices alone, and arrays that are
+    given are copied as they are, bytes as bytes.
 
     Usually made by `draw`, or by `from_parts` when the parts are given.
 
@@ -139,7 +153,7 @@ class MembershipSplit:
         self._refuse_shared_images()
 
     def __repr__(self) -> str:
-        sizes = (f"{role}={len(part.images)}" for role, part in self.parts().items())
+        sizes = (f"{role}={len(part.pixels)}" for role, part in self.parts().items())
         return (
             f"MembershipSplit({', '.join(sizes)}, image_shape={self.image_shape}, "
             f"content_hash={self.short_hash!r})"
@@ -166,8 +180,8 @@ class MembershipSplit:
         members and leaves the non-members as they are.
 
         Args:
-            images: float array `(num_images, height, width, channels)` in `[-1, 1]`, or
-                the `Images` that `load_images` returns.
+            images: array `(num_images, height, width, channels)`, floats in `[-1, 1]`
+                or uint8, or the `Images` that `load_images` returns.
             labels: Class labels `(num_images,)`, or `None`.
             num_members: Number of members, at least 1.
             num_non_members: Number of non-members, at least 1.
@@ -199,12 +213,11 @@ class MembershipSplit:
         names = names_of(images) if labels is None else None
         images, own = split_labels(images)
         labels = own if labels is None else labels
-        # Floats are made of what is drawn alone, unless canaries are made of it first.
-        images = check_images(images, keep_bytes=canaries is None)
-        labels = check_labels(labels, len(images))
-        pool: IntArray = np.arange(len(images))
+        pixels = as_pixels(images)
+        labels = check_labels(labels, len(pixels))
+        pool: IntArray = np.arange(len(pixels))
         if drop_duplicates:
-            pool = first_copies(image_digests(images))
+            pool = first_copies(image_digests(pixels))
         wanted = wanted_canaries(canaries, labels is not None)
         chosen = choose(
             pool,
@@ -220,7 +233,7 @@ class MembershipSplit:
         fair = membership == "coin" and num_members == num_non_members
         parts = {
             role: SplitPart(
-                _frozen(images[indices]),
+                pixels.kept(indices),
                 None if labels is None else labels[indices],
                 indices,
                 names,
@@ -231,14 +244,14 @@ class MembershipSplit:
         if wanted:
             made = make_canaries(
                 wanted,
-                images[spare],
+                pixels[spare],
                 None if labels is None else labels[spare],
                 None if labels is None else np.unique(labels),
-                images.shape[1:],
+                pixels.image_shape,
                 seed,
             )
             for role in ("members", "non_members"):
-                inside, first = role == "members", len(images)
+                inside, first = role == "members", len(pixels)
                 parts[role] = parts[role].with_canaries(made, inside, first)
         return cls(**parts)
 
@@ -255,14 +268,14 @@ class MembershipSplit:
             if part is None:
                 continue
             images, labels = split_labels(part)
-            images = check_images(images, role, keep_bytes=True)
-            indices = np.arange(start, start + len(images))
+            pixels = as_pixels(images, role)
+            indices = np.arange(start, start + len(pixels))
             drawn = (
                 getattr(part, "by_fair_coins", False),
                 getattr(part, "canary_kinds", ()),
             )
-            parts[role] = SplitPart(images, labels, indices, names_of(part), *drawn)
-            start += len(images)
+            parts[role] = SplitPart(pixels, labels, indices, names_of(part), *drawn)
+            start += len(pixels)
         return cls(**parts)
 
     def parts(self) -> dict[str, SplitPart]:
@@ -286,15 +299,14 @@ class MembershipSplit:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Shape `(height, width, channels)` of every image."""
-        height, width, channels = self.members.images.shape[1:]
-        return height, width, channels
+        return self.members.pixels.image_shape
 
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over the roles, shapes, pixels and labels of the parts, in order."""
         digest = hashlib.sha256()
         for role, part in self.parts().items():
-            digest.update(f"{role} {part.images.shape}\n".encode())
+            digest.update(f"{role} {part.pixels.shape}\n".encode())
             digest.update(b"".join(self._digests[role]))
             if part.labels is not None:
                 digest.update(b"labels\n" + part.labels.astype("<i8").tobytes())
@@ -317,7 +329,7 @@ class MembershipSplit:
     def _digests(self) -> dict[str, list[bytes]]:
         """One hash per image, by role."""
         parts = self.parts().items()
-        return {role: image_digests(part.images) for role, part in parts}
+        return {role: image_digests(part.pixels) for role, part in parts}
 
     def _refuse_shared_indices(self) -> None:
         parts = self.parts().values()
@@ -355,12 +367,8 @@ def _checked_part(
     image_shape: tuple[int, int, int] | None,
     class_names: ClassNames,
 ) -> SplitPart:
-    """A read-only copy of a part, its classes numbered by these names."""
-    given = as_array(part.images, role)
-    images = check_images(given, role, image_shape)
-    if not np.may_share_memory(images, given):  # floats were made of it
-        images = _frozen(np.ascontiguousarray(images))
-    images = _read_only(images)
+    """A part that nobody can change, its classes numbered by these names."""
+    images = as_pixels(part.held[0], role, image_shape).kept()
     labels = check_labels(part.labels, len(images), f"{role} labels")
     labels = numbered_by(class_names, labels, part.class_names, role)
     indices = np.asarray(part.indices)
@@ -385,16 +393,10 @@ def _read_only(array: Any) -> Any:
     is_own = array.flags.owndata and array.flags.c_contiguous
     if is_own and not array.flags.writeable:
         return array
-    return _frozen(np.array(array, order="C"))
+    return frozen(np.array(array, order="C"))
 
 
-def _frozen(array: Any) -> Any:
-    """The array, which from now on cannot be changed."""
-    array.flags.writeable = False
-    return array
-
-
-def image_digests(images: FloatArray) -> list[bytes]:
+def image_digests(images: Iterable[FloatArray]) -> list[bytes]:
     """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
     rows = (np.ascontiguousarray(image + np.float32(0), "<f4") for image in images)
     return [hashlib.sha256(row.data).digest() for row in rows]

@@ -168,7 +168,7 @@ def _train(
 
     report(cell, start, "training")
     model.fit(
-        split.members.images,
+        split.members.pixels,
         None if cell.num_classes is None else split.members.labels,
         batch_size=cell.batch_size,
         steps_per_epoch=until - start,

@@ -125,7 +125,7 @@ def check_models(files: ResultFiles) -> None:
     ]
     draws = {(cell.data, cell.members, cell.seed) for cell in missing}
     for data, members, seed in sorted(draws, key=repr):
-        number = len(data.split(members, seed).members.images)
+        number = len(data.split(members, seed).members.pixels)
         if number < suite.batch_size:
             raise ValueError(
                 "The coins must leave members for a batch. Expected at least "

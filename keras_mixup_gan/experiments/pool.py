@@ -63,8 +63,7 @@ class Data:
 
 def _first(part: SplitPart, number: int) -> SplitPart:
     """The images of the pool, which come first in a part."""
-    labels = None if part.labels is None else part.labels[:number]
-    return SplitPart(part.images[:number], labels, part.indices[:number])
+    return part.at(slice(number))
 
 
 @functools.lru_cache(maxsize=4)
@@ -107,7 +106,7 @@ def draw_by_coins(
         data_dir=data.data_dir,
     )
     whole = MembershipSplit.draw(
-        loaded.images,
+        loaded.pixels,
         loaded.labels,
         num_members=members + data.non_members,
         num_non_members=1,
@@ -121,7 +120,7 @@ def draw_by_coins(
 
     def part(indices: IntArray) -> SplitPart:
         labels = None if loaded.labels is None else loaded.labels[indices]
-        return SplitPart(loaded.images[indices], labels, indices)
+        return SplitPart(loaded.pixels.kept(indices), labels, indices)
 
     split = MembershipSplit(
         members=part(pool[heads]),

@@ -226,7 +226,7 @@ def usefulness(
             "reference part. Received: reference=None. Draw it with `num_reference=`."
         )
     pixels = pixel_features(split.image_shape)
-    number = len(held_out.images)
+    number = len(held_out.pixels)
     generated = model.generate(number, seed=seed)
     shrinkage = covariance_shrinkage(
         pixels(held_out.images), pixels(generated), 200, seed

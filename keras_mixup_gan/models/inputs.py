@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.batches import (
+    as_they_lie,
+    pixel_reader,
     poisson_batches,
     shuffled_indices,
     step_counter,
@@ -28,12 +30,12 @@ from keras_mixup_gan.data.datasets import (
     watch_range,
 )
 from keras_mixup_gan.data.labeled import as_batch, is_read_once, split_labels
+from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.mixup import MixUp, is_mixed
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import (
-    check_images,
     check_in_range,
     check_integer,
     class_rows,
@@ -131,16 +133,17 @@ class InputPipeline:
                 f"`x` and no `validation_data`. Received: x={type(x).__name__}. Pass "
                 "`validation_data=`."
             )
-        images, labels = self.arrays(x, y, "x")
+        images, labels = self._checked(x, y, "x")
         first = int(len(images) * (1 - share))
         if not 0 < first < len(images):
             raise ValueError(
                 "Both parts of the data need images. Expected a `validation_split` "
                 f"that leaves some. Received: {share} of {len(images)} images."
             )
+        inside, outside = images.take(slice(first)), images[first:]
         if labels is None:
-            return images[:first], None, images[first:]
-        return images[:first], labels[:first], (images[first:], labels[first:])
+            return inside, None, outside
+        return inside, labels[:first], (outside, labels[first:])
 
     def arrays(
         self, x: Any, y: Any = None, name: str = "images"
@@ -149,6 +152,13 @@ class InputPipeline:
 
         Labels that come with images are left aside by a model that takes none.
         """
+        images, rows = self._checked(x, y, name)
+        return np.asarray(images), rows
+
+    def _checked(
+        self, x: Any, y: Any = None, name: str = "images"
+    ) -> tuple[Pixels, FloatArray | None]:
+        """As `arrays`, with images as they are stored."""
         images, labels = split_labels(x)
         if y is not None and labels is not None:
             raise ValueError(
@@ -156,8 +166,8 @@ class InputPipeline:
                 " Received: both. Leave out `y`."
             )
         labels = y if labels is None or self.num_classes is None else labels
-        images = check_images(images, name, self.image_shape)
-        return images, class_rows(labels, self.num_classes, len(images))
+        pixels = as_pixels(images, name, self.image_shape)
+        return pixels, class_rows(labels, self.num_classes, len(pixels))
 
     def prepared(self, data: Any) -> list[Batch]:
         """The batches of a training step; a raw one serves all its updates."""
@@ -202,7 +212,7 @@ class InputPipeline:
     # === Arrays ===
 
     def _of_arrays(self, x: Any, y: Any, batch_size: int) -> _Prepared:
-        images, labels = self.arrays(x, y, "x")
+        images, labels = self._checked(x, y, "x")
         warn_of_range(images, "x", stacklevel=5)
         check_integer(1, batch_size=batch_size)
         num_examples = len(images)
@@ -214,9 +224,6 @@ class InputPipeline:
                 f"{batch_size}. Received: {num_examples} images. Lower `batch_size` or "
                 "add images."
             )
-        arrays = {"images": images}
-        if labels is not None:
-            arrays["labels"] = labels
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if batch_size % replicas:
             raise ValueError(
@@ -226,24 +233,28 @@ class InputPipeline:
             )
         length = max(1, num_examples // (batch_size * self.batches_per_step))
         if self.dp is None:
-            batches = self._shuffled(arrays, batch_size)
+            batches = self._shuffled(images, labels, batch_size)
             return self._grouped(batches), length, None
         rate, noise_seed = batch_size / num_examples, self.dp.noise_seed
+        arrays: dict[str, Any] = {"images": images}
+        if labels is not None:
+            arrays["labels"] = labels
         batches = poisson_batches(arrays, rate, self.next_batch, noise_seed)
         return self._grouped(batches), length, (num_examples, batch_size)
 
     def _shuffled(
-        self, arrays: dict[str, FloatArray], batch_size: int
+        self, images: Pixels, labels: FloatArray | None, batch_size: int
     ) -> tf.data.Dataset:
-        """Batches of arrays, shuffled anew each epoch and mixed."""
-        tensors = {name: tf.constant(array) for name, array in arrays.items()}
+        """Batches of images, shuffled anew each epoch, made floats and mixed."""
+        read = pixel_reader(images)
+        classes = None if labels is None else tf.constant(labels)
         mixup = self.mixup
         num_passes = 1
         if mixup is not None and mixup.pairing == "passes":
             num_passes = mixup.num_samples
         passes = [
             shuffled_indices(
-                len(arrays["images"]),
+                len(images),
                 batch_size,
                 self.next_batch,
                 self.seed + StepStream.SHUFFLE + n,
@@ -253,7 +264,9 @@ class InputPipeline:
 
         def prepare(step: Tensor, *indices: Tensor) -> dict[str, Tensor]:
             batches = tuple(
-                {name: tf.gather(tensor, rows) for name, tensor in tensors.items()}
+                {"images": read(rows)}
+                if classes is None
+                else {"images": read(rows), "labels": tf.gather(classes, rows)}
                 for rows in indices
             )
             if mixup is None:
@@ -261,7 +274,8 @@ class InputPipeline:
             return mixup.mix_batch(batches, (self._mixing_seed(mixup), step))
 
         indexed = tf.data.Dataset.zip(step_counter(self.next_batch), *passes)
-        return indexed.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = indexed.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        return as_they_lie(batches)
 
     def _mixing_seed(self, mixup: MixUp) -> int:
         return self.seed if mixup.seed is None else mixup.seed

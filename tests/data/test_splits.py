@@ -297,25 +297,37 @@ def test_changing_the_given_arrays_does_not_change_the_split():
 
 @pytest.mark.parametrize("make", [np.float32, np.uint8])
 @pytest.mark.parametrize("drop_duplicates", [False, True])
-def test_drawing_takes_the_memory_of_the_parts_and_of_one_copy(make, drop_duplicates):
-    images = np.random.default_rng(0).integers(256, size=(400, 32, 32, 3))
+def test_drawing_takes_the_memory_of_the_parts_as_they_are_given(make, drop_duplicates):
+    images = np.random.default_rng(0).integers(256, size=(1600, 32, 32, 3))
     images = images.astype("uint8")
     given = images if make is np.uint8 else unit_range(images)
     tracemalloc.start()
     split = MembershipSplit.draw(
-        given, num_members=200, num_non_members=200, drop_duplicates=drop_duplicates
+        given, num_members=800, num_non_members=800, drop_duplicates=drop_duplicates
     )
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    size = 4 * images.size  # of float32
-    assert kept < 1.1 * size
-    assert peak < kept + images.nbytes + 0.1 * size
+    assert kept < 1.1 * given.nbytes
+    assert peak < kept + images.nbytes + 0.1 * given.nbytes
     inside = split.members.indices
     np.testing.assert_array_equal(split.members.images, unit_range(images[inside]))
 
 
-def test_arrays_of_a_split_are_not_copied_again():
-    split = draw()
+def test_a_split_of_loaded_bytes_holds_indices_alone():
+    loaded = load_images("digits")
+    split = MembershipSplit.draw(loaded, num_members=9, num_non_members=8)
+    assert all(p.pixels.stored is loaded.pixels.stored for p in split.parts().values())
+    images, labels = load_images("digits")
+    as_floats = MembershipSplit.draw(images, labels, num_members=9, num_non_members=8)
+    assert split.content_hash == as_floats.content_hash
+    np.testing.assert_array_equal(split.members.images, as_floats.members.images)
+    np.testing.assert_array_equal(split.members.labels, as_floats.members.labels)
+
+
+@pytest.mark.parametrize("make", [np.float32, np.uint8])
+def test_arrays_of_a_split_are_not_copied_again(make):
+    images = np.arange(240).reshape(20, 3, 2, 2).astype("uint8")
+    split = draw(images if make is np.uint8 else unit_range(images))
     again = MembershipSplit.from_parts(split.members, split.non_members)
     assert again.members.images is split.members.images
 

@@ -9,8 +9,16 @@ import tensorflow as tf
 
 from keras_mixup_gan import DPSGD
 from keras_mixup_gan.data import Images, SplitPart
+from keras_mixup_gan.data.pixels import as_pixels
 from keras_mixup_gan.validation import unit_range
-from tests.models.tiny import NUM_CLASSES, eager, make, random_images, random_labels
+from tests.models.tiny import (
+    DEFENSES,
+    NUM_CLASSES,
+    eager,
+    make,
+    random_images,
+    random_labels,
+)
 
 BYTES = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype="uint8")
 IMAGES, LABELS = unit_range(BYTES), random_labels(8)
@@ -73,6 +81,10 @@ ARRAYS = {
     "dict": lambda: {"images": IMAGES, "labels": LABELS},
     "images": lambda: Images(IMAGES, LABELS),
     "part": lambda: SplitPart(IMAGES, LABELS, np.arange(8)),
+    "images of bytes": lambda: Images(as_pixels(BYTES), LABELS),
+    "part of bytes": lambda: SplitPart(
+        as_pixels(BYTES[::-1].copy()).take(np.arange(8)[::-1]), LABELS, np.arange(8)
+    ),
     "tensors": lambda: (tf.constant(IMAGES), tf.constant(LABELS)),
 }
 BATCHES = {
@@ -98,6 +110,24 @@ def test_arrays_in_any_form(model, name):
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(rows, ROWS)
     assert images.dtype == rows.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("defense", "name"),
+    [("none", "bytes"), ("mixup", "part of bytes"), ("dp", "images of bytes")],
+)
+def test_batches_of_bytes_are_those_of_floats(defense, name):
+    model = make(num_classes=NUM_CLASSES, **DEFENSES[defense])
+
+    def batches(data):
+        prepared, *_ = model.pipeline.training_batches(data, None, 4)
+        return [batch for [batch] in prepared.take(4)]
+
+    pairs = zip(batches((IMAGES, LABELS)), batches(ARRAYS[name]()), strict=True)
+    for floats, stored in pairs:
+        assert floats.keys() == stored.keys()
+        for field, expected in floats.items():
+            assert np.array_equal(expected, stored[field]), field
 
 
 @pytest.mark.parametrize("name", BATCHES)
