@@ -1,5 +1,6 @@
 """A folder of images: its files in a fixed order, and its sub-folders as classes."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -7,14 +8,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
+from numpy.typing import NDArray
 
+from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
 from keras_mixup_gan.data.images import (
     EXTENSIONS,
     Options,
+    check_alike,
+    fit_shape,
     read_image,
     stack_images,
 )
+from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.typing import IntArray
 
 # What lies beside images and says something about them is left out without a word.
@@ -43,10 +50,41 @@ def load_folder(source: Any, options: Options) -> Images:
             "images in folders that may be opened. Change its permissions."
         ) from error
     files, labels, names = _by_class(folder, listing)
-    images = (
-        (f"The image {file}", read_image(file, options.value_range)) for file in files
+    return Images(_pixels(folder, files, options), labels, names)
+
+
+def _pixels(folder: Path, files: list[Path], options: Options) -> Pixels:
+    """The images of the files, in memory or, if they are many, in the cache."""
+
+    def read(number: int) -> NDArray[Any]:
+        return read_image(files[number], options.value_range)
+
+    def fitted(number: int) -> NDArray[Any]:
+        name = f"The image {files[number]}"
+        image = fit_shape(read(number), options, name)
+        if number:
+            check_alike(image, name, first.shape, f"The image {files[0]}")
+        return image
+
+    first = fitted(0)
+    if len(files) * first.nbytes <= cache.LIMIT:
+        images = ((f"The image {file}", read(n)) for n, file in enumerate(files))
+        return stack_images(images, len(files), options)
+    listed = hashlib.sha256()
+    for file in files:
+        about = file.stat()
+        name = file.relative_to(folder).as_posix()
+        listed.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    shape, crop, _, value_range = options
+    stored = cache.cached(
+        str(folder.resolve()),
+        [shape, crop, value_range],
+        {"files": listed.hexdigest(), "Pillow": PIL.__version__},
+        len(files),
+        first,
+        fitted,
     )
-    return Images(stack_images(images, len(files), options), labels, names)
+    return Pixels(stored)
 
 
 def image_names(folder: Path) -> tuple[str, ...]:

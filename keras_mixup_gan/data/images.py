@@ -203,17 +203,24 @@ def stack_images(
         if i == 0:
             check_memory(count * image.nbytes, f"{count} images {image.shape}")
             stacked, first = np.empty((count, *image.shape), image.dtype), name
-        elif image.shape != stacked.shape[1:]:
-            raise ValueError(
-                f"{name} has another shape than {first}. Expected images of one shape, "
-                "(height, width, channels). Received: "
-                f"{image.shape} after {stacked.shape[1:]}. Pass `image_shape=` to "
-                "resize and convert them all."
-            )
+        check_alike(image, name, stacked.shape[1:], first)
         if image.dtype != np.uint8 and stacked.dtype == np.uint8:
             stacked = unit_range(stacked)
         stacked[i] = image if stacked.dtype == np.uint8 else as_floats(image)
     return Pixels(frozen(stacked) if stacked.dtype == np.uint8 else stacked)
+
+
+def check_alike(
+    image: NDArray[Any], name: str, shape: tuple[int, ...], first: str
+) -> None:
+    """Raises unless an image has the shape of the first."""
+    if image.shape != shape:
+        raise ValueError(
+            f"{name} has another shape than {first}. Expected images of one shape, "
+            "(height, width, channels). Received: "
+            f"{image.shape} after {shape}. Pass `image_shape=` to "
+            "resize and convert them all."
+        )
 
 
 def _centered_box(

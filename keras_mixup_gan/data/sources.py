@@ -83,6 +83,8 @@ def load_images(
 ) -> Images:
     """Loads images as float32 NHWC in `[-1, 1]`, with labels where they are known.
 
+    Those of 8 bits stay so until floats are asked for; see `Images`.
+
     The order is that of the source (digits and folders come sorted by class); draw a
     `MembershipSplit` or shuffle before training on a part.
 
@@ -100,7 +102,9 @@ def load_images(
             * A folder of PNG, JPEG, BMP, WebP, TIFF or DICOM files (the latter need the
               extra `dicom`). Its sub-folders, if any, are the classes, numbered in the
               order of their names. Other files and empty sub-folders are told in a
-              warning.
+              warning. More than 268 MB of images are read once into a file, which is
+              then read by rows: a warning says where it is, and the environment
+              variable `KERAS_MIXUP_GAN_CACHE` where it is to be.
             * An `.npz` file with an array `images` and optionally `labels` and
               `class_names`; or a part of an archive that `keras-mixup-gan split` wrote,
               e.g. `"split.npz:members"`.
@@ -127,7 +131,8 @@ def load_images(
             the least and the most that the file's bits can store.
 
     Returns:
-        `Images(images, labels)`, whose `class_names` are those of sub-folders, of the
+        `Images(images, labels)`, which `fit`, `audit` and `MembershipSplit.draw` take
+        as they are, whose `class_names` are those of sub-folders, of the
         file or of the data set, or `None`.
 
     Raises:

@@ -1,0 +1,191 @@
+"""A cache of many images: read once into one file, of which rows are then read.
+
+It holds `images.npy` and `about.json`, which is written after the rows that it counts,
+with their digest. A file that is not as it says is written anew.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_mixup_gan.storage import (
+    DamagedFileError,
+    digest_json,
+    locked,
+    read_json,
+    reading,
+    unseal,
+    write_sealed,
+)
+from keras_mixup_gan.validation import unit_range
+
+VARIABLE = "KERAS_MIXUP_GAN_CACHE"
+LIMIT = 2**28  # bytes of images that are kept in memory
+_NOTE_BYTES = 2**26  # that may have to be written again
+_CHUNK_BYTES = 2**20
+_npy: Any = np.lib.format
+
+
+def cache_folder() -> Path:
+    """Where images are kept: as the environment says, or where the system keeps such.
+
+    That is the folder in `KERAS_MIXUP_GAN_CACHE`, or `keras-mixup-gan` in the user's
+    cache directory.
+    """
+    if given := os.environ.get(VARIABLE):
+        return Path(given).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        root = home / "Library" / "Caches"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return root / "keras-mixup-gan"
+
+
+class _Written(NamedTuple):
+    """Rows of a file, their type and their digest so far, header included."""
+
+    rows: int
+    dtype: str
+    digest: Any
+
+
+def cached(
+    source: str,
+    options: Sequence[Any],
+    files: Mapping[str, Any],
+    count: int,
+    first: NDArray[Any],
+    read: Callable[[int], NDArray[Any]],
+) -> NDArray[Any]:
+    """So many images as one read-only array in a file, uint8 or float32.
+
+    `read` is called with the number of each that is not there yet; all have the shape
+    of the `first`. Each source and options have a file of their own, and `files` tells
+    whether it is out of date. Killed at any moment, the same call goes on; while one
+    writes, others are refused.
+    """
+    about: dict[str, Any] = {"source": source, "options": options, **files}
+    about = json.loads(json.dumps({**about, "shape": [count, *first.shape]}))
+    folder = cache_folder() / digest_json([source, options])[:32]
+    if _written(folder, about).rows < count:
+        with locked(folder):
+            written = _written(folder, about)  # by another, meanwhile
+            dtype = written.dtype or first.dtype.name
+            size = math.prod(about["shape"]) * np.dtype(dtype).itemsize
+            try:
+                if written.rows < count:
+                    _tell(folder, about, size, written.rows)
+                    _write(folder, about, written, dtype, read)
+            except OSError as error:
+                raise ValueError(
+                    f"The cache of images cannot be written: {error.strerror or error}."
+                    f" Expected room for {size / 1e9:.2f} GB. Received: {folder}. Set "
+                    f"{VARIABLE} to a folder that has it."
+                ) from error
+    array: NDArray[Any] = np.load(
+        folder / "images.npy", mmap_mode="r", allow_pickle=False
+    )
+    return array
+
+
+def _tell(folder: Path, about: Mapping[str, Any], size: int, rows: int) -> None:
+    """Warns of what is about to be written, once there is room for it."""
+    count, free = about["shape"][0], shutil.disk_usage(folder).free
+    if size > free + rows * size // count:
+        raise OSError(f"{free / 1e9:.2f} GB are free")
+    before = f"; {rows:,} are there" if rows else ""
+    warnings.warn(
+        f"The {count:,} images of {about['source']} are read once and kept in {folder},"
+        f" which takes {size / 1e9:.2f} GB{before}. Delete it at any time, or set "
+        f"{VARIABLE} to keep such elsewhere.",
+        stacklevel=6,  # who called `load_images`
+    )
+
+
+def _header(about: Mapping[str, Any], dtype: str) -> bytes:
+    """What an `.npy` file begins with."""
+    stream: Any = io.BytesIO()
+    content = {"descr": np.dtype(dtype).str, "fortran_order": False}
+    _npy.write_array_header_1_0(stream, {**content, "shape": tuple(about["shape"])})
+    return bytes(stream.getvalue())
+
+
+def _written(folder: Path, about: Mapping[str, Any]) -> _Written:
+    """What is in the file, if it is as it was noted and of the same images."""
+    nothing = _Written(0, "", None)
+    state, file = folder / "about.json", folder / "images.npy"
+    if not (state.is_file() and file.is_file()):
+        return nothing
+    try:
+        with reading(state, "what a cache holds", "Delete it."):
+            noted = unseal(read_json(state, "what a cache holds", "Delete it."))
+            rows, dtype, sha256 = map(noted.pop, ("rows", "dtype", "sha256"))
+            if noted != about:
+                return nothing
+            size = rows * math.prod(about["shape"][1:]) * np.dtype(dtype).itemsize
+            digest, left = hashlib.sha256(), len(_header(about, dtype)) + size
+            with file.open("rb") as stream:
+                while chunk := stream.read(min(left, _CHUNK_BYTES)):
+                    digest.update(chunk)
+                    left -= len(chunk)
+    except DamagedFileError:
+        return nothing
+    intact = left == 0 and digest.hexdigest() == sha256
+    return _Written(rows, dtype, digest) if intact else nothing
+
+
+def _write(
+    folder: Path,
+    about: Mapping[str, Any],
+    written: _Written,
+    dtype: str,
+    read: Callable[[int], NDArray[Any]],
+) -> None:
+    """Writes the rows that are missing, and notes now and then how many there are."""
+    file, state = folder / "images.npy", folder / "about.json"
+    count, rows, digest = about["shape"][0], written.rows, written.digest
+    header = _header(about, dtype)
+    if not rows:
+        for path in (state, file):  # others may still read the old file: not in place
+            path.unlink(missing_ok=True)
+        file.touch(0o600)  # the images may be private
+        digest = hashlib.sha256(header)
+        file.write_bytes(header)
+    size = math.prod(about["shape"][1:]) * np.dtype(dtype).itemsize
+    noted = rows
+    with file.open("r+b") as stream:
+        stream.truncate(len(header) + rows * size)
+        stream.seek(0, os.SEEK_END)
+        for row in range(rows, count):
+            image = read(row)
+            if image.dtype == np.uint8 and dtype != "uint8":
+                image = unit_range(image)
+            if image.dtype != np.uint8 and dtype == "uint8":
+                break
+            values = np.ascontiguousarray(image, dtype).data
+            stream.write(values)
+            digest.update(values)
+            if row + 1 == count or (row + 1 - noted) * size >= _NOTE_BYTES:
+                stream.flush()
+                os.fsync(stream.fileno())
+                noted = row + 1
+                content = {"rows": noted, "dtype": dtype, "sha256": digest.hexdigest()}
+                write_sealed(state, {**about, **content})
+        else:
+            return
+    # An image that is not of 8 bits: all become floats.
+    _write(folder, about, _Written(0, "", None), "float32", read)
