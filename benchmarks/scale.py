@@ -2,24 +2,31 @@
 
     python -m benchmarks.scale [--images N ...] [--samples N ...] [--out FILE]
 
-Memory is the peak of a fresh process above what it held when the stage began, over the
-bytes of the images in 8 bits: a split of all images that are given so, and a training
-on them of few steps. Time is that of the nearest search over the bare matrix products
-that it cannot do without, of one audit's queries against more and more samples, and
-that of a data set to which `MixUp` is applied over a `map` written by hand.
+A folder of images of 64x64x3 is read into the cache, split into members and
+non-members, trained on for some steps, and given to an audit that queries 2,000. Each
+is a fresh process that begins where the one before ended; memory is the most that it
+holds above what TensorFlow takes once it is imported, files that are mapped left out.
+The same steps over the cache are timed against those over floats in memory. Time is
+that of the nearest search over the bare matrix products that it cannot do without, of
+one audit's queries against more and more samples, and that of a data set to which
+`MixUp` is applied over a `map` written by hand.
 """
 
 import argparse
 import json
 import multiprocessing
-import resource
+import os
 import statistics
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from keras_mixup_gan.data import cache
 from keras_mixup_gan.versions import software_versions
 
 SIDE, CHANNELS = 64, 3
@@ -30,39 +37,108 @@ MIXED_SHAPE = (28, 28, 1)
 # === Memory ===
 
 
-def memory_of(stage: str, num_images: int, steps: int) -> dict[str, float]:
-    """Peak of a stage in a fresh process, over the images' bytes, and in GB."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        above = pool.apply(_peak_above_start, (stage, num_images, steps))
-    size = num_images * SIDE * SIDE * CHANNELS
-    return {"of_the_images": above / size, "gigabytes": above / 1e9}
+def memory_of(stage: str, folder: Path, steps: int) -> dict[str, float]:
+    """The most that a fresh process holds in a stage above TensorFlow, and its time."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(stage, folder, steps, theirs))
+    process.start()
+    ours.recv()  # TensorFlow is imported
+    start, begun = _held(process.pid), time.perf_counter()
+    most = start
+    while not ours.poll(0.005):
+        most = max(most, _held(process.pid))
+        if not process.is_alive():
+            raise RuntimeError(f"The stage {stage!r} failed.")
+    seconds = time.perf_counter() - begun
+    process.join()
+    return {"gigabytes": (most - start) / 1e9, "seconds": seconds}
 
 
-def _peak_above_start(stage: str, num_images: int, steps: int) -> int:
-    from keras_mixup_gan import data, zoo
-
-    shape = (SIDE, SIDE, CHANNELS)
-    model = zoo.dcgan(width=8, image_shape=shape, seed=0)
-    few = _images(64)
-    model.fit(few, batch_size=32, steps_per_epoch=2, verbose=0)  # what is made once
-    images = _images(num_images)
-    start = _peak()
-    if stage == "split":
-        half = num_images // 2
-        data.MembershipSplit.draw(images, num_members=half, num_non_members=half)
-    else:
-        model.fit(images, batch_size=32, steps_per_epoch=steps, verbose=0)
-    return _peak() - start
+def _held(pid: int | None) -> int:
+    """Bytes of memory of a process that are no pages of files. Linux."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    return sum(1024 * int(line.split()[1]) for line in lines if "RssAnon" in line)
 
 
-def _images(number: int) -> Any:
-    """Random images of 8 bits, of which every part is touched."""
+def _run(stage: str, folder: Path, steps: int, pipe: Any) -> None:
+    import tensorflow as tf
+
+    tf.zeros(1)
+    pipe.send(None)
+    STAGES[stage](folder, steps)
+    pipe.send(None)
+
+
+def _split(folder: Path) -> Any:
+    from keras_mixup_gan import data
+
+    loaded = data.load_images(folder)
+    half = len(loaded.pixels) // 2
+    return data.MembershipSplit.draw(loaded, num_members=half, num_non_members=half)
+
+
+def _model(**settings: Any) -> Any:
+    from keras_mixup_gan import zoo
+
+    return zoo.dcgan(image_shape=(SIDE, SIDE, CHANNELS), seed=0, **settings)
+
+
+def _cache(folder: Path, steps: int) -> None:
+    from keras_mixup_gan import data
+
+    data.load_images(folder)
+
+
+def _fit(folder: Path, steps: int) -> None:
+    members = _split(folder).members
+    _model(width=8).fit(members, batch_size=64, steps_per_epoch=steps, verbose=0)
+
+
+def _audit(folder: Path, steps: int) -> None:
+    import keras_mixup_gan
+
+    split = _split(folder)
+    keras_mixup_gan.audit(_model(width=8), split.members, split.non_members, fast=True)
+
+
+STAGES: dict[str, Callable[[Path, int], Any]] = {
+    "cache": _cache,
+    "split": lambda folder, steps: _split(folder),
+    "fit": _fit,
+    "audit": _audit,
+}
+
+
+def write_images(folder: Path, number: int) -> Path:
+    """A folder of random images, no two alike."""
     random = np.random.default_rng(0)
-    return random.integers(256, size=(number, SIDE, SIDE, CHANNELS), dtype="uint8")
+    for n in range(number):
+        pixels = random.integers(256, size=(SIDE, SIDE, CHANNELS), dtype="uint8")
+        file = folder / f"{n // 1000:04}" / f"{n:07}.bmp"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    return folder
 
 
-def _peak() -> int:
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux
+def cache_against_floats(folder: Path, steps: int, rounds: int) -> dict[str, float]:
+    """Steps of a training over the cache, over the same on floats in memory."""
+    from keras_mixup_gan.experiments import timing
+
+    members = _split(folder).members.at(slice(5_000))
+    model, floats = _model(), np.array(members.images)
+    stored = members.pixels.take(slice(None))  # of which no floats are kept
+
+    def steps_over(images: Any) -> Callable[[], Any]:
+        settings = {"batch_size": 64, "steps_per_epoch": steps, "verbose": 0}
+        return lambda: model.fit(images, **settings)
+
+    takers = {"floats": steps_over(floats), "cache": steps_over(stored)}
+    seconds = timing.seconds_in_turns(takers, rounds, warm_up=1)
+    return {
+        "ratio": timing.median_ratios(seconds, "floats")["cache"],
+        "milliseconds_each": 1e3 * statistics.median(seconds["cache"]) / steps,
+    }
 
 
 # === Time ===
@@ -145,6 +221,9 @@ def main() -> None:
     )
     parser.add_argument("--batch-sizes", type=int, nargs="*", default=[64, 256, 2048])
     parser.add_argument("--steps", type=int, default=200, help="of a training")
+    parser.add_argument("--stages", nargs="*", choices=STAGES, default=[*STAGES])
+    parser.add_argument("--epoch-steps", type=int, default=20, help="timed in turns")
+    parser.add_argument("--scratch", type=Path, help="where the images are written")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
@@ -157,9 +236,15 @@ def main() -> None:
         print(f"{name}: {text}", flush=True)
 
     for number in given.images:
-        for stage in ("split", "fit"):
-            row = memory_of(stage, number, given.steps)
-            add(f"memory of a {stage}, {number} images", row)
+        with tempfile.TemporaryDirectory(dir=given.scratch) as place:
+            os.environ[cache.VARIABLE] = str(Path(place) / "cache")
+            folder = write_images(Path(place) / "images", number)
+            for stage in given.stages:
+                row = memory_of(stage, folder, given.steps)
+                add(f"memory of the {stage}, {number} images", row)
+            if given.epoch_steps:
+                row = cache_against_floats(folder, given.epoch_steps, given.rounds)
+                add(f"steps over {number} images in the cache", row)
     for number in given.samples:
         row = search_against_products(number, given.rounds)
         add(f"nearest search, {number} samples", row)

@@ -171,10 +171,10 @@ class GAN(AdversarialModel):
 
         Args:
             x: Images: an array `(num_images, height, width, channels)` in `[-1, 1]`,
-                or uint8 of 0..255, which is mapped there; a pair `(images, labels)`,
-                an `Images` or a `SplitPart`; or batches of images, `(images, labels)`
-                or dicts: a `tf.data.Dataset`, a Keras `PyDataset`, a torch
-                `DataLoader` (channels may be first), or a generator, with
+                or uint8 of 0..255, of which each batch is mapped there; a pair
+                `(images, labels)`, an `Images` or a `SplitPart`; or batches of images,
+                `(images, labels)` or dicts: a `tf.data.Dataset`, a Keras `PyDataset`,
+                a torch `DataLoader` (channels may be first), or a generator, with
                 `steps_per_epoch`. Arrays are shuffled anew each epoch and a last
                 incomplete batch is left out; batches keep their own order, so the
                 exact resumption of a training is only up to them.
