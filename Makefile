@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test long lint package published bench clean
+.PHONY: help install compare test long lint package published docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,8 +42,16 @@ package: install ## build the wheel and the source archive, and check them
 published: install ## check the committed results and the pages made from them
 	$(BIN)/python -m benchmarks.check_published
 
+docs: $(VENV)/.docs ## build the documentation into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[docs]"
+	@touch $@
+
 bench: install ## measure what a training step costs
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 clean: ## delete .venv and build products, not results
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

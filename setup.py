@@ -21,6 +21,12 @@ EXTRAS = {
 EXTRAS["all"] = sorted({need for needs in EXTRAS.values() for need in needs})
 # For Keras' own callback; TensorFlow no longer brings it along.
 EXTRAS["tensorboard"] = ["tensorboard>=2.16"]
+EXTRAS["docs"] = [
+    "mkdocs>=1.6.1,<2",
+    "mkdocs-material>=9.7",
+    "mkdocstrings[python]>=1.0",
+    "ruff>=0.8",  # breaks long signatures
+]
 EXTRAS["dev"] = [
     "build>=1.2",
     "hypothesis>=6.100",
