@@ -4,6 +4,7 @@ Pages from elsewhere keep their path from the top of the repository; pages of th
 folder lose its name. Links, which work in the repository, are carried over.
 """
 
+import ast
 import json
 import posixpath
 import re
@@ -110,8 +111,21 @@ def public_modules() -> dict[str, list[str]]:
 
 
 def _public_names(folder: Path) -> list[str]:
-    text = (folder / "__init__.py").read_text("utf-8")
-    return sorted(set(re.findall(r"\b(\w+) as \1\b", text)) - {"__version__"})
+    """What a package exports: by `__all__`, or imported as itself."""
+    tree = ast.parse((folder / "__init__.py").read_text("utf-8"))
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name == alias.asname
+    }
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names |= set(ast.literal_eval(node.value))
+    if not names:
+        raise ValueError(f"{folder} must export something.")
+    return sorted(names - {"__version__"})
 
 
 def reference_page(name: str, members: list[str]) -> str:

@@ -64,7 +64,7 @@ class Concern(Enum):
     )
     MIXUP_IGNORED = (
         "The model was trained with mixup, but no attack that takes it into account "
-        "was run; pass reference images to run one."
+        "was run: that needs reference images, and more than a first look."
     )
     AUGMENTATION_IGNORED = (
         "The model was trained with augmentation, but no attack that takes it into "

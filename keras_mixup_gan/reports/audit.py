@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from keras_mixup_gan.statistics.roc import OperatingPoint, WithheldPoint
 from keras_mixup_gan.validation import eight_bits
 
 NUM_BINS = 40
-NUM_CURVES = len(render.COLORS)
+NUM_CURVES = 6
 NUM_OPEN_HISTOGRAMS = 6
 NUM_EXPOSED = 24
 NUM_NEAREST = 8
@@ -253,9 +254,17 @@ def _values(report: AuditReport) -> dict[str, Any]:
         "guarantee": list(guarantee(report)),
         "defense": defense(report),
         "of_the_set": report.set_inference and of_the_set(report.set_inference),
+        "called": _called(report.member_names),
         "releases": list(report.verdicts.items()),
         "fewest": min(report.num_members, report.num_non_members),
     }
+
+
+def _called(names: tuple[str, ...] | None) -> str:
+    """By what the page names members; rows of an array are no files."""
+    if names is not None and not all(re.fullmatch(r"no\. \d+", name) for name in names):
+        return "file name"
+    return "number, in the order they were given (from 0)"
 
 
 def _reported_points(result: AttackResult) -> list[OperatingPoint]:

@@ -41,15 +41,24 @@ _FIGURE_STYLE: dict[Any, Any] = {
 def render_template(name: str, **values: Any) -> str:
     """Fills a template of this package; a variable without a value is an error.
 
-    Values are HTML-escaped in `.html.j2` templates; in `.md.j2` templates the filter
-    `md` escapes them.
+    Values are HTML-escaped in `.html.j2` templates, where what stands between backticks
+    is shown as code; in `.md.j2` templates the filter `md` escapes them.
     """
     try:
         import jinja2
     except ImportError as error:
         raise _missing_extra("jinja2") from error
+    from markupsafe import Markup, escape
+
+    @jinja2.pass_eval_context
+    def finalize(context: Any, value: Any) -> Any:
+        if not context.autoescape or hasattr(value, "__html__"):
+            return value
+        return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
+        finalize=finalize,
         autoescape=lambda template: bool(template and ".html" in template),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

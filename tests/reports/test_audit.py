@@ -14,7 +14,7 @@ from keras_mixup_gan.attacks import Attack, AttackTarget, GANLeaks
 from keras_mixup_gan.auditing import Concern, audit
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.reports import save_audit
-from keras_mixup_gan.reports.audit import exposed_members
+from keras_mixup_gan.reports.audit import exposed_members, roc_figure
 from tests.attacks.fakes import SHAPE, FakeGAN, images
 from tests.reports.pages import flat, outline_of
 
@@ -68,7 +68,7 @@ def test_the_page_shows_every_result(page, report):
     words = flat(" ".join(outline_of(page).words))
     assert flat(str(report.verdict)) in words
     for text in (*report.warnings, *report.caveats, report.split_hash):
-        assert flat(str(text)) in words
+        assert flat(str(text).replace("`", " ")) in words.replace("`", " ")
     for result in report.attacks:
         assert flat(result.title) in words
         assert flat(result.paper) in words
@@ -89,6 +89,36 @@ def test_the_page_says_what_the_audit_could_see(page, report):
     assert "Strongest attack, chosen on one random half" in words
     advantage = report["logan"].advantage
     assert f"{advantage.advantage:.3f} [{advantage.interval[0]:.3f}" in words
+
+
+def test_what_is_code_is_shown_as_code(page):
+    assert "<code>null_target</code>" in page
+    assert "`null_target`" not in page
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (None, "by number"),
+        ([f"no. {number}" for number in range(5, 300, 2)], "by number"),
+        ([f"no. {number}.png" for number in range(300)], "by file name"),
+    ],
+)
+def test_rows_are_not_called_files(report, tmp_path, names, called):
+    named = names and tuple(names[: report.num_members])
+    other = dataclasses.replace(report, member_names=named)
+    page = save_audit(other, tmp_path / "audit.html").read_text(encoding="utf-8")
+    captions = re.findall(r"by (?:file name|number)", page)
+    assert set(captions) == {called}
+
+
+def test_six_curves_are_drawn_at_most_each_in_a_color_of_its_own(report):
+    more = dataclasses.replace(report, attacks=report.done * 5)
+    figure = roc_figure(more)
+    drawn = figure.legends[0].get_lines()
+    assert len(more.done) > len(drawn) == 6
+    assert len({line.get_color() for line in drawn}) == 6
+    assert "#000000" not in {line.get_color() for line in drawn}  # on dark pages
 
 
 def test_members_are_shown_only_if_asked_for(page, report, tmp_path):
