@@ -18,7 +18,7 @@ from keras_mixup_gan.experiments.analysis.findings import (
     Findings,
 )
 from keras_mixup_gan.reports import comparison, render
-from keras_mixup_gan.reports.tables import family_title, main_table
+from keras_mixup_gan.reports.tables import family_title, short_table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE, HTML_PAGE = "findings.md", "findings.html"
@@ -27,10 +27,6 @@ NUMBERS, PICTURE = "frontier.json", "frontier-grid.png"
 README_ARMS = (
     *("undefended", "mixup-noise", "mixup-paper", "diffaugment"),
     *("dropout", "dp-epsilon-10"),
-)
-README_COLUMNS = (
-    *("arm", "FID", "strongest attack, AUC", "members found"),
-    *("undefended minus arm, same FID", "at the same FID", "ε"),
 )
 
 
@@ -50,10 +46,8 @@ def pages(
 def readme_section(findings: Findings) -> str:
     """The README's only table of results: the main arms of the first family."""
     family = findings.families[0]
-    table = main_table(_shown(family))
-    kept = [table.columns.index(name) for name in README_COLUMNS]
-    lines = [[table.columns[at] for at in kept], ["---"] * len(kept)]
-    lines += [[row[at] for at in kept] for row in table.rows]
+    table = short_table(_shown(family))
+    lines = [table.columns, table.columns, *table.rows]
     about = (
         f"{family_title(family)}, {len(family.seeds)} seeds; 95 % intervals "
         "over seeds. FID: smaller is better. At the same FID: compared with stopping "
@@ -62,7 +56,7 @@ def readme_section(findings: Findings) -> str:
     shown = [
         "| " + " | ".join(map(render.escape_markdown, line)) + " |" for line in lines
     ]
-    shown[1] = "|---" * len(kept) + "|"
+    shown[1] = "|---" * len(table.columns) + "|"
     return "\n".join([about, "", *shown])
 
 

@@ -71,16 +71,22 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     scores = load_scores(results, folder)
     titles = {arm.arm: arm.title for f in findings.families for arm in f.arms}
     samples = {name: arrays["samples"] for name, arrays in scores.items()}
-    drawings: dict[str, Any] = {"leakage": None, "roc": None}
-    if findings.families:
-        drawings["leakage"] = _svg(figures.leakage_over_quality(findings))
-    if scores:
-        drawings["roc"] = _svg(figures.roc(findings, scores))
+    groups = figures.groups(findings) if findings.families else []
+    leakage = [_svg(figures.leakage_over_quality(findings, group)) for group in groups]
+    roc = [_svg(figures.roc(findings, scores, group)) for group in groups if scores]
     return render.render_template(
         "comparison.html.j2",
         **_values(findings),
-        drawings=drawings,
-        along=[_svg(figures.along_training(findings, f)) for f in findings.families],
+        leakage=leakage,
+        roc=roc,
+        along=[
+            [
+                _svg(figures.along_training(findings, family, group))
+                for group in groups
+                if family in figures.families_with(findings, group)
+            ]
+            for family in findings.families
+        ],
         samples={
             titles[name]: base64.b64encode(png).decode()
             for name, png in sample_pngs(samples).items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,41 +24,62 @@ if TYPE_CHECKING:
 
 BLACK = "#000000"
 MARKERS = ("o", "s", "^", "D", "v", "P")
-MAX_COLUMNS = 3
+MAX_COLUMNS, MAX_ARMS = 3, 6
 # Options of a line in matplotlib, the same in all figures of a page.
 Look: TypeAlias = Mapping[str, Any]
 _BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
 
 
-def styles(names: Sequence[str]) -> dict[str, Look]:
-    """What lines of each arm look like: black for the first, colors for the others."""
-    colors = [BLACK, *(color for color in render.COLORS if color != BLACK)]
+def groups(findings: Findings) -> list[tuple[str, ...]]:
+    """Arms that are drawn in one figure, each time with the first one.
+
+    The arms that most families have come first, otherwise those of the suite.
+    """
+    families = Counter(arm.arm for one in findings.families for arm in one.arms)
+    first, *others = sorted(findings.arms, key=lambda arm: -families[arm])
+    return [
+        (first, *others[start : start + MAX_ARMS - 1])
+        for start in range(0, max(len(others), 1), MAX_ARMS - 1)
+    ]
+
+
+def styles(findings: Findings) -> dict[str, Look]:
+    """What lines of each arm look like, the same in all figures.
+
+    Black for the first; others have colors that differ within a figure, and a color
+    and a mark that no other arm has.
+    """
     return {
         name: {
-            "color": colors[number % len(colors)],
-            "linestyle": render.LINE_STYLES[number % len(render.LINE_STYLES)],
-            "marker": MARKERS[number % len(MARKERS)],
+            "color": BLACK if place == 0 else render.COLORS[place - 1],
+            "linestyle": render.LINE_STYLES[
+                (place and (MAX_ARMS - 1) * number + place) % len(render.LINE_STYLES)
+            ],
+            "marker": MARKERS[place and 1 + (place - 1 + number) % (MAX_ARMS - 1)],
             "markersize": 4.5,
             "linewidth": 2.0,
         }
-        for number, name in enumerate(names)
+        for number, group in enumerate(groups(findings))
+        for place, name in enumerate(group)
     }
 
 
-def leakage_over_quality(findings: Findings) -> Figure:
+def leakage_over_quality(
+    findings: Findings, group: Sequence[str] | None = None
+) -> Figure:
     """Strongest attack over FID: a panel for each family, a line for each arm.
 
     A thick line is the mean over seeds, thin ones are the seeds; of a single seed,
     upright lines are the 95 % intervals of its queries. Arms have the same look in
-    every panel, in the order of the suite.
+    every panel. Drawn are the arms of a group, by default of the first.
     """
-    families = findings.families
-    if not families:
+    if not findings.families:
         raise ValueError(
             "There is nothing to draw. Expected at least one finished cell. Received: "
             "none. Run the comparison first."
         )
-    looks = styles(findings.arms)
+    group = group or groups(findings)[0]
+    looks, families = _looks(findings, group), families_with(findings, group)
     columns = 2 if len(families) == 4 else min(MAX_COLUMNS, len(families))
     rows = math.ceil(len(families) / columns)
     with render.new_figure(max(4.2 * columns, 6.4), 3.4 * rows + 0.9) as figure:
@@ -66,19 +88,43 @@ def leakage_over_quality(findings: Findings) -> Figure:
             _panel(at, family, looks)
         for at in axes.flat[len(families) :]:
             at.axis("off")
-        axes[0, 0].set_ylim(*_limits(families))
+        axes[0, 0].set_ylim(*_limits(findings.families))
         for row in axes:
             row[0].set_ylabel("AUC of the strongest attack")
         _legend(figure, families, looks, columns)
     return figure
 
 
-def along_training(findings: Findings, family: FamilyFindings) -> Figure:
+def families_with(findings: Findings, group: Sequence[str]) -> list[FamilyFindings]:
+    """The families that a group is drawn for; the first group is for all."""
+    if group == groups(findings)[0]:
+        return list(findings.families)
+    return [
+        family
+        for family in findings.families
+        if any(arm.arm in group[1:] for arm in family.arms)
+    ]
+
+
+def _looks(findings: Findings, group: Sequence[str] | None) -> dict[str, Look]:
+    """The looks of the arms of a group, by default of the first."""
+    shown = groups(findings)[0] if group is None else group
+    return {name: look for name, look in styles(findings).items() if name in shown}
+
+
+def _drawn(family: FamilyFindings, looks: Mapping[str, Look]) -> list[Finding]:
+    """Its arms that have a look."""
+    return [arm for arm in family.arms if arm.arm in looks]
+
+
+def along_training(
+    findings: Findings, family: FamilyFindings, group: Sequence[str] | None = None
+) -> Figure:
     """Strongest attack and FID of a family over steps, a line for each arm."""
-    looks = styles(findings.arms)
+    looks = _looks(findings, group)
     with render.new_figure(8.4, 3.7) as figure:
         left, right = figure.subplots(1, 2)
-        for arm in reversed(family.arms):
+        for arm in reversed(_drawn(family, looks)):
             if arm.curves:
                 steps = next(iter(arm.curves.values())).steps
                 fids, areas = mean_curve(arm)
@@ -96,12 +142,16 @@ def along_training(findings: Findings, family: FamilyFindings) -> Figure:
     return figure
 
 
-def roc(findings: Findings, scores: Mapping[str, Mapping[str, FloatArray]]) -> Figure:
+def roc(
+    findings: Findings,
+    scores: Mapping[str, Mapping[str, FloatArray]],
+    group: Sequence[str] | None = None,
+) -> Figure:
     """ROC curves on log axes, a panel for each attack, a line for each arm.
 
     `scores` has for each arm the arrays `"ATTACK/members"` and `"ATTACK/non_members"`.
     """
-    looks = styles(findings.arms)
+    looks = _looks(findings, group)
     attacks = {
         name: leakage.title
         for family in findings.families
@@ -113,7 +163,11 @@ def roc(findings: Findings, scores: Mapping[str, Mapping[str, FloatArray]]) -> F
     with render.new_figure(3.4 * columns, 3.3 * rows + 0.6) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for axes, (name, title) in zip(panels, attacks.items(), strict=False):
-            drawn = {arm: s for arm, s in scores.items() if f"{name}/members" in s}
+            drawn = {
+                arm: arrays
+                for arm, arrays in scores.items()
+                if arm in looks and f"{name}/members" in arrays
+            }
             others = [len(s[f"{name}/non_members"]) for s in drawn.values()]
             floor = render.roc_axes(axes, max([100, *others]))
             for arm, arrays in drawn.items():
@@ -188,7 +242,7 @@ def _chance(axes: Any) -> None:
 
 def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Look]) -> None:
     _chance(axes)
-    for arm in reversed(family.arms):
+    for arm in reversed(_drawn(family, looks)):
         if not arm.curves:
             continue
         color = looks[arm.arm]["color"]

@@ -39,6 +39,12 @@ _UTILITY_TITLES = {  # of those whose names are none
 }
 
 
+SHORT = (
+    *("arm", "FID", "strongest attack, AUC", "members found"),
+    *("undefended minus arm, same FID", "at the same FID", "ε"),
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table with its title and what must be known to read it."""
@@ -85,6 +91,18 @@ def main_table(family: FamilyFindings) -> Table:
         "need no more than generated images. Leaks: whether what whoever gets images, "
         "or everything, learned in some seed is more than chance explains, where each "
         "row may err with a probability of 5 %.",
+    )
+
+
+def short_table(family: FamilyFindings) -> Table:
+    """The columns of `main_table` that count most."""
+    table = main_table(family)
+    kept = [at for at, name in enumerate(table.columns) if name in SHORT]
+    return Table(
+        table.title,
+        tuple(table.columns[at] for at in kept),
+        tuple(tuple(row[at] for at in kept) for row in table.rows),
+        f"FID: {family.quality}; range over seeds.",
     )
 
 

@@ -325,6 +325,29 @@ def test_the_figure_has_a_panel_for_each_family_and_looks_that_stay():
     )
 
 
+def test_a_figure_has_six_arms_at_most_and_an_arm_one_look_in_all():
+    arms = [FakeArm(f"arm-{number}") for number in range(13)]
+    made = results(
+        *family(fake.UNDEFENDED, *arms),
+        *family(fake.UNDEFENDED, arms[11], arms[12], members=1000),
+    )
+    found = analyze(made)
+    groups = figures.groups(found)
+    assert [len(group) for group in groups] == [6, 6, 4]
+    assert {group[0] for group in groups} == {"undefended"}
+    assert groups[0][1:3] == ("arm-11", "arm-12")  # most families have them
+    shown = sorted(arm for group in groups for arm in group[1:])
+    assert shown == sorted(f"arm-{number}" for number in range(13))
+    looks = figures.styles(found)
+    assert len({(look["color"], look["marker"]) for look in looks.values()}) == 14
+    for number, group in enumerate(groups):
+        figure = figures.leakage_over_quality(found, group)
+        drawn = figure.legends[0].get_lines()
+        assert len({line.get_color() for line in drawn}) == len(group)
+        panels = [axes for axes in figure.axes if axes.get_title()]
+        assert len(panels) == (2 if number == 0 else 1)
+
+
 def test_the_thick_line_is_the_mean_of_the_seeds():
     (one,) = only_family(*family(fake.UNDEFENDED)).arms
     fids, areas = figures.mean_curve(one)
