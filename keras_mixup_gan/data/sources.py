@@ -132,8 +132,8 @@ def load_images(
 
     Returns:
         `Images(images, labels)`, which `fit`, `audit` and `MembershipSplit.draw` take
-        as they are, whose `class_names` are those of sub-folders, of the
-        file or of the data set, or `None`.
+        as they are; its `class_names` are those of sub-folders, of the file or of the
+        data set, or `None`.
 
     Raises:
         ValueError: For an unknown or missing source, an unreadable file, images that
