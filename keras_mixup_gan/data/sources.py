@@ -186,8 +186,7 @@ def _maximum(pixels: Pixels) -> float:
     """The largest value, or the first found that is no longer dark."""
     high = -1.0
     for block in pixels.blocks():
-        high = max(high, float(block.max()))
-        if high > _DARK:
+        if (high := max(high, float(block.max()))) > _DARK:
             break
     return high
 
