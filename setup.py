@@ -64,6 +64,7 @@ setup(
             "manifest.json",
             "*/recipe.toml",
             "*/card.md",
+            "*/samples.png",
             "*/*/preset.json",
             "*/*/weights.npz",
         ],

@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_mixup_gan import storage
 from keras_mixup_gan.models.recipes import read_toml
 
+PICTURE, MAX_SIDE = "samples.png", 540
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
 _DEFENSE_ORDER = ("none", "mixup", "DP-SGD")
 
 
 def write(zoo: Path, model: str) -> Path:
-    """Writes the card of a model from the `results.json` of its presets.
+    """Writes the card of a model from the `results.json` of its presets, and a picture.
 
     Args:
         zoo: The zoo's folder.
@@ -24,9 +28,24 @@ def write(zoo: Path, model: str) -> Path:
         json.loads(path.read_text("utf-8"))
         for path in (zoo / model).glob("*/results.json")
     ]
+    found.sort(key=_order)
     card = zoo / model / "card.md"
-    card.write_text(render(model, sorted(found, key=_order)), "utf-8")
+    card.write_text(render(model, found), "utf-8")
+    folders = [zoo / model / preset["name"] for preset in found]
+    storage.write_file(card.with_name(PICTURE), picture(folders))
     return card
+
+
+def picture(folders: list[Path]) -> bytes:
+    """A PNG of what presets generate, a row for each."""
+    from keras_mixup_gan.models.saving import from_preset
+    from keras_mixup_gan.reports import render
+
+    rows = [
+        from_preset(folder, compile=False).generate(render.COLUMNS, seed=0)
+        for folder in folders
+    ]
+    return render.png(render.tile(np.concatenate(rows)), MAX_SIDE)
 
 
 def render(model: str, presets: list[dict[str, Any]]) -> str:
