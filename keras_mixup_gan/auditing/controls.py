@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
-from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
+from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.data.classes import check_same_classes
 from keras_mixup_gan.randomness import Stream, generator
@@ -236,7 +236,7 @@ def _cross_fitted(
     rng = generator(seed, Stream.BLIND_BASELINE)
     fitted = _balanced(rng, classes, ~scored & ~stops)
     used = np.concatenate([fitted, _balanced(rng, classes, stops)])
-    components = PrincipalComponents(pixels(images[used]), NUM_COMPONENTS)
+    components = PrincipalComponents(images[used], NUM_COMPONENTS)
     rows = components(images)
     rows -= rows[used].mean(axis=0)
     spread = rows[used].std(axis=0)

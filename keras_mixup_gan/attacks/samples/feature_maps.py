@@ -17,6 +17,7 @@ FeatureMap: TypeAlias = Callable[[FloatArray], FloatArray]
 Features: TypeAlias = str | int | FeatureMap
 
 SMALLEST_SPREAD = 1e-6  # of the largest, for a component to count
+_BLOCK = 256  # images of which float64 pixels are made at once
 
 
 def check_features_choice(features: Any) -> None:
@@ -46,7 +47,7 @@ def fit_features(features: Features, reference: FloatArray | None) -> FeatureMap
             "Received: none, or a single one. Pass some, or "
             "features='pixels'."
         )
-    return PrincipalComponents(pixels(reference), features)
+    return PrincipalComponents(reference, features)
 
 
 def describe_features(features: Features, fitted: FeatureMap | None = None) -> str:
@@ -71,9 +72,11 @@ class PrincipalComponents:
     Maps with equal `key` are equal.
     """
 
-    def __init__(self, rows: FloatArray, num_components: int) -> None:
+    def __init__(self, images: FloatArray, num_components: int) -> None:
+        rows = pixels(images)
         self._mean = rows.mean(axis=0)
-        _, spreads, axes = np.linalg.svd(rows - self._mean, full_matrices=False)
+        rows -= self._mean
+        _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
         spanned = int((spreads > SMALLEST_SPREAD * spreads[0]).sum())
         if spanned == 0:
             raise ValueError(
@@ -86,7 +89,11 @@ class PrincipalComponents:
 
     def __call__(self, images: FloatArray) -> FloatArray:
         """The components of each image."""
-        return row_products(pixels(images) - self._mean, self._axes)
+        parts = [
+            row_products(pixels(images[start:][:_BLOCK]) - self._mean, self._axes)
+            for start in range(0, len(images), _BLOCK)
+        ]
+        return np.concatenate(parts)
 
 
 def row_products(rows: FloatArray, axes: FloatArray) -> FloatArray:
