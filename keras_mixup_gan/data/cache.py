@@ -31,7 +31,7 @@ from keras_mixup_gan.storage import (
 from keras_mixup_gan.validation import unit_range
 
 VARIABLE = "KERAS_MIXUP_GAN_CACHE"
-LIMIT = 2**28  # bytes of images that are kept in memory
+LIMIT = 2**27  # bytes of images that are kept in memory
 _NOTE_BYTES = 2**26  # that may have to be written again
 _CHUNK_BYTES = 2**20
 _npy: Any = np.lib.format

@@ -102,7 +102,7 @@ def load_images(
             * A folder of PNG, JPEG, BMP, WebP, TIFF or DICOM files (the latter need the
               extra `dicom`). Its sub-folders, if any, are the classes, numbered in the
               order of their names. Other files and empty sub-folders are told in a
-              warning. More than 268 MB of images are read once into a file, which is
+              warning. More than 134 MB of images are read once into a file, which is
               then read by rows: a warning says where it is, and the environment
               variable `KERAS_MIXUP_GAN_CACHE` where it is to be.
             * An `.npz` file with an array `images` and optionally `labels` and
