@@ -75,7 +75,7 @@ class PrincipalComponents:
     def __init__(self, images: FloatArray, num_components: int) -> None:
         rows = pixels(images)
         self._mean = rows.mean(axis=0)
-        rows -= self._mean
+        rows = rows - self._mean
         _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
         spanned = int((spreads > SMALLEST_SPREAD * spreads[0]).sum())
         if spanned == 0:
@@ -91,7 +91,7 @@ class PrincipalComponents:
         """The components of each image."""
         parts = [
             row_products(pixels(images[start:][:_BLOCK]) - self._mean, self._axes)
-            for start in range(0, len(images), _BLOCK)
+            for start in range(0, max(1, len(images)), _BLOCK)
         ]
         return np.concatenate(parts)
 
