@@ -83,6 +83,7 @@ def test_a_notebook_is_kept_without_what_it_printed(notebook):
 
 def test_the_first_page_has_no_figure_of_its_own():
     published = (DOCS.parent / "README.md").read_text("utf-8").replace("\\", "")
+    published = " ".join(published.split())
     page = (DOCS / "index.md").read_text("utf-8")
     table = re.search(r"^\| You.*?\n\n", page, re.M | re.S)[0]
     assert len(re.findall(r"^\|", table, re.M)) == 7
