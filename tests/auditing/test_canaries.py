@@ -141,7 +141,7 @@ def test_the_pages_show_them(split, tmp_path):
     report = report_of(FakeGAN(split.members.images), split)
     for suffix in (".html", ".md"):
         text = save_audit(report, tmp_path / f"audit{suffix}").read_text("utf-8")
-        assert text.count("Canaries, ") == 3
+        assert text.count(" bits of exposure (") == 3
 
 
 def test_an_audit_of_samples_alone_exposes_canaries_too(split):
