@@ -12,6 +12,7 @@ EXTRAS = {
     "cluster": ["dask>=2025.1", "distributed>=2025.1"],
     "dp": ["tensorflow-privacy==0.9.0; python_version < '3.12'"],
     "dicom": ["pydicom>=3.0"],
+    "hub": ["huggingface_hub>=1.0"],
     "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
     "report": ["matplotlib>=3.8", "jinja2>=3.1"],
     "patches": ["scikit-image>=0.22"],

@@ -315,7 +315,7 @@ class GAN(AdversarialModel):
         """Writes weights and settings to a folder, without pickle or code.
 
         `keras_mixup_gan.zoo.from_preset(folder)` reads it. It holds the discriminator
-        too, unless `release="generator"`; see `zoo.save_to_preset`.
+        too, unless `release="generator"`, and a card; see `zoo.save_to_preset`.
         """
         from keras_mixup_gan.models.saving import save_to_preset
 

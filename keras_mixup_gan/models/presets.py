@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.models.hub import PREFIX, download
 from keras_mixup_gan.models.recipes import zoo_folder
 from keras_mixup_gan.storage import (
     DamagedFileError,
@@ -166,7 +167,9 @@ def preset_info(name: str) -> dict[str, Any]:
 
 
 def read_preset(preset: str | os.PathLike[str]) -> PresetFiles:
-    """The files of a preset by its name, its folder or a file in it."""
+    """The files of a preset by its name, its folder, a file in it, or on the Hub."""
+    if isinstance(preset, str) and preset.startswith(PREFIX):
+        return PresetFiles.read(download(preset, (CONFIG, WEIGHTS)))
     manifest = read_manifest()
     if isinstance(preset, str) and preset in manifest:
         return _read_shipped(preset, manifest[preset])

@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras_mixup_gan.data.classes import check_class_names
 from keras_mixup_gan.lazy import PACKAGE, announce_classes
 from keras_mixup_gan.mixup import MixUp
+from keras_mixup_gan.models.card import keep_card
 from keras_mixup_gan.models.layers import POLICIES
 from keras_mixup_gan.models.presets import PresetFiles, read_preset
 from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
@@ -61,7 +62,8 @@ def save_to_preset(
     It then holds `preset.json`, which says so, and `weights.npz`: the averaged
     generator and, unless only that is released, the discriminator, which gives most
     away of the training set. Optimizers and the generator as it is in training stay
-    out, and so does the seed of DP-SGD's noise, which a guarantee depends on.
+    out, and so does the seed of DP-SGD's noise, which a guarantee depends on. A model
+    card, `README.md`, says what is known, unless another file has that name.
 
     Args:
         model: A model of this library.
@@ -114,7 +116,9 @@ def save_to_preset(
         content["noise_was_seeded"] = model.privacy.seeded
     kept = variables(model, release)
     named = {key: _value(variable) for key, variable in kept.items()}
-    return PresetFiles.write(folder, content, named).folder
+    files = PresetFiles.write(folder, content, named)
+    keep_card(files)
+    return files.folder
 
 
 def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
@@ -125,7 +129,8 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
 
     Args:
         preset: One of `list_presets()`; or a folder that `model.save_to_preset` wrote,
-            or a file in it.
+            or a file in it; or `"hf://owner/name"` of the Hugging Face Hub, which needs
+            the extra `hub`, with a branch, tag or commit behind an `@` if need be.
         compile: Whether to compile with the recipe's optimizers, to train further.
 
     Returns:

@@ -16,11 +16,13 @@ __all__ = [
     "list_presets",
     "load_recipe",
     "preset_info",
+    "push_to_hub",
     "resolve_mixup",
     "save_to_preset",
     "stylegan_lite",
     "verify_presets",
     "wgan_gp",
+    "write_card",
 ]
 
 if TYPE_CHECKING:
@@ -30,20 +32,22 @@ if TYPE_CHECKING:
     from keras_mixup_gan.models.saving import from_preset, save_to_preset
     from keras_mixup_gan.models.stylegan_lite import StyleGANLite
     from keras_mixup_gan.models.wgan_gp import WGANGP
+    from keras_mixup_gan.zoo.publishing import push_to_hub, write_card
 
     dcgan = DCGAN.from_recipe
     wgan_gp = WGANGP.from_recipe
     stylegan_lite = StyleGANLite.from_recipe
 else:
     _modules = {
-        "presets": ("list_presets", "preset_info", "verify_presets"),
-        "recipes": ("load_recipe", "resolve_mixup"),
-        "saving": ("from_preset", "save_to_preset"),
+        "models.presets": ("list_presets", "preset_info", "verify_presets"),
+        "models.recipes": ("load_recipe", "resolve_mixup"),
+        "models.saving": ("from_preset", "save_to_preset"),
+        "zoo.publishing": ("push_to_hub", "write_card"),
     }
     _get, _names = lazy_names(
         __name__,
         {
-            name: f"keras_mixup_gan.models.{module}"
+            name: f"keras_mixup_gan.{module}"
             for module, names in _modules.items()
             for name in names
         },
