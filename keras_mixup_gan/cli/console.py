@@ -16,7 +16,9 @@ import typer
 if TYPE_CHECKING:
     from keras_mixup_gan.experiments import Cell
 
-MODEL_HELP = "A .keras file, a preset's name or folder, or a folder of `train`."
+MODEL_HELP = (
+    "A .keras file, a preset (its name, folder or hf://), or what `train` left."
+)
 
 
 class Console:

@@ -28,8 +28,8 @@ UNTOLD = {
     "Data": "Whoever made this model does not say what it was trained on.",
     "Quality": "Not measured.",
     "Leakage": (
-        "Not measured: no audit was given to this card, so nothing is known of what "
-        "the model tells about the images that it was trained on."
+        "Not measured: no audit was given to this card, so it is not known what "
+        "attacks find out about the images that the model was trained on."
     ),
     "Intended use": "Whoever made this model does not say what it is for.",
 }

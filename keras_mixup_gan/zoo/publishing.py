@@ -14,6 +14,7 @@ from keras_mixup_gan.metrics.quality import Metric
 from keras_mixup_gan.models.card import (
     CARD,
     PICTURE,
+    UNTOLD,
     card,
     is_ours,
     keep_card,
@@ -75,6 +76,7 @@ def write_card(
 
     Example:
     ```python
+    report = keras_mixup_gan.audit(model, members, non_members, reference=reference)
     model.save_to_preset("my_generator", release="generator")
     keras_mixup_gan.zoo.write_card("my_generator", report, data="Scans of leaves.")
     ```
@@ -92,9 +94,10 @@ def write_card(
             f"own. Expected none of that name. Received: folder={str(folder)!r}. Move "
             "it, and bring together by hand what both say."
         )
+    leakage = None if audit is None else _leakage(audit, model, files)
     told = {
         "Data": data,
-        "Leakage": None if audit is None else _leakage(audit, model, files),
+        "Leakage": leakage or _guaranteed(model),
         "Quality": "\n".join(f"* {_figure(each)}" for each in quality) or None,
         "Intended use": intended_use,
     }
@@ -195,7 +198,7 @@ def _card_files(files: PresetFiles, repo_id: str) -> list[str]:
 
 def _leakage(audit: Any, model: Any, files: PresetFiles) -> str:
     """What an audit found, as Markdown, if it was of this model."""
-    path = Path("audit.json")
+    path = Path("audit")
     what, remedy = "the JSON of a report", "Audit the model again."
     if isinstance(audit, AuditReport):
         found = finite(audit.to_dict())
@@ -220,6 +223,10 @@ def _leakage(audit: Any, model: Any, files: PresetFiles) -> str:
             f"{held['num_attacks']} attacks on what is given away here. The audit was "
             f"of {_THESE if same else _LIKELY}."
         )
+        guarantee = []
+        if (privacy := found["privacy"]) is not None:
+            terms = privacy["epsilon"], privacy["delta"], privacy["not_covered"]
+            guarantee = [_guarantee(*terms)]
         share = f"{100 * found['confidence']:g} %"
         found_at = f"members found at {100 * TARGET_FPR:g} % false positives"
         rows = [
@@ -233,7 +240,7 @@ def _leakage(audit: Any, model: Any, files: PresetFiles) -> str:
                 render.escape_markdown(about),
                 "\n".join(f"| {' | '.join(cells)} |" for cells in rows),
                 "An AUC of 0.5 is chance, 1 reveals every member.",
-                *_guarantee(found["privacy"]),
+                *guarantee,
                 "\n".join(
                     f"* {render.escape_markdown(each)}" for each in found["warnings"]
                 ),
@@ -265,17 +272,24 @@ def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     return name, leak, render.escape_markdown(found["attack"]), area, rate
 
 
-def _guarantee(privacy: dict[str, Any] | None) -> list[str]:
-    """What differential privacy guarantees, as the audit counted it."""
-    if privacy is None:
-        return []
-    return [
-        f"Differential privacy: epsilon {privacy['epsilon']:.3g} at delta "
-        f"{privacy['delta']:.3g} for one training image. Not covered:",
-        "\n".join(
-            f"* {render.escape_markdown(each)}" for each in privacy["not_covered"]
-        ),
-    ]
+def _guarantee(epsilon: float, delta: float, not_covered: Sequence[str]) -> str:
+    """What differential privacy guarantees, as Markdown."""
+    return (
+        f"Differential privacy: epsilon {epsilon:.3g} at delta {delta:.3g} for one "
+        "training image. Not covered:\n\n"
+    ) + "\n".join(f"* {render.escape_markdown(each)}" for each in not_covered)
+
+
+def _guaranteed(model: Any) -> str | None:
+    """What is known without an audit, of a model that was trained by DP-SGD."""
+    if model.privacy is None or model.privacy.num_updates == 0:
+        return None
+    try:
+        found = model.privacy_report()
+    except ImportError:  # the extra `dp`, which nobody needs to generate
+        return None
+    guarantee = _guarantee(found.epsilon, found.delta, found.not_covered)
+    return f"{UNTOLD['Leakage']}\n\n{guarantee}"
 
 
 def _figure(each: Metric) -> str:

@@ -2,16 +2,18 @@ import inspect
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_mixup_gan import metrics, reports, zoo
+from keras_mixup_gan import metrics, models, reports, zoo
 from keras_mixup_gan.models.card import CARD, PICTURE
 from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from tests.auditing.audits import audit
 from tests.guides import blocks
 from tests.models import tiny
+from tests.privacy.missing import without_privacy
 from tests.zoo.hub import hub as hub
 from tests.zoo.test_presets import rewrite
 
@@ -86,6 +88,23 @@ def test_a_card_says_whether_the_noise_of_a_private_model_was_secret(tmp_path, s
     zoo.write_card(tmp_path)
     assert "noise multiplier 0.5" in text(tmp_path)
     assert ("no guarantee" in text(tmp_path)) == seeded
+
+
+def test_a_card_tells_the_epsilon_where_it_can_be_counted(tmp_path, monkeypatch):
+    tiny.eager(**tiny.DEFENSES["dp"]).save_to_preset(tmp_path)
+    counters = {"steps": 3, "num_examples": 400, "expected_batch_size": 20}
+    rewrite(tmp_path, counters=counters)
+    (tmp_path / CARD).unlink()
+    found = SimpleNamespace(epsilon=1.5, delta=1e-5, not_covered=["The settings."])
+    with monkeypatch.context() as patch:
+        patch.setattr(models.GAN, "privacy_report", lambda model: found)
+        zoo.write_card(tmp_path)
+    for said in ("epsilon 1.5 at delta 1e-05", "* The settings.", "no audit was given"):
+        assert said in text(tmp_path)
+    without_privacy(monkeypatch)
+    zoo.write_card(tmp_path)
+    assert "at delta" not in text(tmp_path)
+    assert "noise multiplier 0.5, 400 training images" in text(tmp_path)
 
 
 def test_a_card_tells_what_an_audit_found_with_intervals(whole, report, tmp_path):
