@@ -219,8 +219,8 @@ def _leakage(audit: Any, model: Any, files: PresetFiles) -> str:
         about = (
             f"Audited on {found['date']}: {found['members']:,} members, "
             f"{found['non_members']:,} non-members, {found['reference']:,} reference "
-            f"images, seed {found['seed']}, images sha256 {found['split_hash'][:12]}, "
-            f"{held['num_attacks']} attacks on what is given away here. The audit was "
+            f"images, seed {found['seed']}, images sha256 {found['split_hash'][:12]}. "
+            f"Attacks on what is given away here: {held['num_attacks']}. The audit was "
             f"of {_THESE if same else _LIKELY}."
         )
         guarantee = []
