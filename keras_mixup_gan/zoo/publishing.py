@@ -122,7 +122,8 @@ def push_to_hub(
 
     Only the files of a preset are uploaded, after they were loaded as whoever gets them
     would: `preset.json`, `weights.npz`, `README.md` and `samples.png`. A repository
-    that is not there yet is made. Needs the extra `hub`.
+    that is not there yet is made; in one that is, earlier commits stay as they are, and
+    with them a discriminator that was uploaded before. Needs the extra `hub`.
 
     Args:
         folder: What `model.save_to_preset` wrote.
@@ -180,7 +181,7 @@ def _card_files(files: PresetFiles, repo_id: str) -> list[str]:
     path = files.folder / CARD
     if not path.exists():
         keep_card(files)
-    content = path.read_bytes()
+    content = path.read_bytes() if path.is_file() else b""
     if weights_sha256(files).encode() not in content:
         raise ValueError(
             f"The card {path} does not speak of these weights. Expected their sha256 "

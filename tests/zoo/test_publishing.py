@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan import metrics, models, reports, zoo
-from keras_mixup_gan.models.card import CARD, PICTURE
+from keras_mixup_gan.models.card import CARD, PICTURE, card
 from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from tests.auditing.audits import audit
 from tests.guides import blocks
@@ -57,20 +57,20 @@ def text(folder):
 def test_a_saved_preset_has_a_card_that_says_what_it_does_not_know(saved):
     cards = {release: text(folder) for release, folder in saved[1].items()}
     for release, folder in saved[1].items():
-        card = cards[release]
-        assert card.startswith("---\nlibrary_name: keras-mixup-gan\n")
-        assert PresetFiles.read(folder).content["weights"]["sha256"] in card
-        assert "MixUp(alpha=" in card
-        assert "no audit was given" in card
-        assert PICTURE not in card
+        said = cards[release]
+        assert said.startswith("---\nlibrary_name: keras-mixup-gan\n")
+        assert PresetFiles.read(folder).content["weights"]["sha256"] in said
+        assert "MixUp(alpha=" in said
+        assert "no audit was given" in said
+        assert PICTURE not in said
     assert "generator alone" in cards["generator"]
     assert "and the discriminator**" in cards["everything"]
 
 
 def test_the_front_matter_is_what_the_hub_reads(folder):
     yaml = pytest.importorskip("yaml")
-    zoo.write_card(folder, license="apache-2.0")
-    _, front, _ = text(folder).split("---\n", 2)
+    written = card(PresetFiles.read(folder), license="apache-2.0")
+    _, front, _ = written.split("---\n", 2)
     assert yaml.safe_load(front) == {
         "library_name": "keras-mixup-gan",
         "pipeline_tag": "unconditional-image-generation",
@@ -102,18 +102,18 @@ def test_a_card_tells_epsilon_and_whether_the_noise_was_secret(tmp_path, monkeyp
 def test_a_card_tells_what_an_audit_found_with_intervals(whole, report, tmp_path):
     figures = [metrics.Metric("FID", 4.25, "pixels", 60, 60, interval=(4, 4.5))]
     zoo.write_card(whole, report, data="Leaves.", quality=figures, intended_use="Play.")
-    card = text(whole)
+    said = text(whole)
     for release, found in report.verdicts.items():
-        [row] = [line for line in card.splitlines() if f"| {release.value} |" in line]
+        [row] = [line for line in said.splitlines() if f"| {release.value} |" in line]
         low, high = found.interval
         assert f"| {found.auc:.3f} [{low:.3f}, {high:.3f}] |" in row
         assert f"{100 * found.point.tpr:.1f} %" in row
-    for said in ("Leaves.", "FID 4.25 \\[4, 4.5\\]", "Play.", "these very weights"):
-        assert said in card
+    for each in ("Leaves.", "FID 4.25 \\[4, 4.5\\]", "Play.", "these very weights"):
+        assert each in said
     assert (whole / PICTURE).read_bytes().startswith(b"\x89PNG")
     path = reports.save_audit(report, tmp_path / "audit.json")
     zoo.write_card(whole, path, data="Leaves.", quality=figures, intended_use="Play.")
-    assert text(whole) == card
+    assert text(whole) == said
 
 
 def test_a_card_does_not_take_an_audit_of_other_files_for_one_of_these(folder, report):
@@ -127,10 +127,8 @@ def test_a_card_does_not_take_an_audit_of_other_files_for_one_of_these(folder, r
     [
         ({"image_shape": [9, 9, 1]}, "of another model"),
         ({"num_steps": 7}, "of another model"),
-        ({"kind": "comparison"}, "no report of an audit"),
         ({"schema_version": 2}, "no report of an audit"),
         ({"releases": 3}, "cannot be read"),
-        ({"model_hash": None, "date": None, "members": "x"}, "cannot be read"),
     ],
 )
 def test_what_is_no_report_of_this_model_is_refused(
@@ -223,16 +221,18 @@ def test_a_private_preset_is_not_pushed_where_everyone_sees_it(folder, hub):
     with pytest.raises(ValueError, match="for everyone to see"):
         zoo.push_to_hub(folder, "me/open")
     assert not hub.repositories["me/open"].commits
-    zoo.push_to_hub(folder, "me/open", private=False)
 
 
-@pytest.mark.parametrize("other", [b"My project.", b"\xff\xfe"])
-def test_a_card_of_other_weights_is_not_pushed(folder, hub, other):
-    (folder / CARD).write_bytes(other)
+def test_a_card_of_other_weights_is_not_pushed(folder, hub):
+    (folder / CARD).write_bytes(b"My project. \xff\xfe")
+    with pytest.raises(ValueError, match="does not speak of these weights"):
+        zoo.push_to_hub(folder, "me/leaves")
+    (folder / CARD).unlink()
+    (folder / CARD).mkdir()
     with pytest.raises(ValueError, match="does not speak of these weights"):
         zoo.push_to_hub(folder, "me/leaves")
     assert not hub.repositories
-    (folder / CARD).unlink()
+    (folder / CARD).rmdir()
     zoo.push_to_hub(folder, "me/leaves")  # an old preset has none: it is written
     assert "generator alone" in text(folder)
 
