@@ -17,6 +17,7 @@ FeatureMap: TypeAlias = Callable[[FloatArray], FloatArray]
 Features: TypeAlias = str | int | FeatureMap
 
 SMALLEST_SPREAD = 1e-6  # of the largest, for a component to count
+_MANY_ROWS, _LONG_ROWS = 256, 2048
 _BLOCK = 256  # images of which float64 pixels are made at once
 
 
@@ -76,7 +77,7 @@ class PrincipalComponents:
         rows = pixels(images)
         self._mean = rows.mean(axis=0)
         rows = rows - self._mean
-        _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
+        spreads, axes = _spreads_and_axes(rows)
         spanned = int((spreads > SMALLEST_SPREAD * spreads[0]).sum())
         if spanned == 0:
             raise ValueError(
@@ -91,9 +92,25 @@ class PrincipalComponents:
         """The components of each image."""
         parts = [
             row_products(pixels(images[start:][:_BLOCK]) - self._mean, self._axes)
-            for start in range(0, max(1, len(images)), _BLOCK)
+            for start in range(0, len(images), _BLOCK)
         ]
         return np.concatenate(parts)
+
+
+def _spreads_and_axes(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The singular values of centered rows, largest first, and the axes they go along.
+
+    Of many rows that are much longer they are found from the products of the rows,
+    several times sooner, and to about half of the digits.
+    """
+    if min(rows.shape) < _MANY_ROWS or rows.shape[1] < _LONG_ROWS:
+        _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
+        return spreads, axes
+    squares, shares = np.linalg.eigh(rows @ rows.T)
+    spreads = np.sqrt(np.maximum(squares[::-1], 0))
+    kept = spreads > SMALLEST_SPREAD * spreads[0]
+    axes = (shares[:, ::-1][:, kept] / spreads[kept]).T @ rows
+    return spreads, axes
 
 
 def row_products(rows: FloatArray, axes: FloatArray) -> FloatArray:
