@@ -1,5 +1,6 @@
 """The pages of the documentation as what a reader types in: files and commands."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -18,6 +19,14 @@ def commands(page):
     shell = "".join(blocks(page, "sh")).replace("\\\n", " ")
     found = (shlex.split(line, comments=True) for line in shell.splitlines())
     return [words[1:] for words in found if words and words[0] == "keras-mixup-gan"]
+
+
+def notebook_code(name):
+    """The cells of a tutorial that are code, as one program."""
+    path = ROOT / "docs" / "tutorials" / f"{name}.ipynb"
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = ("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    return "\n\n".join(code)
 
 
 def write_extending(folder):
