@@ -9,6 +9,7 @@ files what docs/audit.md shows.
 """
 
 import argparse
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -78,6 +79,7 @@ def area_text(area: Mapping[str, Any]) -> str:
     return with_interval(area["mean"], area["interval"])
 
 
+@functools.cache
 def pool_of_digits(members: int = 250) -> data.MembershipSplit:
     """The pool, as members, and held-out images."""
     return data.MembershipSplit.draw(

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,15 @@ def check_name(name: Any, *reserved: str) -> None:
     )
 
 
-def check_attributes(kind: Any, base: type, wrong: Iterable[str]) -> None:
-    """Raises if anything is wrong with a class that is to be registered."""
-    if problems := "; ".join(wrong):
+def check_attributes(
+    kind: Any, base: type, wrong: Callable[[Any], Iterable[str]]
+) -> None:
+    """Raises if anything is wrong with a class that is to be registered.
+
+    `wrong` tells what, of a subclass of the base.
+    """
+    is_one = isinstance(kind, type) and issubclass(kind, base)
+    if problems := "; ".join(wrong(kind) if is_one else ["something else"]):
         name = getattr(kind, "__qualname__", repr(kind))
         raise ValueError(
             f"{name:.80} cannot be registered. Expected a subclass of "

@@ -22,11 +22,10 @@ def commands(page):
 
 
 def notebook_code(name):
-    """The cells of a tutorial that are code, as one program."""
+    """The cells of a tutorial that are code."""
     path = ROOT / "docs" / "tutorials" / f"{name}.ipynb"
     cells = json.loads(path.read_text("utf-8"))["cells"]
-    code = ("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    return "\n\n".join(code)
+    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
 
 
 def write_extending(folder):

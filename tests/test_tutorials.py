@@ -11,6 +11,7 @@ import pytest
 
 from keras_mixup_gan.attacks import base
 from tests.command_line import run
+from tests.guides import notebook_code
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.ipynb"))
@@ -24,10 +25,7 @@ def play(tmp_path, monkeypatch, capsys):
 
     def play(name):
         names, printed = {}, ""
-        for cell in json.loads((DOCS / "tutorials" / name).read_text("utf-8"))["cells"]:
-            text = "".join(cell["source"])
-            if cell["cell_type"] != "code":
-                continue
+        for text in notebook_code(name):
             if text.startswith("!keras-mixup-gan "):
                 words = shlex.split(text.replace("\\\n", " "))
                 code, output = run(monkeypatch, capsys, *words[1:])
@@ -42,7 +40,7 @@ def play(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.long
 def test_from_a_folder_to_a_generator(play, tmp_path):
-    names, printed = play("hospital.ipynb")
+    names, printed = play("hospital")
     assert "first look" in printed
     assert (tmp_path / "runs" / "audit" / "audit.html").stat().st_size > 10_000
     assert names["images"].shape[0] == 16
@@ -53,7 +51,7 @@ def test_from_a_folder_to_a_generator(play, tmp_path):
 
 @pytest.mark.long
 def test_the_audit_of_a_foreign_generator(play, tmp_path):
-    names, _ = play("own_generator.ipynb")
+    names, _ = play("own_generator")
     assert names["report"].strongest.auc > 0.8
     assert names["of_samples"].strongest.auc > 0.8
     assert names["of_file"].strongest.auc < 0.6
@@ -62,7 +60,7 @@ def test_the_audit_of_a_foreign_generator(play, tmp_path):
 
 @pytest.mark.long
 def test_a_new_idea_compared(play):
-    names, printed = play("new_idea.ipynb")
+    names, printed = play("new_idea")
     assert [row[0] for row in names["rows"]] == list(names["arms"])
     assert all(0 <= auc <= 1 for row in names["rows"] for auc in row[2:])
     assert names["model"].ema_momentum == 0.8

@@ -6,6 +6,7 @@ arXiv:2302.04440.
 """
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 from keras_mixup_gan.typing import FloatArray
@@ -52,8 +53,9 @@ def fitted_variances(train: FloatArray, centers: FloatArray) -> FloatArray:
     no center has to reach far. It is not part of what is evaluated.
     """
     num_features = train.shape[1]
-    squares = squared_distances(train, centers)
-    to_middle = BASE_SHARE**2 * squared_distances(train, train.mean(axis=0)[None])
+    squares = cdist(train, centers, "sqeuclidean")
+    middle = train.mean(axis=0)[None]
+    to_middle = BASE_SHARE**2 * cdist(train, middle, "sqeuclidean")
     squares = np.concatenate([squares, to_middle], axis=1)
     shares = np.full(squares.shape[1], 1 / len(centers))
     shares[-1] = 1.0
@@ -76,16 +78,9 @@ def log_likelihoods(
     points: FloatArray, centers: FloatArray, variances: FloatArray
 ) -> FloatArray:
     """Log densities of points under evenly weighted Gaussians, by log variances."""
-    squares = squared_distances(points, centers)
+    squares = cdist(points, centers, "sqeuclidean")
     logs = _log_densities(squares, variances, points.shape[1])
     return np.asarray(logsumexp(logs, axis=1) - np.log(len(centers)))
-
-
-def squared_distances(points: FloatArray, centers: FloatArray) -> FloatArray:
-    """Squared L2 distances `(num_points, num_centers)`; of equal points exactly 0."""
-    from sklearn.metrics import pairwise_distances  # which takes long to import
-
-    return np.asarray(pairwise_distances(points, centers, "sqeuclidean"))
 
 
 def _log_densities(

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_mixup_gan.data.pixels import as_floats
 from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_json,
@@ -28,7 +29,6 @@ from keras_mixup_gan.storage import (
     unseal,
     write_sealed,
 )
-from keras_mixup_gan.validation import unit_range
 
 VARIABLE = "KERAS_MIXUP_GAN_CACHE"
 LIMIT = 2**27  # bytes of images that are kept in memory
@@ -172,9 +172,9 @@ def _write(
         stream.seek(0, os.SEEK_END)
         for row in range(rows, count):
             image = read(row)
-            if image.dtype == np.uint8 and dtype != "uint8":
-                image = unit_range(image)
-            if image.dtype != np.uint8 and dtype == "uint8":
+            if dtype != "uint8":
+                image = as_floats(image)
+            elif image.dtype != np.uint8:
                 break
             values = np.ascontiguousarray(image, dtype).data
             stream.write(values)

@@ -1,6 +1,7 @@
 """A folder of images: its files in a fixed order, and its sub-folders as classes."""
 
 import hashlib
+import itertools
 import os
 import warnings
 from collections.abc import Iterator
@@ -68,7 +69,8 @@ def _pixels(folder: Path, files: list[Path], options: Options) -> Pixels:
 
     first = fitted(0)
     if len(files) * first.nbytes <= cache.LIMIT:
-        images = ((f"The image {file}", read(n)) for n, file in enumerate(files))
+        rest = ((f"The image {file}", read(n)) for n, file in enumerate(files) if n)
+        images = itertools.chain([(f"The image {files[0]}", first)], rest)
         return stack_images(images, len(files), options)
     listed = hashlib.sha256()
     for file in files:

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from keras_mixup_gan.data.dicom import read_dicom
-from keras_mixup_gan.data.pixels import Pixels, frozen
+from keras_mixup_gan.data.pixels import Pixels, as_floats, frozen
 from keras_mixup_gan.storage import check_memory
-from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     ValueRange,
     check_integer,
     from_range,
-    unit_range,
 )
 
 Shape: TypeAlias = tuple[int, int, int]
@@ -139,11 +137,6 @@ def check_image_shape(image_shape: Any) -> Shape:
     return int(height), int(width), int(channels)
 
 
-def as_floats(image: NDArray[Any]) -> FloatArray:
-    """Maps 8-bit images to `[-1, 1]`, where floats are already."""
-    return unit_range(image) if image.dtype == np.uint8 else image
-
-
 def has_shape(shape: tuple[int, ...], wanted: WantedShape | None) -> bool:
     """Whether an image of this shape needs no change."""
     return wanted is None or shape == (*wanted[:2], wanted[2] or shape[2])
@@ -205,7 +198,7 @@ def stack_images(
             stacked, first = np.empty((count, *image.shape), image.dtype), name
         check_alike(image, name, stacked.shape[1:], first)
         if image.dtype != np.uint8 and stacked.dtype == np.uint8:
-            stacked = unit_range(stacked)
+            stacked = as_floats(stacked)
         stacked[i] = image if stacked.dtype == np.uint8 else as_floats(image)
     return Pixels(frozen(stacked) if stacked.dtype == np.uint8 else stacked)
 

@@ -52,8 +52,7 @@ class Pixels:
         return len(self.stored if self.rows is None else self.rows)
 
     def __getitem__(self, rows: Any) -> FloatArray:
-        images = self.as_stored(rows)
-        return unit_range(images) if images.dtype == np.uint8 else images
+        return as_floats(self.as_stored(rows))
 
     def __iter__(self) -> Iterator[FloatArray]:
         for block in self.blocks():
@@ -101,6 +100,11 @@ class Pixels:
         size = max(1, _BLOCK_BYTES // (4 * int(np.prod(self.shape[1:])) or 1))
         for start in range(0, len(self), size):
             yield self[start : start + size]
+
+
+def as_floats(image: NDArray[Any]) -> FloatArray:
+    """Maps 8-bit images to `[-1, 1]`, where floats are already."""
+    return unit_range(image) if image.dtype == np.uint8 else image
 
 
 def frozen(array: Any) -> Any:

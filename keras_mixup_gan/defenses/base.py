@@ -107,16 +107,13 @@ def register_defense(kind: _Kind) -> _Kind:
         ema_momentum: float = 0.9999
     ```
     """
-    check_attributes(kind, Defense, _missing(kind))
+    check_attributes(kind, Defense, _missing)
     register(DEFENSES, kind.name, kind)
     return kind
 
 
 def _missing(kind: Any) -> Iterator[str]:
     """What stands in the way of a defense that is to be found by its name."""
-    if not (isinstance(kind, type) and issubclass(kind, Defense)):
-        yield "something else"
-        return
     yield from lacks_text(kind, "name", "title")
     if kind.describe is Defense.describe:
         yield from lacks_text(kind, "description")

@@ -53,9 +53,10 @@ class DifferentialPrivacy(Defense):
         self, family: str, image_shape: tuple[int, int, int], **settings: Any
     ) -> GAN:
         """As of any defense; a WGAN-GP has another name for its critic's steps."""
-        if family == "wgan_gp" and self.discriminator_steps is not None:
-            settings["critic_steps"] = self.discriminator_steps
-            self = replace(self, discriminator_steps=None)
+        steps = self.discriminator_steps
+        if family == "wgan_gp" and steps is not None:
+            plain = replace(self, discriminator_steps=None)
+            return plain.build(family, image_shape, critic_steps=steps, **settings)
         return super().build(family, image_shape, **settings)
 
     def describe(self, family: str) -> str:

@@ -195,9 +195,8 @@ def cell_key(cell: Cell) -> str:
     if "dp" in defense:  # options that are not used, or not yet
         used = DPSGD(**defense["dp"]).get_config()
         defense["dp"] = {k: v for k, v in used.items() if v is not None}
-        for name in ("augment", "discriminator_steps"):
-            if defense[name] is None:
-                del defense[name]
+        defense = {k: v for k, v in defense.items() if v is not None}
+        settings["defense"] = defense
     recipe, mixup = dict(recipes.load_recipe(cell.model)), defense.get("mixup")
     if isinstance(mixup, dict):
         defense["mixup"] = MixUp(**mixup).get_config()

@@ -21,7 +21,7 @@ for name in ("members", "non_members", "reference"):
 
 def test_from_a_generator_to_a_page(installed, tmp_path):
     script = tmp_path / "tutorial.py"
-    script.write_text(notebook_code("own_generator") + FOLDERS)
+    script.write_text("\n\n".join([*notebook_code("own_generator"), FOLDERS]))
     said = installed.run(tmp_path, "python", script)
     assert "AUC" in said
     assert (tmp_path / "audit.html").stat().st_size > 10_000

@@ -76,7 +76,7 @@ class PrincipalComponents:
     def __init__(self, images: FloatArray, num_components: int) -> None:
         rows = pixels(images)
         self._mean = rows.mean(axis=0)
-        rows = rows - self._mean
+        rows -= self._mean
         spreads, axes = _spreads_and_axes(rows)
         spanned = int((spreads > SMALLEST_SPREAD * spreads[0]).sum())
         if spanned == 0:
