@@ -39,8 +39,11 @@ def problems() -> Iterator[str]:
         yield "docs/audit.md: the table is not that of the studies with shadow models"
     if shadow_study.comparisons(studies["DiffAugment"]) not in page:
         yield "docs/audit.md: the paired differences are not those of the study"
-    told = {"undefended": "fusion_samples", "DiffAugment": "fusion_white_box"}
-    for title, name in told.items():
+    for title, name in (
+        ("undefended", "fusion_samples"),
+        ("DiffAugment", "fusion_samples"),
+        ("DiffAugment", "fusion_white_box"),
+    ):
         areas = {each["name"]: each["area"] for each in studies[title]["attacks"]}
         figure = shadow_study.area_text(areas[name])
         if figure not in " ".join(README.read_text("utf-8").split()):
