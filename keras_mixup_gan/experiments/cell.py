@@ -25,7 +25,7 @@ from keras_mixup_gan.attacks import (
     GANLeaks,
     MixupLOGAN,
 )
-from keras_mixup_gan.attacks.target import policy_of
+from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.auditing.results import AttackEntry, NothingRanError
 from keras_mixup_gan.data import MembershipSplit, extractor_name
@@ -186,12 +186,11 @@ def _measure(
 ) -> tuple[Checkpoint, dict[str, FloatArray]]:
     """A point of the curve, and its raw scores and sample images."""
     figures, scores = attacked(
-        model,
+        as_target(model, cell.seed),  # without accounting for a private training
         split.members,
         split.non_members,
         reference=split.reference,
         attacks=_attacks(model, cell),
-        seed=cell.seed,
     )
     generated = model.generate(cell.num_generated, seed=cell.seed)
     epsilon = model.epsilon(cell.delta)

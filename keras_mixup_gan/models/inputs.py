@@ -262,6 +262,7 @@ class InputPipeline:
             for n in range(num_passes)
         ]
 
+        @tf.autograph.experimental.do_not_convert
         def prepare(step: Tensor, *indices: Tensor) -> dict[str, Tensor]:
             batches = tuple(
                 {"images": read(rows)}
