@@ -89,6 +89,13 @@ class MixUp:
         region: `"cutmix"` blends by regions: each pixel is that of one image, those
             after the first filling boxes that go on at the opposite edge. Weights, of
             labels too, are the areas that the images have in the mixture.
+        noise: `"each_step"`, or `"once"`: each image gets its noise before training, by
+            its row in the array that is passed to `fit`, and before it is transformed
+            and blended; generated images still get fresh noise. Training then is
+            post-processing of the noisy images: see `theory.noisy_image_guarantee` for
+            their epsilon. It needs a seed of its own that stays secret, such as
+            `secrets.randbits(63)`, is spent anew by another array or seed, and does not
+            cover labels.
 
     Raises:
         ValueError: If an argument is outside the ranges above.
@@ -111,6 +118,7 @@ class MixUp:
     seed: int | None = None
     augment: str | None = field(default=None, kw_only=True)
     region: str | None = field(default=None, kw_only=True)
+    noise: str = field(default="each_step", kw_only=True)
 
     def __post_init__(self) -> None:
         check_positive(alpha=self.alpha)
@@ -125,6 +133,12 @@ class MixUp:
             policy = ",".join(check_policy(self.augment))
             object.__setattr__(self, "augment", policy)
         check_choice(self.region, ("cutmix", None), "region")
+        check_choice(self.noise, ("each_step", "once"), "noise")
+        if self.noise == "once" and not self.noise_stddev:
+            raise ValueError(
+                "There is no noise to draw once. Expected noise_stddev above 0 with "
+                "noise='once'. Received: noise_stddev=0. Set it, or leave `noise` out."
+            )
         if self.num_samples == 1 and not self.noise_stddev and self.augment is None:
             raise ValueError(
                 "One sample without noise leaves every image as it is. Expected "
@@ -167,8 +181,8 @@ class MixUp:
         The later ones only where they are used: results kept under a key stay known.
         """
         config = dataclasses.asdict(self)
-        unused = [name for name in ("augment", "region") if config[name] is None]
-        return {name: config[name] for name in config if name not in unused}
+        unused = {"augment": None, "region": None, "noise": "each_step"}
+        return dict(item for item in config.items() if item not in unused.items())
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MixUp":
@@ -234,6 +248,12 @@ class MixUp:
                 "set to which MixUp was already applied. Apply it once: in the "
                 "pipeline, or through the model's `mixup=`."
             )
+        if self.noise == "once":
+            raise ValueError(
+                "A data set does not tell which image is which, so that none can keep "
+                "its noise. Expected an array. Received: noise='once' and a data set. "
+                "Pass images to `fit` as an array, or draw the noise each step."
+            )
         check_mixable(as_batch(dataset.element_spec), self)
         passes = [dataset]
         if self.pairing == "passes":
@@ -293,7 +313,7 @@ class MixUp:
             images = blending.shared(images, shares, partners)
         else:
             images = blending.patched(images, mixed["origins"])
-        if self.noise_stddev:
+        if self.noise_stddev and self.noise != "once":
             noise = tf.random.stateless_normal(
                 tf.shape(images), noise_key, dtype=images.dtype
             )

@@ -5,6 +5,7 @@ two purposes share numbers and none depends on what was drawn before.
 """
 
 from enum import Enum, IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class StepStream(IntEnum):
     AUGMENTATION = 3
     SOURCE_TRANSFORMS = 4
     TRANSFORM_CHOICES = 5
+    IMAGE_NOISE = 6  # with the image's row in place of the step
     INTERPOLATES = 10
     PARTNERS = 11
     STYLE_NOISE = 20
@@ -88,3 +90,8 @@ def generator(seed: int, stream: Stream, *parts: int) -> np.random.Generator:
 def derived_seed(seed: int, stream: Stream, *parts: int) -> int:
     """A seed below 2**31, for software that takes one."""
     return int(generator(seed, stream, *parts).integers(2**31))
+
+
+def without_secret(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a `MixUp` to give away: a guarantee depends on its noise's seed."""
+    return {**config, "seed": None} if config.get("noise") == "once" else config

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_mixup_gan import MixUp
 from keras_mixup_gan.augment import augment
 from keras_mixup_gan.mixup import is_mixed
+from keras_mixup_gan.models.inputs import InputPipeline
 
 
 def key(number=0):
@@ -408,6 +409,7 @@ def test_passes_state_the_weights_of_all_their_images(num_samples):
         ({"same_class": True, "pairing": "passes"}, "same_class"),
         ({"max_weight": 0.8, "pairing": "passes"}, "max_weight"),
         ({"max_weight": 0.9, "pairing": "passes"}, "max_weight"),
+        ({"noise": "never"}, "noise"),
     ],
 )
 def test_bad_settings(arguments, message):
@@ -614,8 +616,10 @@ def test_transforms_need_images_of_a_known_size():
 
 
 def test_settings_that_came_later_are_in_the_config_only_if_used():
-    assert set(MixUp().get_config()).isdisjoint({"augment", "region"})
-    mixup = MixUp(augment="cutout, color", region="cutmix")
+    assert set(MixUp().get_config()).isdisjoint({"augment", "region", "noise"})
+    mixup = MixUp(
+        augment="cutout, color", region="cutmix", noise="once", noise_stddev=1.0
+    )
     assert mixup.augment == "cutout,color"
     assert MixUp.from_config(mixup.get_config()) == mixup
 
@@ -627,11 +631,22 @@ def test_settings_that_came_later_are_in_the_config_only_if_used():
         ({"region": "squares"}, "`region`.*'squares'"),
         ({"region": "cutmix", "max_weight": 0.8}, "whole pixels.*max_weight=0.8"),
         ({"region": "cutmix", "num_samples": 1, "noise_stddev": 1.0}, "num_samples=1"),
+        ({"noise": "once"}, "no noise to draw once"),
     ],
 )
 def test_unsuitable_transforms_and_regions(settings, message):
     with pytest.raises(ValueError, match=message):
         MixUp(**settings)
+
+
+def test_a_data_set_cannot_keep_the_noise_of_an_image():
+    mixup = MixUp(noise="once", noise_stddev=1.0)
+    with pytest.raises(ValueError, match=r"which image is which.*Received: noise='on"):
+        twelve().apply(mixup)
+    images = tf.data.Dataset.from_tensor_slices(pictures()).batch(3)
+    pipeline = InputPipeline((8, 8, 3), None, mixup, None, 0, 1, lambda: 0)
+    with pytest.raises(ValueError, match="which image is which"):  # of `fit`
+        pipeline.training_batches(images, None, None)
 
 
 # === What a data set holds ===

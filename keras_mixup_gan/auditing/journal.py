@@ -15,6 +15,7 @@ from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.randomness import without_secret
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.versions import RESULTS_VERSION, versions_of_numbers
@@ -171,7 +172,7 @@ def known_settings(mixup: Any) -> dict[str, Any] | None:
     if mixup is None:
         return None
     if callable(getattr(mixup, "get_config", None)):
-        return dict(mixup.get_config())
+        return without_secret(dict(mixup.get_config()))
     return {"name": str(mixup)}
 
 

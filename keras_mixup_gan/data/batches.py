@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from keras_mixup_gan.data.pixels import Pixels
+from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import unit_range
 
@@ -68,6 +69,30 @@ def pixel_reader(pixels: Pixels) -> Callable[[Tensor], Tensor]:
         return tf.gather(table, tf.cast(images, tf.int32))
 
     return read
+
+
+def noisy_reader(
+    read: Callable[[Tensor], Tensor],
+    image_shape: tuple[int, int, int],
+    stddev: float,
+    seed: int,
+) -> Callable[[Tensor], Tensor]:
+    """A reader of images with Gaussian noise that is the same whenever a row is read.
+
+    It is a function of the seed and the row, not of the pixels: by equal noise on
+    copies of an image one would know that they are copies.
+    """
+
+    def noise(row: Tensor) -> Tensor:
+        key = tf.stack([tf.constant(seed, tf.int64), int(StepStream.IMAGE_NOISE)])
+        own_key = tf.random.experimental.stateless_fold_in(key, row)
+        return tf.random.stateless_normal(image_shape, own_key)
+
+    def read_noisy(rows: Tensor) -> Tensor:
+        drawn = tf.map_fn(noise, rows, fn_output_signature=tf.float32)
+        return read(rows) + stddev * drawn
+
+    return read_noisy
 
 
 class _Shared:

@@ -12,7 +12,7 @@ from keras_mixup_gan.defenses.differential_privacy import (
     DifferentialPrivacy,
 )
 from keras_mixup_gan.defenses.dropout import Dropout
-from keras_mixup_gan.defenses.mixing import Mixing, Noise
+from keras_mixup_gan.defenses.mixing import Mixing, Noise, NoiseOnce
 from keras_mixup_gan.defenses.par_gan import PARGAN, PARGANDefense
 from keras_mixup_gan.defenses.priv_gan import PrivGAN, PrivGANDefense
 from keras_mixup_gan.defenses.relax_loss import RelaxLoss, RelaxLossDCGAN
@@ -26,6 +26,7 @@ __all__ = [
     "Dropout",
     "Mixing",
     "Noise",
+    "NoiseOnce",
     "PARGANDefense",
     "PrivGAN",
     "PrivGANDefense",

@@ -48,6 +48,8 @@ class Mixing(Defense):
         sides = "two-sided" if mixup.mix_fakes else "reals only"
         noise = f"noise {mixup.noise_stddev:g}"
         first = "" if mixup.augment is None else f"augment ({mixup.augment}), then "
+        if mixup.noise == "once":
+            noise += ", drawn once"
         if mixup.num_samples == 1:
             return f"{first}noise alone ({sides}, {noise})"
         concentrations = ", ".join([f"{mixup.alpha:g}"] * mixup.num_samples)
@@ -88,3 +90,26 @@ class Noise(Defense):
     def describe(self, family: str) -> str:
         """As `Mixing` tells it."""
         return Mixing(self.arguments()["mixup"]).describe(family)
+
+
+@register_defense
+@dataclass(frozen=True)
+class NoiseOnce(Noise):
+    """Gaussian noise that each real image gets before training, and keeps.
+
+    Generated images get fresh noise, so that the generator can learn clean ones.
+    `theory.noisy_image_guarantee` is what it proves while its seed stays secret; a
+    benchmark's seed does not. For noise and then blends, `MixUp(noise="once")`.
+
+    Args:
+        noise_stddev: Standard deviation of the noise on each value, above 0.
+    """
+
+    name = "noise-once"
+    title = "Noise drawn once"
+    note = "Training is post-processing of noisy images; their epsilon is huge."
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's `mixup`: a transform that only adds noise, before all else."""
+        stddev = self.noise_stddev
+        return {"mixup": MixUp(num_samples=1, noise_stddev=stddev, noise="once")}

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_mixup_gan.data.batches import (
     as_they_lie,
+    noisy_reader,
     pixel_reader,
     poisson_batches,
     shuffled_indices,
@@ -252,6 +253,9 @@ class InputPipeline:
         num_passes = 1
         if mixup is not None and mixup.pairing == "passes":
             num_passes = mixup.num_samples
+        if mixup is not None and mixup.noise == "once":
+            seed, stddev = self._mixing_seed(mixup), mixup.noise_stddev
+            read = noisy_reader(read, self.image_shape, stddev, seed)
         passes = [
             shuffled_indices(
                 len(images),

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup_gan.models.divergence import check_weights
+from keras_mixup_gan.randomness import without_secret
 from keras_mixup_gan.storage import finite, write_file, write_json
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_choice
@@ -99,7 +100,7 @@ def describe(model: "NetworkPair") -> dict[str, Any]:
         "num_classes": model.num_classes,
         "class_names": model.class_names,
         "steps": getattr(model, "num_steps", None),
-        "mixup": None if mixup is None else mixup.get_config(),
+        "mixup": None if mixup is None else without_secret(mixup.get_config()),
         "augment": getattr(model, "augment", None),
         "differential_privacy": spent,
     }

@@ -289,9 +289,8 @@ class AdversarialModel(NetworkPair):
     ) -> tuple[Any, Tensor | None]:
         """Generated counterparts of a batch, mixed as its images are, and their labels.
 
-        With DP-SGD they say nothing of the batch: as many as a batch is expected to
-        hold, of uniformly drawn classes. `noise_draw` is the draw of the noise of
-        mixtures, by default that of the latents.
+        With DP-SGD they say nothing of the batch: as many as are expected, of uniformly
+        drawn classes. `noise_draw` is the noise's draw, by default the latents'.
         """
         context = tf.distribute.get_replica_context()
         replicas = context.num_replicas_in_sync
@@ -307,18 +306,21 @@ class AdversarialModel(NetworkPair):
         images = self.synthesize(self.generator, latents, labels, draw)
         if mixup is None:
             return images, labels
+
+        def noisy(images: Tensor) -> Tensor:
+            number = draw if noise_draw is None else noise_draw
+            noise = self.random.normal(tf.shape(images), StepStream.FAKE_NOISE, number)
+            return images + mixup.noise_stddev * noise
+
+        if mixup.noise == "once":
+            images = noisy(images)
         if mixup.augment is not None:
             images = self.transformed_sources(images, mixup.augment, draw)
         if replicas > 1:  # a mixture's sources may be anywhere in the whole batch
             images = context.all_gather(images, axis=0)
         images = mixup.mix(images, batch.weights, batch.origins)
-        if mixup.noise_stddev:
-            if noise_draw is None:
-                noise_draw = draw
-            noise = self.random.normal(
-                tf.shape(images), StepStream.FAKE_NOISE, noise_draw
-            )
-            images += mixup.noise_stddev * noise
+        if mixup.noise_stddev and mixup.noise != "once":
+            images = noisy(images)
         return images, batch.labels
 
     def transformed_sources(self, images: Tensor, policy: str, draw: int) -> Tensor:
@@ -372,8 +374,7 @@ class AdversarialModel(NetworkPair):
             else:  # statistics of layers
                 mean.assign(weight)
         # The first pull of an epoch reads the counter: count only once that is done.
-        # Of a generator that was updated together with the discriminator, only the
-        # latter's loss has seen the batch.
+        # A generator's loss need not have seen the batch, the discriminator's has.
         losses = [g_loss] if d_loss is None else [d_loss, g_loss]
         with tf.control_dependencies(losses):
             self.steps.assign_add(1)

@@ -32,12 +32,15 @@ from keras_mixup_gan.theory.likelihood_ratio import (
     smallest_auc,
 )
 from keras_mixup_gan.theory.noisy_blends import (
+    GaussianGuarantee,
     gaussian_epsilon,
     noisy_blends_epsilon,
     noisy_blends_mu,
+    noisy_image_guarantee,
 )
 
 __all__ = [
+    "GaussianGuarantee",
     "MonteCarloAUC",
     "blend_moments",
     "blended_centers",
@@ -59,6 +62,7 @@ __all__ = [
     "monte_carlo_auc",
     "noisy_blends_epsilon",
     "noisy_blends_mu",
+    "noisy_image_guarantee",
     "pinsker",
     "smallest_auc",
 ]

@@ -1,4 +1,4 @@
-r"""Noisy blends as Gaussian mechanisms: what their noise, not their mixing, proves.
+r"""Noise as a Gaussian mechanism: on blends, and on each image once before training.
 
 Replacing one record moves a blend by its weight times the distance of the two records.
 With Gaussian noise on each blend, `num_blends` of them that contain the record are as
@@ -10,19 +10,89 @@ It holds for the blends and for whatever is computed from them alone, if the noi
 drawn once for each and stays secret, weights and partners are chosen without looking at
 the data, and nothing else (labels, sizes, statistics) is taken from the records. For
 images and the noise under which a GAN still learns, it is far too large to mean
-anything; that is worth seeing in numbers.
+anything; that is worth seeing in numbers. A training that draws its noise anew in every
+step releases ever more blends; one on images that got theirs once
+(`MixUp(noise="once")`) does not, whatever it then does with them: it has a fixed bound.
 
 Arguments out of range raise a `ValueError`.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special
 
+from keras_mixup_gan.theory.likelihood_ratio import (
+    gaussian_shift_auc,
+    gaussian_shift_tpr,
+)
 from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
 
 _LARGEST_PLD_MU = 20.0
+
+
+class GaussianGuarantee(NamedTuple):
+    """What a Gaussian mechanism guarantees, against whoever sees all that it gave.
+
+    Attributes:
+        mu: The parameter of Gaussian differential privacy.
+        epsilon: The least epsilon at the delta that was asked for.
+        largest_auc: No attack on a record's membership has a larger AUC.
+        largest_tpr: Nor a larger true-positive rate at the false-positive rate that was
+            asked for.
+    """
+
+    mu: float
+    epsilon: float
+    largest_auc: float
+    largest_tpr: float
+
+
+def noisy_image_guarantee(
+    noise_stddev: float, diameter: float, delta: float, fpr: float = 0.01
+) -> GaussianGuarantee:
+    r"""What noise that each image gets once proves of all that is made of the images.
+
+    The images $x_i + N(0, \sigma^2 I)$ are released, and with them whatever is made of
+    them alone: blends, and a GAN that is trained on either however long, with its
+    discriminator. That is $\mu$-GDP with $\mu = D / \sigma$, exactly, and so
+
+    $$\delta = \Phi\left(-\frac\varepsilon\mu + \frac\mu2\right) - e^\varepsilon
+    \Phi\left(-\frac\varepsilon\mu - \frac\mu2\right), \quad
+    \mathrm{AUC} \le \Phi(\mu / \sqrt2), \quad
+    \mathrm{TPR} \le \Phi(\mu + \Phi^{-1}(\mathrm{FPR})).$$
+
+    Neighbors differ in one image, replaced by any other; how many there are is no
+    secret. Somebody who is in $k$ of them has $\sqrt k$ times that `mu`. Labels get no
+    noise and are not covered, nor is a second draw of noise on the same images.
+
+    Source: Balle and Wang, "Improving the Gaussian Mechanism for Differential Privacy",
+    ICML 2018, Theorem 8, for epsilon; Dong, Roth and Su, "Gaussian Differential
+    Privacy", JRSS-B 2022, for the trade-off curve, which the two bounds are read off.
+
+    Args:
+        noise_stddev: Standard deviation of the noise on each value, at least 0.
+        diameter: Largest L2 distance of two images that can occur, above 0: `2 *
+            sqrt(height * width * channels)` in `[-1, 1]`. The largest that does occur
+            in some data is less, but with it nothing is guaranteed: it is read off the
+            data, and another image may be farther away.
+        delta: Target delta in `(0, 1)`.
+        fpr: False-positive rate of `largest_tpr`, in `(0, 1]`.
+
+    Example:
+        >>> half_the_range = noisy_image_guarantee(1.0, 2 * 784**0.5, 1e-5)
+        >>> half_the_range.mu, round(half_the_range.epsilon)
+        (56.0, 1802)
+    """
+    check_positive(fpr=fpr)
+    mu = noisy_blends_mu(noise_stddev, 1, diameter)
+    return GaussianGuarantee(
+        mu,
+        gaussian_epsilon(mu, delta),
+        gaussian_shift_auc(mu),
+        gaussian_shift_tpr(mu, fpr),
+    )
 
 
 def noisy_blends_mu(

@@ -73,6 +73,11 @@ def test_a_defense_can_be_left_uncompiled_and_unseeded(name):
             "same class)",
         ),
         ("noise", {"noise_stddev": 0.5}, "noise alone (two-sided, noise 0.5)"),
+        (
+            "noise-once",
+            {"noise_stddev": 0.5},
+            "noise alone (two-sided, noise 0.5, drawn once)",
+        ),
         ("dp-sgd", {"noise_multiplier": 3.0}, "DP-SGD (clip 1, noise 3)"),
         (
             "dp-sgd",
@@ -94,6 +99,8 @@ def test_settings_reach_the_model():
     assert build(defenses.make("mixup")).mixup == MixUp(**recipe)
     assert build(defenses.make("mixup", rule="paper")).mixup == MixUp.paper()
     assert build(defenses.make("mixup", alpha=2.0)).mixup == MixUp(alpha=2.0)
+    once = MixUp(num_samples=1, noise_stddev=0.5, noise="once")
+    assert build(defenses.make("noise-once", noise_stddev=0.5)).mixup == once
     dp = {"noise_multiplier": 3.0, "l2_norm_clip": 0.5, "noise_seed": 1}
     assert build(defenses.make("dp-sgd", **dp)).dp == DPSGD(**dp)
     more = defenses.make("dp-sgd", **dp, augment="color", discriminator_steps=3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 
 from keras_mixup_gan import theory
 
@@ -98,3 +98,67 @@ def test_refuses_settings_out_of_range(wrong):
     }
     with pytest.raises(ValueError, match=next(iter(wrong))):
         theory.noisy_blends_epsilon(**given_settings)
+
+
+# === Noise that each image gets once ===
+
+
+@pytest.mark.parametrize("noise", [10.0, 50.0, 200.0])
+def test_guarantee_of_noisy_images_is_that_of_other_implementations(noise):
+    """Normal laws of SciPy, and the privacy loss distribution of dp-accounting."""
+    from dp_accounting.pld import privacy_loss_distribution
+
+    delta, fpr, diameter = 1e-5, 0.01, 56.0
+    found = theory.noisy_image_guarantee(noise, diameter, delta, fpr)
+    losses = privacy_loss_distribution.from_gaussian_mechanism(
+        noise, sensitivity=diameter, value_discretization_interval=1e-3
+    )
+    assert found.mu == pytest.approx(diameter / noise)
+    assert found.epsilon == pytest.approx(losses.get_epsilon_for_delta(delta), rel=1e-4)
+    without, with_it = stats.norm(0, noise), stats.norm(diameter, noise)
+    assert found.largest_tpr == pytest.approx(with_it.sf(without.isf(fpr)))
+    difference = stats.norm(diameter, noise * np.sqrt(2))
+    assert found.largest_auc == pytest.approx(difference.sf(0))
+
+
+def test_the_bound_is_reached_by_the_best_attack_and_by_none_on_clipped_images():
+    """Two images in opposite corners; clipping is post-processing."""
+    rng = np.random.default_rng(0)
+    noise, shape = 2.0, (20_000, 4)
+    inside, outside = rng.normal(1, noise, shape), rng.normal(-1, noise, shape)
+    bound = theory.noisy_image_guarantee(noise, 2 * np.sqrt(4), 1e-5).largest_auc
+    best = theory.monte_carlo_auc(inside.sum(axis=1), outside.sum(axis=1))
+    assert best.value == pytest.approx(bound, abs=4 * best.standard_error)
+    clipped = [rows.clip(-1, 1).sum(axis=1) for rows in (inside, outside)]
+    assert theory.monte_carlo_auc(*clipped).value < bound
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    noise=st.floats(0.3, 1e3),
+    diameter=st.floats(0.1, 100),
+    more=st.floats(1.1, 3),
+    log_delta=st.floats(-12, -1),
+)
+def test_more_noise_and_nearer_images_never_guarantee_less(
+    noise, diameter, more, log_delta
+):
+    delta = 10**log_delta
+    found, noisier, nearer = (
+        np.array(theory.noisy_image_guarantee(*terms, delta))
+        for terms in (
+            (noise, diameter),
+            (noise * more, diameter),
+            (noise, diameter / more),
+        )
+    )
+    assert np.all(noisier <= found)
+    np.testing.assert_allclose(noisier, nearer, rtol=1e-6, atol=1e-12)
+
+
+def test_guarantees_at_the_ends():
+    assert theory.noisy_image_guarantee(0.0, 1.0, 1e-5) == (np.inf, np.inf, 1, 1)
+    nothing_left = theory.noisy_image_guarantee(1e12, 1.0, 1e-5, fpr=0.03)
+    np.testing.assert_allclose(nothing_left, (0, 0, 0.5, 0.03), atol=1e-9)
+    with pytest.raises(ValueError, match="`fpr`"):
+        theory.noisy_image_guarantee(1.0, 1.0, 1e-5, fpr=0.0)

@@ -29,6 +29,10 @@ def test_closed_forms_still_give_the_published_numbers(published, tables):
         exact = theory.gaussian_epsilon(row["mu"], published["delta"])
         assert exact == pytest.approx(row["exact_epsilon"], rel=1e-9)
         assert row["exact_epsilon"] <= row["epsilon"] * (1 + 1e-6)
+    for row in tables["noise_once"]:
+        terms = row["noise_stddev"], row["diameter"], published["delta"]
+        found = theory.noisy_image_guarantee(*terms, published["fpr"])
+        assert found == pytest.approx(tuple(row[name] for name in found._fields))
 
 
 def test_blends_hide_members_of_a_kernel_density_in_low_dimension_only(tables):
@@ -52,4 +56,13 @@ def test_noise_in_the_range_of_pixels_proves_nothing(tables):
     for row in tables["noisy_blends"]:
         if row["noise_stddev"] <= 1.0:
             assert row["epsilon"] > 100
+            assert row["largest_auc"] > 0.999
+
+
+def test_noise_drawn_once_proves_nothing_while_images_can_be_seen(published, tables):
+    for row in tables["noise_once"]:
+        assert row["guaranteed"] == (row["diameter"] == published["diameter"])
+        assert row["diameter"] <= published["diameter"]
+        if row["noise_stddev"] <= 1.0:
+            assert row["epsilon"] > 500
             assert row["largest_auc"] > 0.999

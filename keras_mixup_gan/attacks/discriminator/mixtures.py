@@ -24,12 +24,15 @@ class KnownMixing:
         self.noise_stddev = float(getattr(mixup, "noise_stddev", 0.0))
         self.policy = getattr(mixup, "augment", None)
         self.region = getattr(mixup, "region", None)
+        self._is_noisy_first = getattr(mixup, "noise", None) == "once"
 
     @property
     def settings(self) -> dict[str, Any]:
         """What reports tell of it, as far as it is used."""
         used = {"augment": self.policy, "region": self.region}
         given = {name: value for name, value in used.items() if value is not None}
+        if self._is_noisy_first:
+            given["noise"] = "once"
         return {"noise_stddev": self.noise_stddev, **given}
 
     @property
@@ -51,6 +54,9 @@ class KnownMixing:
         have its number, or the one that `which` says.
         """
         (images, rows), (partners, partner_rows) = queries, others
+        if self._is_noisy_first:  # the size of the noise is known, not the draw
+            noise = self._noise((1 + partners.shape[1], *images.shape[1:]), draw)
+            images, partners = images + noise[0], partners + noise[1:]
         if self.policy is not None:
             images = self._transformed(images, (*draw, 0), shared=True)
             flat = partners.reshape(-1, *images.shape[1:])
@@ -72,13 +78,16 @@ class KnownMixing:
             return blended + share * first
 
         mixed = blend(images, partners, masks)
-        if self.noise_stddev > 0:
-            rng = generator(self._seed, self._stream, *draw)
-            noise = rng.standard_normal(images.shape[1:], dtype="float32")
-            mixed += np.float32(self.noise_stddev) * noise
+        if self.noise_stddev > 0 and not self._is_noisy_first:
+            mixed += self._noise(images.shape[1:], draw)
         if rows is None or partner_rows is None:
             return mixed, None
         return mixed, blend(rows, partner_rows, areas)
+
+    def _noise(self, shape: tuple[int, ...], draw: tuple[int, int]) -> FloatArray:
+        rng = generator(self._seed, self._stream, *draw)
+        noise = rng.standard_normal(shape, dtype="float32")
+        return np.float32(self.noise_stddev) * noise
 
     def _transformed(
         self, images: FloatArray, draw: tuple[int, ...], shared: bool

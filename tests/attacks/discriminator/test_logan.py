@@ -87,6 +87,21 @@ def test_the_noise_of_the_defense_is_added_and_may_leave_the_range():
     assert attack.settings["noise_stddev"] == 1.0
 
 
+def test_noise_that_is_drawn_once_comes_before_blends_and_transforms():
+    own = defense(noise_stddev=0.5, noise="once")
+    blends, _, attack = blends_seen(own, num_blends=64)
+    clean, _, _ = blends_seen(defense(), num_blends=64)
+    noise = blends - clean  # of two images, by their weights
+    assert noise.std() == pytest.approx(0.5 * np.hypot(0.6, 0.4), rel=0.05)
+    np.testing.assert_allclose(noise[:, 0], noise[:, 1], atol=1e-5)
+    assert attack.settings["noise"] == "once"
+    own = defense(num_samples=1, noise_stddev=0.5, noise="once", augment="cutout")
+    seen, _, _ = blends_seen(own, num_blends=8)
+    noise = seen - blends_seen(defense(num_samples=1, augment="cutout"), 8)[0]
+    assert np.all((seen == 0).any(axis=(1, 2, 3, 4)))  # nothing is added to the cuts
+    assert noise[seen != 0].std() == pytest.approx(0.5, rel=0.1)
+
+
 def test_against_noise_alone_the_query_is_not_blended():
     own = defense(num_samples=1, noise_stddev=1.0)
     labels = np.array([0, 2])
