@@ -83,7 +83,7 @@ def noisy_image_guarantee(
     Example:
         >>> half_the_range = noisy_image_guarantee(1.0, 2 * 784**0.5, 1e-5)
         >>> half_the_range.mu, round(half_the_range.epsilon)
-        (56.0, 1802)
+        (56.0, 1806)
     """
     check_positive(fpr=fpr)
     mu = noisy_blends_mu(noise_stddev, 1, diameter)
