@@ -35,7 +35,7 @@ def pages(
 ) -> dict[str, bytes]:
     """The content of all files, by name."""
     contents = {
-        PAGE: comparison.to_markdown(results, PICTURE).encode(),
+        PAGE: comparison.to_markdown(results, PICTURE, HTML_PAGE).encode(),
         HTML_PAGE: comparison.to_html(results).encode(),
         NUMBERS: comparison.to_json(results, fid_levels).encode(),
         PICTURE: comparison.to_png(results),

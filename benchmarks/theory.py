@@ -26,6 +26,7 @@ RESULTS = Path(__file__).parent / "results"
 NUM_MEMBERS, MEAN_DIM = 100, 200
 DELTA, DIAMETER = 1e-5, 2 * 784**0.5  # of 28 x 28 images in [-1, 1]
 FPR = 0.01
+MARKS = "os^Dv"  # of lines, for those who see no colors
 DIMS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 Rows = list[dict[str, Any]]
 
@@ -206,9 +207,9 @@ def draw_mean(axes: Any, means: Rows, linear: Rows) -> None:
         ("mean, noise 0.3", [row for row in means if row["noise_stddev"] == 0.3]),
         ("mean and covariance", linear),
     ]
-    for (name, rows), color in zip(lines, render.COLORS, strict=False):
+    for (name, rows), mark, color in zip(lines, MARKS, render.COLORS, strict=False):
         dims = [row["dim"] for row in rows]
-        axes.plot(dims, column(rows, "auc"), "o-", ms=4, color=color, label=name)
+        axes.plot(dims, column(rows, "auc"), mark + "-", ms=4, color=color, label=name)
         axes.plot(dims, column(rows, "bound"), ":", color=color)
     axes.plot([], [], ":", color="black", label="upper bound from KL")
     axes.set(
@@ -243,13 +244,13 @@ def draw_blends(axes: Any, rows: Rows) -> None:
 def draw_kernel(axes: Any, rows: Rows) -> None:
     """Kernel density: a line for each dimension over the weights' concentration."""
     dims = dict.fromkeys((row["dim"], row["bandwidth"]) for row in rows)
-    for (dim, bandwidth), color in zip(dims, render.COLORS, strict=False):
+    for (dim, bandwidth), mark, color in zip(dims, MARKS, render.COLORS, strict=False):
         own = [row for row in rows if row["dim"] == dim]
         axes.errorbar(
             range(len(own)),
             column(own, "auc"),
             yerr=1.96 * np.array(column(own, "standard_error")),
-            fmt="o-",
+            fmt=mark + "-",
             ms=4,
             color=color,
             label=f"dimension {dim}, h = {bandwidth}",
@@ -274,10 +275,11 @@ def draw_noise(axes: Any, rows: Rows) -> None:
             )
             for noise in noises
         ]
-        look = "-" if weight == 1.0 else "--"
+        look = {1: "-", 2: "--", 200: "-."}[blends]
         plural = "s" if blends > 1 else ""
         label = f"in {blends} blend{plural}, weight up to {weight:g}"
-        axes.plot(noises, areas, look, color=color, label=label)
+        width = 1.8 if weight == 1.0 else 0.9
+        axes.plot(noises, areas, look, lw=width, color=color, label=label)
     axes.set(
         xscale="log",
         xlabel="noise in each pixel; pixels lie in [-1, 1]",

@@ -23,7 +23,11 @@ FROM_ELSEWHERE = (
     *("zoo/*/card.md", "zoo/*/*.png", "zoo/*/recipe.toml"),
 )
 FROM_README = {"measured.md": "What was measured", "limits.md": "What it does not do"}
+WIDE = "benchmarks/results/findings.md"
 SESSION = re.compile(r"^( *)(>>> .*?)(?=\n *\n|\Z)", re.M | re.S)
+CELL = re.compile(r"<t([dh])\b.*?</t\1>", re.S)
+CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
+SEAM = re.compile(r"([_,=/]|(?<=\w)\(|\.(?!\d))(?=[\w&(\"'])")
 LINK = re.compile(r"(\]\()((?!https?:|#|mailto:)[^)#\s]+)([^)]*)\)")
 
 
@@ -43,8 +47,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Figures that scroll on a phone, and code in cells that breaks at its seams."""
+    if not page.file.src_uri.startswith("zoo/"):  # whose pictures fit on one
+        html = re.sub(r"<p>(<img [^>]*>)</p>", r'<p class="figure">\1</p>', html)
+    return CELL.sub(lambda cell: CODE.sub(_with_seams, cell[0]), html)
+
+
+def _with_seams(code: re.Match[str]) -> str:
+    return SEAM.sub(r"\1<wbr>", code[0])
+
+
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Links as they lead on the site."""
+    """Links as they lead on the site; the widest tables get the contents' place."""
+    if page.file.src_uri == WIDE:
+        page.meta["hide"] = ["toc"]
     return carried_over(markdown, page.file.src_uri)
 
 
@@ -130,8 +147,8 @@ def _public_names(folder: Path) -> list[str]:
 
 def reference_page(name: str, members: list[str]) -> str:
     """A page that mkdocstrings fills from the docstrings of a module."""
-    options = "      show_root_heading: false\n      members: " + json.dumps(members)
-    return f"# {name}\n\n::: {name}\n    options:\n{options}\n"
+    options = f"    options:\n      members: {json.dumps(members)}"
+    return f"# {name}\n\n::: {name}\n{options}\n"
 
 
 class FencedSessions(Extension):

@@ -155,12 +155,9 @@ def roc_figure(report: AuditReport) -> Any:
     with render.new_figure(4.7, 3.9 + 0.2 * len(drawn)) as figure:
         axes = figure.add_subplot()
         floor = render.roc_axes(axes, max(report.num_non_members, 1000))
-        axes.annotate(
-            "chance", (floor * 1.3, floor * 1.3), color=render.SOFT, va="top", ha="left"
-        )
+        axes.annotate("chance", (0.12, 0.1), color=render.SOFT, va="top", ha="left")
         for number, result in enumerate(drawn):
             _draw_roc(axes, result, number, floor)
-        axes.set(xlabel="false-positive rate", ylabel="true-positive rate")
         if drawn:
             figure.legend(loc="outside lower center")
     return figure
@@ -185,6 +182,7 @@ def score_figure(result: AttackResult) -> Any:
             axes.hist(**drawn, color=color, histtype="step", label=label)
         axes.set(xlabel="score", ylabel="share of the images")
         axes.locator_params(axis="x", nbins=5)
+        axes.ticklabel_format(axis="x", scilimits=(-2, 4), useMathText=True)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0)
     return figure
 
@@ -211,7 +209,7 @@ def _html(report: AuditReport, show_members: bool) -> str:
     """The report as one page that needs no other file and no network."""
     roc = render.figure_to_svg(
         roc_figure(report),
-        "Log-log ROC curves: true-positive rate over false-positive rate by attack",
+        "ROC curves on log axes: members found over non-members taken for members",
     )
     histograms = [
         (

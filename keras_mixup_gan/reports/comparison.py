@@ -52,13 +52,16 @@ def to_text(results: SuiteResults) -> str:
     for family in findings.families:
         table = text.main_table(family)
         parts += [text.family_title(family), plain_table(table), table.note]
+    parts.append("\n".join(f"{title}: {meaning}" for title, meaning in text.COLUMNS))
     return "\n\n".join(parts)
 
 
-def to_markdown(results: SuiteResults, picture: str | None = None) -> str:
-    """The page as Markdown; `picture` is the name of a file beside it."""
+def to_markdown(
+    results: SuiteResults, picture: str | None = None, web: str = HTML_PAGE
+) -> str:
+    """The page as Markdown; `picture` and the HTML page `web` are files beside it."""
     return render.render_template(
-        "comparison.md.j2", **_values(analyze(results)), picture=picture
+        "comparison.md.j2", **_values(analyze(results)), picture=picture, web=web
     )
 
 

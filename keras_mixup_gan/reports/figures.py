@@ -27,7 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 MAX_COLUMNS, MAX_ARMS = 3, 6
 # Options of a line in matplotlib, the same in all figures of a page.
 Look: TypeAlias = Mapping[str, Any]
-_BACKDROP = {"color": "white", "alpha": 0.75, "pad": 0.5, "linewidth": 0}
+_BACKDROP = {"color": "white", "alpha": 0.9, "pad": 0.5, "linewidth": 0}
 
 
 def groups(findings: Findings) -> list[tuple[str, ...]]:
@@ -82,7 +82,9 @@ def leakage_over_quality(
     looks, families = _looks(findings, group), families_with(findings, group)
     columns = 2 if len(families) == 4 else min(MAX_COLUMNS, len(families))
     rows = math.ceil(len(families) / columns)
-    with render.new_figure(max(4.2 * columns, 6.4), 3.4 * rows + 0.9) as figure:
+    # No wider than a page, so that its letters are as large as those of the text.
+    height = 3.4 if columns == 1 else 2.6
+    with render.new_figure(max(3.1 * columns, 6.4), height * rows + 0.9) as figure:
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for at, family in zip(axes.flat, families, strict=False):
             _panel(at, family, looks)
@@ -91,7 +93,7 @@ def leakage_over_quality(
         axes[0, 0].set_ylim(*_limits(findings.families))
         for row in axes:
             row[0].set_ylabel("AUC of the strongest attack")
-        _legend(figure, families, looks, columns)
+        _legend(figure, families, looks)
     return figure
 
 
@@ -138,7 +140,7 @@ def along_training(
             axes.set_xlabel("discriminator steps")
             axes.locator_params(axis="x", nbins=5)
             axes.xaxis.set_major_formatter("{x:,.0f}")
-        _legend(figure, [family], looks, 2)
+        _legend(figure, [family], looks)
     return figure
 
 
@@ -180,13 +182,10 @@ def roc(
                     linestyle=looks[arm]["linestyle"],
                     linewidth=1.4,
                 )
-            axes.set(xlabel="non-members taken for members", ylabel="members found")
             axes.set_title(title)
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_formatter(lambda rate, _: f"{100 * rate:g} %")
         for axes in list(panels)[len(attacks) :]:
             axes.axis("off")
-        _legend(figure, findings.families, looks, 2)
+        _legend(figure, findings.families, looks)
     return figure
 
 
@@ -276,8 +275,8 @@ def _legend(
     figure: Any,
     families: Sequence[FamilyFindings],
     looks: Mapping[str, Look],
-    columns: int,
 ) -> None:
+    """The arms in rows that are about as long as each other."""
     from matplotlib.lines import Line2D
 
     drawn = {
@@ -290,10 +289,11 @@ def _legend(
         for name, look in looks.items()
         if name in drawn
     ]
+    rows = math.ceil(len(handles) / (figure.get_figwidth() // 2))
     figure.legend(
         handles=handles,
         loc="outside upper center",
-        ncols=min(len(handles), max(3, 2 * columns)),
+        ncols=math.ceil(len(handles) / rows),
         columnspacing=1.5,
         handlelength=3.2,
     )

@@ -71,6 +71,7 @@ def render_template(name: str, **values: Any) -> str:
         percent=percent,
         seconds=seconds,
         settings=settings_in_words,
+        unbroken=unbroken,
         with_interval=with_interval,
         percent_with_interval=percent_with_interval,
     )
@@ -133,6 +134,9 @@ def roc_axes(axes: Any, num_non_members: int) -> float:
     axes.plot([floor, 1], [floor, 1], color=GRAY, linewidth=1)
     axes.axvline(TARGET_FPR, color="#c9ccd2", linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(floor, 1.15))
+    axes.set(xlabel="non-members taken for members", ylabel="members found")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda rate, _: f"{100 * rate:g} %")
     return floor
 
 
@@ -216,10 +220,20 @@ def settings_in_words(settings: Mapping[str, Any]) -> str:
 
 
 def escape_markdown(text: object) -> str:
-    """Text that Markdown shows as it is, also inside a table cell."""
-    flat = " ".join(str(text).split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~!])", r"\\\1", flat)
+    """Text that Markdown shows as it is, also inside a table cell.
+
+    What stands between backticks stays code, unless it would need escapes.
+    """
+    pieces = re.split("(`[^`]+`)", " ".join(str(text).split()))
+    return "".join(
+        piece if at % 2 and not re.search("[|&<>]", piece) else _escaped(piece)
+        for at, piece in enumerate(pieces)
+    )
+
+
+def unbroken(text: str) -> str:
+    """Text whose intervals and ranges are not broken between lines."""
+    return re.sub(r"[\[(][-\d][^\])]*[\])]", lambda m: m[0].replace(" ", "\xa0"), text)
 
 
 def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
@@ -229,6 +243,11 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
             f"The suffix of the file says how to write it. Expected one of "
             f"{', '.join(suffixes)}. Received: path={str(path)!r}. Rename the file."
         )
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|#~!])", r"\\\1", text)
 
 
 def _plain(value: Any) -> str:

@@ -45,6 +45,17 @@ SHORT = (
 )
 
 
+# What columns mean, once for all tables of a page.
+COLUMNS = (
+    ("Images alone", "By the attacks that need no more than generated images."),
+    (
+        "Leaks",
+        "Whether who gets images, or all of the model, learned more in some seed than "
+        "chance explains, where each row may err with a probability of 5 %.",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table with its title and what must be known to read it."""
@@ -74,7 +85,7 @@ def main_table(family: FamilyFindings) -> Table:
         "undefended minus arm, same steps": lambda arm: _versus(arm.at_equal_steps),
         "images alone, AUC": lambda arm: leakage_text(_samples(arm).strongest),
         "images alone, same FID": lambda arm: _verdict(_samples(arm).at_final_quality),
-        "leaks": leaks_text,
+        "leaks: images / all": leaks_text,
         "ε": lambda arm: epsilon_text(arm.epsilon),
         "step time": lambda arm: f"{arm.step_time:.2f}" if arm.step_time else NONE,
     }
@@ -87,10 +98,7 @@ def main_table(family: FamilyFindings) -> Table:
         "After training, and at equal image quality",
         tuple(cells),
         tuple(zip(*cells.values(), strict=True)),
-        f"FID: {family.quality}; range over seeds. Images alone: by the attacks that "
-        "need no more than generated images. Leaks: whether what whoever gets images, "
-        "or everything, learned in some seed is more than chance explains, where each "
-        "row may err with a probability of 5 %.",
+        f"FID: {family.quality}{'; range over seeds' * (len(family.seeds) > 1)}.",
     )
 
 
@@ -102,7 +110,7 @@ def short_table(family: FamilyFindings) -> Table:
         table.title,
         tuple(table.columns[at] for at in kept),
         tuple(tuple(row[at] for at in kept) for row in table.rows),
-        f"FID: {family.quality}; range over seeds.",
+        table.note,
     )
 
 

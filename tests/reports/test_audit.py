@@ -96,6 +96,10 @@ def test_what_is_code_is_shown_as_code(page):
     assert "`null_target`" not in page
 
 
+def test_the_markdown_twin_shows_code_as_code_too(markdown):
+    assert " `null_target`" in markdown
+
+
 @pytest.mark.parametrize(
     ("names", "called"),
     [

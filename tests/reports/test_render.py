@@ -38,10 +38,23 @@ def test_settings_read_well():
     assert render.settings_in_words(settings) == text
 
 
-def test_markdown_shows_any_text_as_it_is():
-    assert render.escape_markdown("a|b\n<i>*c*_d_`e`") == (
-        r"a\|b &lt;i&gt;\*c\*\_d\_\`e\`"
-    )
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a|b\n<i>*c*_d_", r"a\|b &lt;i&gt;\*c\*\_d\_"),
+        ("say `num_shadows=16` *or* more", r"say `num_shadows=16` \*or\* more"),
+        ("a ` b_", r"a \` b\_"),
+        ("`a|b` or `<b>`", r"\`a\|b\` or \`&lt;b&gt;\`"),
+    ],
+)
+def test_markdown_shows_any_text_as_it_is_and_code_as_code(text, shown):
+    assert render.escape_markdown(text) == shown
+
+
+def test_intervals_and_ranges_stay_on_a_line():
+    shown = render.unbroken("-0.1 [-0.2, 0.3]; 10 (9 to 11); not judged (few seeds)")
+    spaces = ["-0.1", "[-0.2,\xa00.3];", "10", "(9\xa0to\xa011);"]
+    assert shown.split(" ") == [*spaces, "not", "judged", "(few", "seeds)"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_attacks_with_shadow_models_prove_leaks_too():
 def test_the_main_table_tells_of_images_alone():
     family = found_in(fake.UNDEFENDED, fake.PROTECTIVE)
     table = main_table(family)
-    at = table.columns.index("leaks")
+    at = table.columns.index("leaks: images / all")
     assert [row[at] for row in table.rows] == ["no / yes", "no / yes"]
     nothing = dataclasses.replace(family.arms[0], releases=())
     assert leaks_text(nothing) not in ("no", "yes")
