@@ -50,8 +50,8 @@ COLUMNS = (
     ("Images alone", "By the attacks that need no more than generated images."),
     (
         "Leaks",
-        "Whether who gets images, or all of the model, learned more in some seed than "
-        "chance explains, where each row may err with a probability of 5 %.",
+        "Whether whoever gets the images, or all of the model, learned more in some "
+        "seed than chance explains; each row may err with a probability of 5 %.",
     ),
 )
 
