@@ -52,6 +52,7 @@ reference = 30
 
 [arms.mixup-noise]
 defense = "mixup"
+rule = "noisy"
 
 [arms.dp-sgd]
 noise_multiplier = 3.0

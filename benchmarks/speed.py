@@ -4,7 +4,7 @@
 
 Fresh DCGANs take steps in turns on the embedded digits: undefended (twice, to show the
 noise of the measurement), with the paper's mixup, with two-sided mixup and with the
-recipe's mixup. Mixup of augmented images takes turns with augmentation alone. DP-SGD
+noisy mixup. Mixup of augmented images takes turns with augmentation alone. DP-SGD
 takes turns with an undefended model alone, in a quarter of the rounds: its long steps
 would otherwise slow down whatever comes after them.
 
@@ -43,7 +43,7 @@ MIXUP_ARMS = {
     "undefended again": {},
     "mixup, paper's rule": {"mixup": "paper"},
     "mixup, two-sided": {"mixup": MixUp(alpha=8.0)},
-    "mixup, recipe": {"mixup": True},
+    "mixup, noisy": {"mixup": "noisy"},
 }
 AUGMENTED_ARMS = {
     "DiffAugment": {"augment": "color,translation,cutout"},

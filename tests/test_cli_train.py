@@ -153,6 +153,7 @@ def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys
         ("mix_fakes=false,num_samples=3", MixUp(mix_fakes=False, num_samples=3)),
         ("seed=4", MixUp(seed=4)),
         ("augmented", "augmented"),
+        ("noisy", "noisy"),
         (
             "augment=color,cutout, alpha=8,region=cutmix",
             MixUp(alpha=8.0, augment="color,cutout", region="cutmix"),

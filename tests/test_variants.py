@@ -19,6 +19,8 @@ from tests.models.tiny import random_images
 
 SHAPE = (8, 8, 1)
 RECIPE = """
+mixup = "noisy"
+
 [model]
 latent_dim = 3
 width = 4
@@ -27,7 +29,7 @@ width = 4
 name = "sgd"
 learning_rate = 0.01
 
-[mixup]
+[noisy]
 alpha = 2.0
 """
 

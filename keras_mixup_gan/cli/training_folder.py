@@ -122,6 +122,7 @@ def parse_mixup(text: str) -> bool | str | MixUp:
         "none": False,
         "true": True,
         "augmented": "augmented",
+        "noisy": "noisy",
         "paper": "paper",
     }
     if "=" not in text:

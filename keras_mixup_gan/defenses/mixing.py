@@ -16,9 +16,9 @@ class Mixing(Defense):
     """`MixUp` of the training images.
 
     Args:
-        mixup: `True` for the recipe's choice, `"augmented"` for its choice that
-            transforms images first, `"paper"` for the published rule of Ji et al., or a
-            `MixUp`.
+        mixup: `"augmented"` to transform images first and add a little noise, `"noisy"`
+            for blends and strong noise, `True` for the recipe's choice of the two,
+            `"paper"` for the published rule of Ji et al., or a `MixUp`.
     """
 
     name = "mixup"
@@ -28,7 +28,7 @@ class Mixing(Defense):
 
     def __post_init__(self) -> None:
         if self.mixup is not True and not isinstance(self.mixup, MixUp):
-            check_choice(self.mixup, ("paper", "augmented"), "mixup")
+            check_choice(self.mixup, ("augmented", "noisy", "paper"), "mixup")
 
     @classmethod
     def from_settings(cls, rule: str | None = None, **settings: Any) -> Self:

@@ -198,10 +198,18 @@ def cell_key(cell: Cell) -> str:
         defense = {k: v for k, v in defense.items() if v is not None}
         settings["defense"] = defense
     recipe, mixup = dict(recipes.load_recipe(cell.model)), defense.get("mixup")
-    if isinstance(mixup, dict):
-        defense["mixup"] = MixUp(**mixup).get_config()
+    if mixup is True:
+        mixup = recipe["mixup"]
     if mixup != "augmented":  # which came later too
         recipe.pop("augmented", None)
+    # Results are older than the name of what was the recipe's only mixup.
+    recipe["mixup"] = recipe.pop("noisy", None)
+    if mixup == "noisy":
+        mixup = True
+    if isinstance(mixup, dict):
+        mixup = MixUp(**mixup).get_config()
+    if "mixup" in defense:
+        defense["mixup"] = mixup
     content = {
         "cell": settings,
         "kind": type(cell.defense).__name__,

@@ -91,9 +91,10 @@ class GAN(AdversarialModel):
         Args:
             image_shape: `(height, width, channels)`; which sizes suit is told by the
                 class.
-            mixup: `False`; `True` for the recipe's choice; `"augmented"` for its choice
-                that transforms images before it blends them; `"paper"` for the
-                published rule of Ji et al.; or a `MixUp`.
+            mixup: `False`; `"augmented"` to transform images before they are blended,
+                and to add a little noise; `"noisy"` for blends and strong noise;
+                `True` for the one of the two that was found best for this family;
+                `"paper"` for the published rule of Ji et al.; or a `MixUp`.
             dp: `DPSGD` settings for a differentially private discriminator.
             num_classes: Number of classes of a conditional model.
             latent_dim: The recipe's by default.

@@ -61,23 +61,24 @@ def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) ->
     """The transform, if any, that the argument `mixup` of the zoo's functions means.
 
     Args:
-        mixup: `None` or `False`, `True`, `"augmented"`, `"paper"` or a `MixUp`.
-        recipe: The model's recipe, which says what `True` and `"augmented"` mean.
+        mixup: `None` or `False`, `True`, `"augmented"`, `"noisy"`, `"paper"` or a
+            `MixUp`.
+        recipe: The model's recipe, which says what the first three mean.
     """
     from keras_mixup_gan.mixup import MixUp
 
     if mixup is None or mixup is False:
         return None
     if mixup is True:
-        return MixUp(**recipe["mixup"])
-    if mixup == "augmented" and "augmented" in recipe:
-        return MixUp(**recipe["augmented"])
+        mixup = recipe["mixup"]
+    if mixup in ("augmented", "noisy") and mixup in recipe:
+        return MixUp(**recipe[mixup])
     if mixup == "paper":
         return MixUp.paper()
     if isinstance(mixup, MixUp):
         return mixup
     raise ValueError(
-        "`mixup` must be False, True, 'augmented', 'paper' or a `MixUp`. "
+        "`mixup` must be False, True, 'augmented', 'noisy', 'paper' or a `MixUp`. "
         f"Received: mixup={mixup!r}. Build one with `keras_mixup_gan.MixUp(alpha=1.0)`."
     )
 

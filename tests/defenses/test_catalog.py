@@ -48,7 +48,11 @@ def test_a_defense_can_be_left_uncompiled_and_unseeded(name):
     ("name", "settings", "words"),
     [
         ("undefended", {}, "none"),
-        ("mixup", {}, "mixup (Beta(8, 8) per sample, two-sided, noise 1)"),
+        (
+            "mixup",
+            {"rule": "noisy"},
+            "mixup (Beta(8, 8) per sample, two-sided, noise 1)",
+        ),
         ("mixup", {"rule": "paper"}, "mixup (Beta(1, 1) per batch, reals only)"),
         (
             "mixup",
@@ -95,8 +99,10 @@ def test_descriptions_name_every_setting_that_matters(name, settings, words):
 
 
 def test_settings_reach_the_model():
-    recipe = zoo.load_recipe("dcgan")["mixup"]
-    assert build(defenses.make("mixup")).mixup == MixUp(**recipe)
+    recipe = zoo.load_recipe("dcgan")
+    assert build(defenses.make("mixup")).mixup == MixUp(**recipe["augmented"])
+    noisy = build(defenses.make("mixup", rule="noisy")).mixup
+    assert noisy == MixUp(**recipe["noisy"])
     assert build(defenses.make("mixup", rule="paper")).mixup == MixUp.paper()
     assert build(defenses.make("mixup", alpha=2.0)).mixup == MixUp(alpha=2.0)
     once = MixUp(num_samples=1, noise_stddev=0.5, noise="once")

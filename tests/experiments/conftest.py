@@ -22,7 +22,7 @@ def tiny(small_images):
     def suite(arms=("undefended",), members=40, checkpoints=(2, 4), **changes):
         known = {
             "undefended": {},
-            "mixup-noise": {"group": "mixup", "defense": "mixup"},
+            "mixup-noise": {"group": "mixup", "defense": "mixup", "rule": "noisy"},
             "dp-sgd": {"noise_multiplier": 3.0},
         }
         settings = {

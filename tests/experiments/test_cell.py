@@ -96,7 +96,7 @@ def test_the_key_follows_the_recipe(tiny, monkeypatch):
     key = cell_key(cell)
     assert cell_key(cell) == key
     recipe = copy.deepcopy(recipes.load_recipe("dcgan"))
-    recipe["mixup"]["alpha"] = 0.5
+    recipe["noisy"]["alpha"] = 0.5
     monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)
     assert cell_key(cell) != key
 
@@ -104,10 +104,11 @@ def test_the_key_follows_the_recipe(tiny, monkeypatch):
 def test_the_key_knows_of_transforms_where_they_are_used(tiny, monkeypatch):
     suite = tiny(arms=("mixup-noise",))
     cell = suite.cell(suite.blocks[0], 40, "mixup-noise", 0)
-    mixings = True, MixUp(alpha=8.0), MixUp(augment="cutout"), "augmented"
+    mixings = "noisy", MixUp(alpha=8.0), MixUp(augment="cutout"), "augmented"
     cells = [dataclasses.replace(cell, defense=Mixing(one)) for one in mixings]
     keys = [cell_key(one) for one in cells]
     assert len(set(keys)) == 4
+    assert cell_key(dataclasses.replace(cell, defense=Mixing(True))) == keys[3]
     recipe = copy.deepcopy(recipes.load_recipe("dcgan"))
     recipe["augmented"]["noise_stddev"] = 0.5
     monkeypatch.setattr(recipes, "load_recipe", lambda name: recipe)

@@ -46,6 +46,7 @@ reference = 30
 [arms.mixup-noise]
 group = "mixup"
 defense = "mixup"
+rule = "noisy"
 
 [arms.dp-sgd]
 target_epsilon = 50.0

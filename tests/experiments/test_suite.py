@@ -203,7 +203,7 @@ def test_make_compare_is_a_suite_of_one_network_and_one_seed():
     suite = Suite.read("compare")
     (block,) = suite.blocks
     assert (block.model, block.members, suite.seeds) == ("dcgan", (500,), (0,))
-    assert block.arms == ("undefended", "mixup-paper", "mixup-noise", "dp-sgd")
+    assert block.arms == ("undefended", "mixup-paper", "mixup", "dp-sgd")
     quick = Suite.read("quick")
     assert (quick.arms, quick.blocks[0].arms) == (suite.arms, block.arms)
     assert suite.command == "keras-mixup-gan compare"

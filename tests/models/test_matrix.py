@@ -15,7 +15,7 @@ SIZES = {
 }
 DEFENSES = {
     "none": {},
-    "mixup": {"mixup": True, "augment": "color,translation,cutout"},
+    "mixup": {"mixup": "noisy", "augment": "color,translation,cutout"},
     "paper": {"mixup": "paper", "num_classes": 3},
     "augmented": {"mixup": "augmented", "num_classes": 3},
     "dp": {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5), "augment": "cutout"},

@@ -12,7 +12,7 @@ def test_defaults_are_the_recipe():
     assert model.image_shape == (28, 28, 1)
     for name, value in recipe["model"].items():
         assert getattr(model, name) == value, name
-    assert model.mixup == MixUp(**recipe["mixup"])
+    assert model.mixup == MixUp(**recipe[recipe["mixup"]])
     for optimizer in (model.g_optimizer, model.d_optimizer):
         settings = dict(recipe["optimizer"])
         assert type(optimizer).__name__.lower() == settings.pop("name")
@@ -27,7 +27,9 @@ def test_defaults_are_the_recipe():
         (False, None),
         (None, None),
         ("paper", MixUp.paper()),
+        (True, MixUp(**load_recipe("dcgan")["augmented"])),
         ("augmented", MixUp(**load_recipe("dcgan")["augmented"])),
+        ("noisy", MixUp(alpha=8.0, noise_stddev=1.0)),
         (MixUp(alpha=0.3), MixUp(alpha=0.3)),
     ],
 )

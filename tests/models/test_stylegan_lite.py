@@ -363,7 +363,7 @@ def test_defaults_are_the_recipe():
     assert model.image_shape == (28, 28, 1)
     for name, value in recipe["model"].items():
         assert getattr(model, name) == value, name
-    assert model.mixup == MixUp(**recipe["mixup"])
+    assert model.mixup == MixUp(**recipe[recipe["mixup"]])
     for optimizer in (model.g_optimizer, model.d_optimizer):
         settings = dict(recipe["optimizer"])
         assert type(optimizer).__name__.lower() == settings.pop("name")

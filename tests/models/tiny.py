@@ -7,7 +7,7 @@ from keras_mixup_gan import DPSGD, zoo
 NUM_CLASSES = 3
 DEFENSES = {
     "none": {},
-    "mixup": {"mixup": True},
+    "mixup": {"mixup": "noisy"},
     "paper": {"mixup": "paper"},
     "augmented": {"mixup": "augmented"},
     "dp": {"dp": DPSGD(noise_multiplier=0.5, noise_seed=5)},
