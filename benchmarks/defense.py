@@ -25,6 +25,7 @@ from keras_mixup_gan import attacks, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.experiments.analysis.curves import Curve, leakage_at
+from keras_mixup_gan.models.recipes import resolve_mixup
 from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
 
 POLICY = "color,translation,cutout"
@@ -37,6 +38,14 @@ class Arm:
     title: str
     arguments: Mapping[str, Any]
     checkpoints: tuple[int, ...]
+
+    @property
+    def digest(self) -> str:
+        """A hash of what its models are made of."""
+        recipe = zoo.load_recipe("dcgan")
+        mixup = resolve_mixup(self.arguments.get("mixup"), recipe)
+        known = {**self.arguments, "mixup": mixup and mixup.get_config()}
+        return storage.digest_json([known, recipe["model"], recipe["optimizer"]])
 
 
 # The defense first, then what it is compared with.
@@ -234,11 +243,9 @@ def main() -> None:
     figures: dict[str, Any] = {"arms": {}}
     for name in given.arms:
         arm = ARMS[name]
-        settings = [name, dict(arm.arguments), zoo.load_recipe("dcgan")]
-        digest = storage.digest_json(settings)[:8]
         figures["arms"][name] = measured(
             arm,
-            storage.make_folder(given.folder / f"{name}-{digest}"),
+            storage.make_folder(given.folder / f"{name}-{arm.digest[:8]}"),
             given.models,
             n_jobs=given.jobs,
             scheduler=given.scheduler,
