@@ -127,11 +127,15 @@ def torch_loop(
     asked: Any = process.stdin
     said: Any = process.stdout
 
+    version = said.readline().strip()
+    if not version:
+        raise SystemExit(f"PyTorch does not start. Received: --torch {python}.")
+
     def take(num_steps: int) -> None:
         print(num_steps, file=asked, flush=True)
         float(said.readline())  # fails where the process did
 
-    return said.readline().strip(), take
+    return version, take
 
 
 def rows_of(seconds: dict[str, list[float]], baseline: str) -> dict[str, Any]:

@@ -130,6 +130,9 @@ class Training:
             pair = self.average, self.generator
             averages, weights = ([*network.parameters()] for network in pair)
             torch._foreach_lerp_(averages, weights, 1 - EMA_MOMENTUM)
+            statistics = (network.buffers() for network in pair)
+            for kept, newest in zip(*statistics, strict=True):
+                kept.copy_(newest)
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ class MixUp:
         alpha: Concentration of the Dirichlet weights, above 0. Small values leave
             nearly raw images, 1 is uniform, large values average evenly.
         num_samples: How many distinct images are blended into one; 1 blends none and
-            adds noise alone, which must then be above 0.
+            needs `noise_stddev` above 0 or `augment`.
         per: `"sample"` draws weights for every mixed image, `"batch"` once a batch.
         mix_fakes: Whether a model blends its generated images with the same weights
             before the discriminator sees them ("two-sided"). The discriminator then
@@ -73,8 +73,9 @@ class MixUp:
         max_weight: No image enters a mixture with more than this weight, in
             `[1 / num_samples, 1]`. Weights above it are drawn evenly toward
             `1 / num_samples`; for two images that clips `lam`.
-        noise_stddev: Standard deviation of Gaussian noise added after blending, in
-            units of the `[-1, 1]` pixel scale; to the fakes too where `mix_fakes`.
+        noise_stddev: Standard deviation of Gaussian noise added after blending, or
+            before it with `noise="once"`, in units of the `[-1, 1]` pixel scale; to the
+            fakes too where `mix_fakes`.
         pairing: `"batch"` blends images of the same batch, never one with itself;
             `"passes"` blends independently shuffled passes over the data set, where
             an image can by chance meet itself.
@@ -94,8 +95,8 @@ class MixUp:
             and blended; generated images still get fresh noise. Training then is
             post-processing of the noisy images: see `theory.noisy_image_guarantee` for
             their epsilon. It needs a seed of its own that stays secret, such as
-            `secrets.randbits(63)`, is spent anew by another array or seed, and does not
-            cover labels.
+            `secrets.randbits(63)` (the model's, which is taken without, is none), is
+            spent anew by another array or seed, and does not cover labels.
 
     Raises:
         ValueError: If an argument is outside the ranges above.

@@ -90,7 +90,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     assert not list(parts.rglob(".*"))
     same = zoo.from_preset(parts / "preset")
     assert (same.num_steps, same.num_classes) == (5, tiny.NUM_CLASSES)
-    assert same.mixup == MixUp(**zoo.load_recipe("dcgan")["mixup"])
+    assert same.mixup == MixUp(**zoo.load_recipe("dcgan")["augmented"])
 
     # What is done is not done again, and other settings do not go on.
     before = (parts / "train.json").stat().st_mtime_ns

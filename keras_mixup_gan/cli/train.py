@@ -26,8 +26,8 @@ def train(
     mixup: Annotated[
         str,
         typer.Option(
-            help="none, true (the recipe's), augmented, paper, or settings such as "
-            "alpha=8,noise_stddev=1."
+            help="none, true (the recipe's), augmented, noisy, paper, or settings such "
+            "as alpha=8,noise_stddev=1."
         ),
     ] = "none",
     dp_noise: Annotated[
@@ -179,7 +179,7 @@ def train(
     if job.model.mixup is None and job.model.dp is None and augment is None:
         say(
             "No defense: what is trained now may give its training images away. Add "
-            "`--mixup true`, which lowers what was measured and guarantees nothing, or "
+            "`--mixup true`, an empirical defense that guarantees nothing, or "
             "`--target-epsilon 10`, which is a guarantee."
         )
     watch = watching.Watch(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.randomness import StepStream
+from keras_mixup_gan.storage import digest_arrays
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import unit_range
 
@@ -72,21 +73,21 @@ def pixel_reader(pixels: Pixels) -> Callable[[Tensor], Tensor]:
 
 
 def noisy_reader(
-    read: Callable[[Tensor], Tensor],
-    image_shape: tuple[int, int, int],
-    stddev: float,
-    seed: int,
+    read: Callable[[Tensor], Tensor], pixels: Pixels, stddev: float, seed: int
 ) -> Callable[[Tensor], Tensor]:
     """A reader of images with Gaussian noise that is the same whenever a row is read.
 
-    It is a function of the seed and the row, not of the pixels: by equal noise on
-    copies of an image one would know that they are copies.
+    It is a function of the seed, the row and all images together: by equal noise on
+    copies of an image one would know that they are copies, and by that of a row in two
+    arrays the difference of two images.
     """
+    array = int(digest_arrays([pixels])[:15], 16)
 
     def noise(row: Tensor) -> Tensor:
         key = tf.stack([tf.constant(seed, tf.int64), int(StepStream.IMAGE_NOISE)])
-        own_key = tf.random.experimental.stateless_fold_in(key, row)
-        return tf.random.stateless_normal(image_shape, own_key)
+        for part in (tf.constant(array, tf.int64), row):
+            key = tf.random.fold_in(key, part)
+        return tf.random.stateless_normal(pixels.image_shape, key)
 
     def read_noisy(rows: Tensor) -> Tensor:
         drawn = tf.map_fn(noise, rows, fn_output_signature=tf.float32)

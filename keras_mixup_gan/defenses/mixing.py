@@ -107,7 +107,7 @@ class NoiseOnce(Noise):
 
     name = "noise-once"
     title = "Noise drawn once"
-    note = "Training is post-processing of noisy images; their epsilon is huge."
+    note = "Post-processing of noisy images; epsilon is huge while they can be seen."
 
     def arguments(self) -> dict[str, Any]:
         """The model's `mixup`: a transform that only adds noise, before all else."""

@@ -93,7 +93,7 @@ class GAN(AdversarialModel):
                 class.
             mixup: `False`; `"augmented"` to transform images before they are blended,
                 and to add a little noise; `"noisy"` for blends and strong noise;
-                `True` for the one of the two that was found best for this family;
+                `True` for the recipe's choice of the two;
                 `"paper"` for the published rule of Ji et al.; or a `MixUp`.
             dp: `DPSGD` settings for a differentially private discriminator.
             num_classes: Number of classes of a conditional model.

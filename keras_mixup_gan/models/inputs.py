@@ -255,7 +255,7 @@ class InputPipeline:
             num_passes = mixup.num_samples
         if mixup is not None and mixup.noise == "once":
             seed, stddev = self._mixing_seed(mixup), mixup.noise_stddev
-            read = noisy_reader(read, self.image_shape, stddev, seed)
+            read = noisy_reader(read, images, stddev, seed)
         passes = [
             shuffled_indices(
                 len(images),

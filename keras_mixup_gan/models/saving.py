@@ -29,7 +29,6 @@ from keras_mixup_gan.models.presets import PresetFiles, read_preset
 from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
 from keras_mixup_gan.models.released import ReleasedGenerator
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.randomness import without_secret
 from keras_mixup_gan.validation import check_choice
 from keras_mixup_gan.versions import __version__
 
@@ -63,9 +62,8 @@ def save_to_preset(
     It then holds `preset.json`, which says so, and `weights.npz`: the averaged
     generator and, unless only that is released, the discriminator, which gives most
     away of the training set. Optimizers and the generator as it is in training stay
-    out, and so do the seeds of DP-SGD's noise and of noise that is drawn once, which a
-    guarantee depends on. A model card, `README.md`, says what is known, unless another
-    file has that name.
+    out, and so do seeds of noise that a guarantee depends on. A model card,
+    `README.md`, says what is known, unless another file has that name.
 
     Args:
         model: A model of this library.
@@ -183,8 +181,8 @@ def plain_arguments(model: "GAN") -> dict[str, Any]:
         if key == "dp" and model.noise_multiplier is not None:
             value = value.with_noise(model.noise_multiplier)  # once calibrated, plain
         config[key] = None if value is None else value.get_config()
-    if config["mixup"] is not None:
-        config["mixup"] = without_secret(config["mixup"])
+    if (config["mixup"] or {}).get("noise") == "once":  # drawn by one of the two
+        config["seed"] = config["mixup"]["seed"] = None
     if config["dp"] is not None:
         config["dp"]["noise_seed"] = None
     return config

@@ -65,7 +65,10 @@ def noisy_image_guarantee(
 
     Neighbors differ in one image, replaced by any other; how many there are is no
     secret. Somebody who is in $k$ of them has $\sqrt k$ times that `mu`. Labels get no
-    noise and are not covered, nor is a second draw of noise on the same images.
+    noise and are not covered, nor is a second draw of noise on the same images, nor are
+    figures computed from the images without noise (validation, monitors, audits) and
+    choices by them, nor attacks on floating-point noise, whose generator (Philox) is no
+    cryptographic one.
 
     Source: Balle and Wang, "Improving the Gaussian Mechanism for Differential Privacy",
     ICML 2018, Theorem 8, for epsilon; Dong, Roth and Su, "Gaussian Differential

@@ -451,7 +451,7 @@ def test_the_factory_reads_the_recipe():
     assert isinstance(model, WGANGP)
     assert model.critic_steps == recipe["model"]["critic_steps"] == 5
     assert model.gradient_penalty == recipe["model"]["gradient_penalty"] == 10
-    assert model.mixup == MixUp(**recipe["mixup"])
+    assert model.mixup == MixUp(**recipe[recipe["mixup"]])
     for optimizer in (model.g_optimizer, model.d_optimizer):
         assert optimizer.beta_2 == recipe["optimizer"]["beta_2"]
     assert zoo.wgan_gp((8, 8, 1), mixup="paper").mixup == MixUp.paper()
