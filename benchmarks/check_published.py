@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import findings, publish, shadow_study
+from benchmarks import defense, findings, publish, shadow_study
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.analysis.findings import analyze
@@ -39,6 +39,9 @@ def problems() -> Iterator[str]:
         yield "docs/audit.md: the table is not that of the studies with shadow models"
     if shadow_study.comparisons(studies["DiffAugment"]) not in page:
         yield "docs/audit.md: the paired differences are not those of the study"
+    page = (publish.ROOT / "docs" / "comparison.md").read_text("utf-8")
+    if defense.summary(_read("defense.json")) not in page:
+        yield "docs/comparison.md: the table is not that of the study of the defense"
     for title, name in (
         ("undefended", "fusion_samples"),
         ("DiffAugment", "fusion_samples"),
