@@ -380,13 +380,15 @@ def packed_arrays(archive: zipfile.ZipFile) -> dict[str, PackedArray]:
     return packed
 
 
-def read_arrays(path: Path, what: str, remedy: str) -> dict[str, NDArray[Any]]:
-    """Reads all arrays of an `.npz` file, none unpickled; see `reading`."""
+def read_arrays(
+    path: Path, what: str, remedy: str, limit: float = math.inf
+) -> dict[str, Any]:
+    """Reads the arrays of an `.npz` file; those of more bytes stay packed."""
     with reading(path, what, remedy), zipfile.ZipFile(path) as archive:
         packed = packed_arrays(archive)
-        size = sum(one.info.file_size for one in packed.values())
-        check_memory(size, "its arrays")
-        return {name: one.unpack(archive) for name, one in packed.items()}
+        read = {n: one for n, one in packed.items() if one.info.file_size <= limit}
+        check_memory(sum(one.info.file_size for one in read.values()), "its arrays")
+        return packed | {name: one.unpack(archive) for name, one in read.items()}
 
 
 def check_memory(size: int, what: str) -> None:

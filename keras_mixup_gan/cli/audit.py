@@ -120,8 +120,8 @@ def audit(
     load_tensorflow()
     from keras_mixup_gan.auditing import audit as run_audit
     from keras_mixup_gan.auditing.first_look import looked_at
+    from keras_mixup_gan.data.archives import npz_names
     from keras_mixup_gan.data.folders import image_names
-    from keras_mixup_gan.data.sources import npz_names
     from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
 

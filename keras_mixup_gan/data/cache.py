@@ -6,20 +6,28 @@ with their digest. A file that is not as it says is written anew.
 
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
-from keras_mixup_gan.data.pixels import as_floats
+from keras_mixup_gan.data.images import (
+    Options,
+    check_alike,
+    fit_shape,
+    stack_images,
+)
+from keras_mixup_gan.data.pixels import Pixels, as_floats
 from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_json,
@@ -55,28 +63,59 @@ def cache_folder() -> Path:
     return root / "keras-mixup-gan"
 
 
-class _Written(NamedTuple):
-    """Rows of a file, their type and their digest so far, header included."""
+def gather(
+    root: Path,
+    part: str,
+    files: Sequence[Path],
+    count: int,
+    begin: Callable[[int], Iterator[tuple[str, NDArray[Any]]]],
+    options: Options,
+) -> Pixels:
+    """So many images in the shape asked for: in memory or, if they are many, in a file.
 
-    rows: int
-    dtype: str
-    digest: Any
+    `begin` is called with the number of an image, and gives it and those after it, each
+    with a name for messages. They come from the `files` at or below the `root`, by
+    whose sizes and dates changes are noticed, and are a `part` of what these hold.
+    """
+    named = begin(0)
+    first_name, image = next(named)
+    first = fit_shape(image, options, first_name)
+    if count * first.nbytes <= LIMIT:
+        named = itertools.chain([(first_name, first)], named)
+        return stack_images(named, count, options)
+    del named  # what it has open
+
+    def fitted(start: int) -> Iterator[NDArray[Any]]:
+        for name, image in begin(start):
+            image = fit_shape(image, options, name)
+            check_alike(image, name, first.shape, first_name)
+            yield image
+
+    listed = hashlib.sha256()
+    for file in files:
+        about, name = file.stat(), file.relative_to(root).as_posix()
+        listed.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    source = f"{root.resolve()}:{part}" if part else str(root.resolve())
+    known = {"files": listed.hexdigest(), "Pillow": PIL.__version__}
+    shape, crop, _, value_range = options
+    chosen = [shape, crop, value_range]
+    return Pixels(_cached(source, chosen, known, count, first, fitted))
 
 
-def cached(
+def _cached(
     source: str,
     options: Sequence[Any],
     files: Mapping[str, Any],
     count: int,
     first: NDArray[Any],
-    read: Callable[[int], NDArray[Any]],
+    begin: Callable[[int], Iterator[NDArray[Any]]],
 ) -> NDArray[Any]:
     """So many images as one read-only array in a file, uint8 or float32.
 
-    `read` is called with the number of each that is not there yet; all have the shape
-    of the `first`. Each source and options have a file of their own, and `files` tells
-    whether it is out of date. Killed at any moment, the same call goes on; while one
-    writes, others are refused.
+    `begin` is called with the number of the first that is not there yet; all have the
+    shape of the `first`. Each source and options have a file of their own, and `files`
+    tells whether it is out of date. Killed at any moment, the same call goes on; while
+    one writes, others are refused.
     """
     about: dict[str, Any] = {"source": source, "options": options, **files}
     about = json.loads(json.dumps({**about, "shape": [count, *first.shape]}))
@@ -89,7 +128,7 @@ def cached(
             try:
                 if written.rows < count:
                     _tell(folder, about, size, written.rows)
-                    _write(folder, about, written, dtype, read)
+                    _write(folder, about, written, dtype, begin)
             except OSError as error:
                 raise ValueError(
                     f"The cache of images cannot be written: {error.strerror or error}."
@@ -102,6 +141,14 @@ def cached(
     return array
 
 
+class _Written(NamedTuple):
+    """Rows of a file, their type and their digest so far, header included."""
+
+    rows: int
+    dtype: str
+    digest: Any
+
+
 def _tell(folder: Path, about: Mapping[str, Any], size: int, rows: int) -> None:
     """Warns of what is about to be written, once there is room for it."""
     count, free = about["shape"][0], shutil.disk_usage(folder).free
@@ -112,7 +159,7 @@ def _tell(folder: Path, about: Mapping[str, Any], size: int, rows: int) -> None:
         f"The {count:,} images of {about['source']} are read once and kept in {folder},"
         f" which takes {size / 1e9:.2f} GB{before}. Delete it at any time, or set "
         f"{VARIABLE} to keep such elsewhere.",
-        stacklevel=6,  # who called `load_images`
+        stacklevel=7,  # who called `load_images`
     )
 
 
@@ -153,7 +200,7 @@ def _write(
     about: Mapping[str, Any],
     written: _Written,
     dtype: str,
-    read: Callable[[int], NDArray[Any]],
+    begin: Callable[[int], Iterator[NDArray[Any]]],
 ) -> None:
     """Writes the rows that are missing, and notes now and then how many there are."""
     file, state = folder / "images.npy", folder / "about.json"
@@ -166,12 +213,18 @@ def _write(
         digest = hashlib.sha256(header)
         file.write_bytes(header)
     size = math.prod(about["shape"][1:]) * np.dtype(dtype).itemsize
-    noted = rows
     with file.open("r+b") as stream:
         stream.truncate(len(header) + rows * size)
         stream.seek(0, os.SEEK_END)
-        for row in range(rows, count):
-            image = read(row)
+
+        def note(rows: int) -> None:
+            stream.flush()
+            os.fsync(stream.fileno())
+            content = {"rows": rows, "dtype": dtype, "sha256": digest.hexdigest()}
+            write_sealed(state, {**about, **content})
+
+        noted = rows
+        for row, image in zip(range(rows, count), begin(rows), strict=True):
             if dtype != "uint8":
                 image = as_floats(image)
             elif image.dtype != np.uint8:
@@ -179,13 +232,10 @@ def _write(
             values = np.ascontiguousarray(image, dtype).data
             stream.write(values)
             digest.update(values)
-            if row + 1 == count or (row + 1 - noted) * size >= _NOTE_BYTES:
-                stream.flush()
-                os.fsync(stream.fileno())
-                noted = row + 1
-                content = {"rows": noted, "dtype": dtype, "sha256": digest.hexdigest()}
-                write_sealed(state, {**about, **content})
-        else:
+            if (row + 1 - noted) * size >= _NOTE_BYTES and row + 1 < count:
+                note(noted := row + 1)
+        else:  # read to the end, which may tell that all were damaged
+            note(count)
             return
     # An image that is not of 8 bits: all become floats.
-    _write(folder, about, _Written(0, "", None), "float32", read)
+    _write(folder, about, _Written(0, "", None), "float32", begin)

@@ -33,15 +33,19 @@ def is_one(arrays: Mapping[str, Any]) -> bool:
     return IMAGES in arrays and arrays.keys() <= {IMAGES, LABELS}
 
 
-def from_arrays(arrays: Mapping[str, Any], name: str) -> tuple[FloatArray, Any]:
-    """Images `(num_images, height, width, channels)` in `[-1, 1]`, and their labels."""
+def renamed(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What such a file holds, as `images` and `labels`, if it is of that kind."""
     images = arrays[IMAGES]
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype.kind != "f":
+    shape, dtype = images.shape, images.dtype
+    if len(shape) != 4 or shape[1] not in (1, 3) or dtype.kind != "f":
         raise ValueError(
             f"`x`{name} must be images of DPImageBench: floats of shape (num_images, "
             "channels, height, width), with 1 or 3 channels. Received: shape="
-            f"{images.shape}, dtype={images.dtype}. Write other images as `images`, "
-            "channels last."
+            f"{shape}, dtype={dtype}. Write other images as `images`, channels last."
         )
-    last = np.moveaxis(images, 1, -1)
-    return check_images(last, f"x{name}", None, (0, 1)), arrays.get(LABELS)
+    return {"images": images, "labels": arrays.get(LABELS)}
+
+
+def to_images(images: FloatArray, name: str) -> FloatArray:
+    """Such images as `(num_images, height, width, channels)` in `[-1, 1]`."""
+    return check_images(np.moveaxis(images, 1, -1), f"x{name}", None, (0, 1))

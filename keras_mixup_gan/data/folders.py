@@ -1,7 +1,5 @@
 """A folder of images: its files in a fixed order, and its sub-folders as classes."""
 
-import hashlib
-import itertools
 import os
 import warnings
 from collections.abc import Iterator
@@ -9,19 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
-from keras_mixup_gan.data.images import (
-    EXTENSIONS,
-    Options,
-    check_alike,
-    fit_shape,
-    read_image,
-    stack_images,
-)
+from keras_mixup_gan.data.images import EXTENSIONS, Options, read_image
 from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.typing import IntArray
 
@@ -55,38 +45,13 @@ def load_folder(source: Any, options: Options) -> Images:
 
 
 def _pixels(folder: Path, files: list[Path], options: Options) -> Pixels:
-    """The images of the files, in memory or, if they are many, in the cache."""
+    """The images of the files, in their order."""
 
-    def read(number: int) -> NDArray[Any]:
-        return read_image(files[number], options.value_range)
+    def begin(start: int) -> Iterator[tuple[str, NDArray[Any]]]:
+        for file in files[start:]:
+            yield f"The image {file}", read_image(file, options.value_range)
 
-    def fitted(number: int) -> NDArray[Any]:
-        name = f"The image {files[number]}"
-        image = fit_shape(read(number), options, name)
-        if number:
-            check_alike(image, name, first.shape, f"The image {files[0]}")
-        return image
-
-    first = fitted(0)
-    if len(files) * first.nbytes <= cache.LIMIT:
-        rest = ((f"The image {file}", read(n)) for n, file in enumerate(files) if n)
-        images = itertools.chain([(f"The image {files[0]}", first)], rest)
-        return stack_images(images, len(files), options)
-    listed = hashlib.sha256()
-    for file in files:
-        about = file.stat()
-        name = file.relative_to(folder).as_posix()
-        listed.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
-    shape, crop, _, value_range = options
-    stored = cache.cached(
-        str(folder.resolve()),
-        [shape, crop, value_range],
-        {"files": listed.hexdigest(), "Pillow": PIL.__version__},
-        len(files),
-        first,
-        fitted,
-    )
-    return Pixels(stored)
+    return cache.gather(folder, "", files, len(files), begin, options)
 
 
 def image_names(folder: Path) -> tuple[str, ...]:

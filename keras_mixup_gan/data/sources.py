@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_mixup_gan.data import digits, dpimagebench, patches, tfds
+from keras_mixup_gan.data import archives, digits, patches, tfds
 from keras_mixup_gan.data.classes import Images, check_class_names, names_of
 from keras_mixup_gan.data.folders import load_folder
 from keras_mixup_gan.data.images import (
@@ -28,7 +28,6 @@ from keras_mixup_gan.data.images import (
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.registry import register
-from keras_mixup_gan.storage import read_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     ValueRange,
@@ -102,9 +101,7 @@ def load_images(
             * A folder of PNG, JPEG, BMP, WebP, TIFF or DICOM files (the latter need the
               extra `dicom`). Its sub-folders, if any, are the classes, numbered in the
               order of their names. Other files and empty sub-folders are told in a
-              warning. More than 134 MB of images are read once into a file, which is
-              then read by rows: a warning says where it is, and the environment
-              variable `KERAS_MIXUP_GAN_CACHE` where it is to be.
+              warning.
             * An `.npz` file with an array `images` and optionally `labels` and
               `class_names`; or a part of an archive that `keras-mixup-gan split` wrote,
               e.g. `"split.npz:members"`.
@@ -115,6 +112,10 @@ def load_images(
             Arrays are `(num_images, height, width, channels)`: uint8 is rescaled from
             0..255 to `[-1, 1]`; floats must lie in `[-1, 1]`, unless there is a
             `value_range`, which all other arrays need.
+
+            More than 134 MB of images of a data set, a folder or an `.npz` file are
+            read once into a file, which is then read by rows: a warning says where it
+            is, and the environment variable `KERAS_MIXUP_GAN_CACHE` where it is to be.
         image_shape: Shape `(height, width, channels)` to bring every image to: resized
             with an antialiasing triangle filter, converted between gray and RGB. With
             `None` for channels, gray stays gray and RGB stays RGB. By default images
@@ -262,7 +263,9 @@ def data_set(name: str, load: Callable[[], Any], **known: Any) -> Source:
     def loaded(_: Any, options: Options) -> _Loaded:
         found = load()
         images, labels = split_labels(found)
-        return _labeled(images, labels, names_of(found), options, f" of {name!r}")
+        of = f" of {name!r}"
+        pixels = as_pixels(images, f"images{of}", None, options.value_range)
+        return _labeled(pixels, labels, names_of(found), options, of)
 
     return Source(name, repr(name), loaded, **known)
 
@@ -295,28 +298,8 @@ def register_data(source: Source) -> Source:
 
 
 def _load_npz(source: Any, options: Options) -> _Loaded:
-    path, part = _npz_part(source)
-    written = "plain arrays written by `np.savez(path, images=..., labels=...)`"
-    arrays = read_arrays(path, written, "Write it again.")
-    if part and part in arrays:  # of `keras-mixup-gan split`
-        arrays |= {"images": arrays[part]}
-        arrays.pop("labels", None)
-        if f"{part}_labels" in arrays:
-            arrays["labels"] = arrays[f"{part}_labels"]
-    if dpimagebench.is_one(arrays):
-        found = dpimagebench.from_arrays(arrays, f" of {path}")
-        known = options._replace(value_range=None)
-        return _labeled(*found, None, known, f" of {path}")
-    if "images" not in arrays:
-        raise ValueError(
-            f"The file {path} has no array called 'images'. Expected 'images' and, "
-            f"optionally, 'labels'. Received: {list(arrays)}. Write it with "
-            "`np.savez(path, images=..., labels=...)`."
-        )
-    named = arrays.get("class_names")
-    names = None if named is None else named.tolist()
-    given = arrays["images"], arrays.get("labels"), names
-    return _labeled(*given, options, f" of {path}")
+    of = f" of {archives.npz_part(source)[0]}"
+    return _labeled(*archives.read_npz(source, options), options, of)
 
 
 def _given(source: Any, options: Options) -> _Loaded:
@@ -331,17 +314,16 @@ def _given(source: Any, options: Options) -> _Loaded:
             "The source is neither a name, a path nor an array of images. Expected "
             f"{_expected()}. Received: source={_describe(source)}."
         )
-    return _labeled(images, labels, names_of(source), options)
+    pixels = as_pixels(images, "source", None, options.value_range)
+    return _labeled(pixels, labels, names_of(source), options)
 
 
 def _labeled(
-    images: Any, labels: Any, class_names: Any, options: Options, of: str = ""
+    pixels: Pixels, labels: Any, class_names: Any, options: Options, of: str = ""
 ) -> _Loaded:
-    """Images in `[-1, 1]` with their labels and names, checked, in the shape asked."""
-    name = f"images{of}" if of else "source"
-    pixels = as_pixels(images, name, None, options.value_range)
+    """Images with their labels and names, which are checked, in the shape asked."""
     if options.value_range is None:
-        warn_of_range(pixels, name, stacklevel=5)
+        warn_of_range(pixels, f"images{of}" if of else "source", stacklevel=5)
     labels = check_labels(labels, len(pixels), f"labels{of}")
     names = check_class_names(class_names, f"class_names{of}", labels)
     return _fitted(Images(pixels, labels, names), options)
@@ -364,29 +346,6 @@ def _path(source: str | os.PathLike[str]) -> Path:
 
 def _is_folder(source: Any) -> bool:
     return str(source) != "" and os.path.isdir(_path(source))
-
-
-def _npz_part(source: str | os.PathLike[str]) -> tuple[Path, str]:
-    """The path of an archive and the part of it that is meant, if one is."""
-    path = _path(source)
-    name, colon, part = path.name.rpartition(":")
-    if not colon or not name.lower().endswith(".npz"):
-        return path, ""
-    return path.with_name(name), part
-
-
-def npz_names(source: Any) -> tuple[str, ...] | None:
-    """Names of the files that the images of a part of an archive were."""
-    path, part = _npz_part(source)
-    if not part:
-        return None
-    names = read_arrays(path, "a split", "Write it again.").get(f"{part}_names")
-    return None if names is None else tuple(map(str, names.tolist()))
-
-
-def _is_npz(source: Any) -> bool:
-    path, _ = _npz_part(source)
-    return path.suffix.lower() == ".npz" and os.path.isfile(path)
 
 
 SOURCES: dict[str, Source] = {}
@@ -415,7 +374,7 @@ for _source in (
         is_fixed=True,
     ),
     Source("folder", "a folder of images", load_folder, _is_folder),
-    Source("npz", "an .npz file", _load_npz, _is_npz),
+    Source("npz", "an .npz file", _load_npz, archives.is_npz),
 ):
     register_data(_source)
 

@@ -1,5 +1,6 @@
 """Reads data sets of TensorFlow Datasets: from disk where they are prepared."""
 
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
-from keras_mixup_gan.data.images import Options, stack_images
+from keras_mixup_gan.data.images import Options
 from keras_mixup_gan.validation import did_you_mean
 
 _SOURCE = re.compile(
@@ -18,6 +20,7 @@ _SOURCE = re.compile(
     r"(?::(?P<version>\d+\.\d+\.\d+))?(?::(?P<split>.+))?"
 )
 _METADATA = ("features.json", "dataset_info.json")
+_LABELS = 4096  # that are read at once
 
 
 def load_tfds(source: str, options: Options) -> Images:
@@ -112,8 +115,13 @@ def _read(tfds: Any, builder: Any, split: str, options: Options) -> Images:
     """Decodes a split of a prepared data set in its stored order."""
     import tensorflow as tf
 
+    # By default the decoded images of small data sets are kept in memory.
+    config = tfds.ReadConfig(try_autocache=False)
+    reading = functools.partial(
+        builder.as_dataset, split, shuffle_files=False, read_config=config
+    )
     try:
-        dataset = builder.as_dataset(split=split, shuffle_files=False)
+        dataset = reading()
     except (ValueError, KeyError) as error:
         raise ValueError(
             f"The data set {builder.name!r} has no images in split {split!r}. Expected "
@@ -130,16 +138,22 @@ def _read(tfds: Any, builder: Any, split: str, options: Options) -> Images:
     label = spec.get("label")
     has_labels = label is not None and label.dtype.is_integer and label.shape == ()
     count = int(dataset.cardinality())
-    labels: list[int] = []
+    labels, known = np.zeros(count, "int64"), np.zeros(count, bool)
 
-    def named_images() -> Iterator[tuple[str, NDArray[Any]]]:
-        for i, example in enumerate(tfds.as_numpy(dataset)):
+    def begin(start: int) -> Iterator[tuple[str, NDArray[Any]]]:
+        for i, example in enumerate(tfds.as_numpy(dataset.skip(start)), start):
             if has_labels:
-                labels.append(int(example["label"]))
+                labels[i], known[i] = example["label"], True
             yield f"Image {i} of {builder.name!r}", example["image"]
 
+    root = Path(builder.data_dir)
+    files = sorted(root.iterdir())
     try:
-        images = stack_images(named_images(), count, options)
+        images = cache.gather(root, split, files, count, begin, options)
+        if has_labels and not known.all():  # as the images were in the cache
+            only = reading(decoders=tfds.decode.PartialDecoding({"label": True}))
+            batches = tfds.as_numpy(only.batch(_LABELS))
+            labels = np.concatenate([batch["label"] for batch in batches])
     except tf.errors.OpError as error:
         raise ValueError(
             f"The files of {builder.name!r} in {builder.data_dir} could not be read "
@@ -149,4 +163,4 @@ def _read(tfds: Any, builder: Any, split: str, options: Options) -> Images:
     if not has_labels:
         return Images(images, None)
     names = getattr(builder.info.features["label"], "names", None)
-    return Images(images, np.array(labels, "int64"), names)
+    return Images(images, labels.astype("int64", copy=False), names)

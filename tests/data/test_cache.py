@@ -14,11 +14,8 @@ COUNT = 12
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, small_cache):
     """A folder of images that are more than are kept in memory."""
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "LIMIT", 0)
-    monkeypatch.setattr(cache, "_NOTE_BYTES", 100)  # three images of 48 bytes
     random = np.random.default_rng(0)
     for n in range(COUNT):
         image = Image.fromarray(random.integers(256, size=(4, 4, 3), dtype="uint8"))
@@ -28,17 +25,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "images"
 
 
-def in_memory(folder, **options):
+def in_memory(source, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "LIMIT", 2**30)
-        return load_images(folder, **options)
+        return load_images(source, **options)
 
 
-def quietly(folder, **options):
+def quietly(source, **options):
     """Loads what is in the cache: writing it would warn."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return load_images(folder, **options)
+        return load_images(source, **options)
 
 
 def files_of(tmp_path):

@@ -1,10 +1,12 @@
+import os
 import shutil
 import sys
 
 import numpy as np
 import pytest
 
-from keras_mixup_gan.data import load_images
+from keras_mixup_gan.data import cache, load_images
+from tests.data.test_cache import in_memory, quietly
 
 tfds = pytest.importorskip("tensorflow_datasets")
 registered = pytest.importorskip("tensorflow_datasets.core.registered")
@@ -144,6 +146,71 @@ def test_truncated_records_are_one_sentence(data_dir, tmp_path):
     record.write_bytes(record.read_bytes()[:-20])
     with pytest.raises(ValueError, match=r"could not be read \(DataLossError\)\."):
         load_images("tfds:tiny_unlabeled", data_dir=tmp_path)
+
+
+# === More images than are kept in memory ===
+
+
+@pytest.fixture
+def own(data_dir, tmp_path, small_cache):
+    """A copy of the prepared data sets that a test may change."""
+    shutil.copytree(data_dir, tmp_path / "own")
+    return {"source": "tfds:tiny_shapes:1.0.0", "data_dir": tmp_path / "own"}
+
+
+def stopped_at(monkeypatch, number):
+    """Reading is killed at the image of this number."""
+
+    def fit_shape(image, options, name):
+        if name.startswith(f"Image {number} "):
+            raise KeyboardInterrupt
+        return image
+
+    monkeypatch.setattr(cache, "fit_shape", fit_shape)
+
+
+@pytest.mark.parametrize("shape", [None, (3, 3, 1)])
+def test_many_images_are_those_that_memory_holds(data_dir, small_cache, shape):
+    options = {"source": "tfds:tiny_shapes:1.0.0:train+test[:3]", "data_dir": data_dir}
+    expected = in_memory(**options, image_shape=shape)
+    dtype = expected.pixels.stored.dtype
+    with pytest.warns(UserWarning, match=r"1\.0\.0:train\+test\[:3\] are re") as told:
+        written = load_images(**options, image_shape=shape)
+    assert [one.filename for one in told] == [__file__]
+    for loaded in (written, quietly(**options, image_shape=shape)):
+        assert isinstance(loaded.pixels.stored, np.memmap)
+        assert loaded.pixels.stored.dtype == dtype
+        np.testing.assert_array_equal(loaded.images, expected.images)
+        np.testing.assert_array_equal(loaded.labels, expected.labels)
+        assert loaded.class_names == expected.class_names
+
+
+def test_a_stopped_run_is_continued(own, monkeypatch):
+    monkeypatch.setattr(cache, "_NOTE_BYTES", 3 * PIXELS[0].nbytes)
+    with monkeypatch.context() as patch:
+        stopped_at(patch, 7)
+        with pytest.warns(UserWarning, match="once"), pytest.raises(KeyboardInterrupt):
+            load_images(**own)
+    with monkeypatch.context() as patch:
+        stopped_at(patch, 5)  # which has been read
+        with pytest.warns(UserWarning, match="6 are there"):
+            loaded = load_images(**own)
+    expected = in_memory(**own)
+    np.testing.assert_array_equal(loaded.images, expected.images)
+    np.testing.assert_array_equal(loaded.labels, expected.labels)
+
+
+@pytest.mark.filterwarnings("ignore:The 8 images")
+def test_data_that_were_prepared_again_are_read_anew(own):
+    load_images(**own)
+    (record,) = own["data_dir"].glob("tiny_shapes/1.0.0/*train.tfrecord*")
+    os.utime(record, (1, 1))
+    with pytest.warns(UserWarning, match="are read once"):
+        load_images(**own)
+    record.write_bytes(record.read_bytes()[:-20])
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"could not be read \(DataLossError\)\."):
+            load_images(**own)
 
 
 def test_data_sets_without_images_are_refused(data_dir):
