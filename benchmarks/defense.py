@@ -50,9 +50,7 @@ class Arm:
 
 # The defense first, then what it is compared with.
 ARMS = {
-    "blended": Arm(
-        "Augmented mixup", {"mixup": "augmented"}, (2000, 3000, 4000)
-    ),
+    "blended": Arm("Augmented mixup", {"mixup": "augmented"}, (2000, 3000, 4000)),
     "diffaugment": Arm("DiffAugment", {"augment": POLICY}, (1000, 1500, 2000, 3000)),
     "undefended": Arm("Undefended", {}, (1000, 2000, 3000, 4000)),
 }

@@ -63,4 +63,4 @@ def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
     text = defense.summary({"arms": {"blended": points, "undefended": points}})
     assert text.count("\n| ") == 4 + 1 - 1
     assert "| Undefended | 2 | 7.10 [6.85, 7.35] | 0.710 [0.685, 0.735] | 2.0 %" in text
-    assert text.count("\n- Undefended minus DiffAugment, then blends and noise") == 2
+    assert text.count("\n- Undefended minus Augmented mixup") == 2
