@@ -168,6 +168,7 @@ def test_images_alone_are_audited(folder, tmp_path, monkeypatch, capsys):
         assert "--samples" in output.err
 
 
+@pytest.mark.long
 def test_a_generator_in_an_onnx_file_is_audited(folder, tmp_path, monkeypatch, capsys):
     """One of NCHW images in [0, 1], at a first look; its members are RGB files."""
     pytest.importorskip("onnxruntime")

@@ -42,6 +42,7 @@ def test_members_among_the_samples_are_found_counted_and_named():
     assert report.to_dict()["copies"]["members_copied"] == 50
 
 
+@pytest.mark.long
 def test_copies_of_non_members_are_not_held_against_the_model():
     report = report_of(samples(NON_MEMBERS[:50]))
     assert report.copies.non_members_copied == 50

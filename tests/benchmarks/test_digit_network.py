@@ -27,6 +27,7 @@ def few_digits(digits, monkeypatch):
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.long
 def test_training_learns_and_exports_what_the_network_computes(digits):
     images, labels = digits.images[::10], digits.labels[::10]
     network = digit_network.train(images, labels, num_epochs=8)
@@ -39,6 +40,7 @@ def test_training_learns_and_exports_what_the_network_computes(digits):
     np.testing.assert_allclose(digit_embedding(weights)(images), expected, atol=1e-4)
 
 
+@pytest.mark.long
 def test_training_is_seeded(digits):
     images, labels = digits.images[::39], digits.labels[::39]
     first, again = (digit_network.train(images, labels, num_epochs=1) for _ in "ab")

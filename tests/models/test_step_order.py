@@ -19,7 +19,7 @@ FAMILIES = {
     ("family", "mixup"),
     [
         ("dcgan", "paper"),
-        ("wgan_gp", False),
+        pytest.param("wgan_gp", False, marks=pytest.mark.long),
         pytest.param("stylegan_lite", False, marks=pytest.mark.long),
         pytest.param("dcgan", False, marks=pytest.mark.slow),
         pytest.param("wgan_gp", "paper", marks=pytest.mark.slow),
