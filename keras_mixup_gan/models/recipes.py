@@ -69,14 +69,14 @@ def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) ->
 
     if mixup is None or mixup is False:
         return None
-    if mixup is True and isinstance(recipe["mixup"], dict):
-        raise ValueError(
-            "The recipe says by a table what `mixup=True` means. Expected the name of "
-            f"one. Received: [mixup] with {recipe['mixup']}. Call the table [noisy], "
-            'and write mixup = "noisy" on top.'
-        )
     if mixup is True:
         mixup = recipe["mixup"]
+        if isinstance(mixup, dict):
+            raise ValueError(
+                "The recipe says by a table what `mixup=True` means. Expected the name "
+                f"of one. Received: [mixup] with {mixup}. Call the table [noisy], and "
+                'write mixup = "noisy" on top.'
+            )
     if mixup in ("augmented", "noisy") and mixup in recipe:
         return MixUp(**recipe[mixup])
     if mixup == "paper":
