@@ -40,8 +40,12 @@ def problems() -> Iterator[str]:
     if shadow_study.comparisons(studies["DiffAugment"]) not in page:
         yield "docs/audit.md: the paired differences are not those of the study"
     page = (publish.ROOT / "docs" / "comparison.md").read_text("utf-8")
-    if defense.summary(_read("defense.json")) not in page:
+    study, readme = _read("defense.json"), " ".join(README.read_text("utf-8").split())
+    if defense.summary(study) not in page:
         yield "docs/comparison.md: the table is not that of the study of the defense"
+    for figure in defense.headline(study):
+        if figure not in readme:
+            yield f"README.md: {figure} of the study of the defense is not there"
     for title, name in (
         ("undefended", "fusion_samples"),
         ("DiffAugment", "fusion_samples"),
@@ -49,7 +53,7 @@ def problems() -> Iterator[str]:
     ):
         areas = {each["name"]: each["area"] for each in studies[title]["attacks"]}
         figure = shadow_study.area_text(areas[name])
-        if figure not in " ".join(README.read_text("utf-8").split()):
+        if figure not in readme:
             yield f"README.md: the AUC of {name}, {title}, is not {figure}"
 
 

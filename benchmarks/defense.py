@@ -213,6 +213,15 @@ def summary(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def headline(figures: Mapping[str, Any]) -> list[str]:
+    """AUCs of the default's last models, and how much more the reference leaks."""
+    arm, other = figures["arms"]["blended"], figures["arms"][REFERENCE]
+    names = [strongest(arm[-1], access) for access in ("everything", "samples")]
+    less = at_equal_quality(arm, other, "everything")
+    texts = [_mean(_areas(arm[-1], name), 3) for name in names]
+    return texts if less is None else [*texts, _with_interval(less, 3)]
+
+
 def _mean(values: list[float], digits: int = 2) -> str:
     return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), digits)
 

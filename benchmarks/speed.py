@@ -126,7 +126,6 @@ def torch_loop(
     )
     asked: Any = process.stdin
     said: Any = process.stdout
-
     version = said.readline().strip()
     if not version:
         raise SystemExit(f"PyTorch does not start. Received: --torch {python}.")
@@ -182,7 +181,7 @@ def main() -> None:
     if given.out is not None:
         content = {
             "command": f"python -m benchmarks.speed --rounds {given.rounds} "
-            f"--batch-size {given.batch_size}",
+            f"--batch-size {given.batch_size}{' --torch PYTHON' * bool(given.torch)}",
             "batch_size": given.batch_size,
             "arms": rows,
             "versions": software_versions(),
