@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import defense, findings, publish, shadow_study
+from benchmarks import defense_tables, findings, publish, shadow_study
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.analysis.findings import analyze
@@ -41,9 +41,9 @@ def problems() -> Iterator[str]:
         yield "docs/audit.md: the paired differences are not those of the study"
     page = (publish.ROOT / "docs" / "comparison.md").read_text("utf-8")
     study, readme = _read("defense.json"), " ".join(README.read_text("utf-8").split())
-    if defense.summary(study) not in page:
+    if defense_tables.summary(study) not in page:
         yield "docs/comparison.md: the table is not that of the study of the defense"
-    for figure in defense.headline(study):
+    for figure in defense_tables.headline(study):
         if figure not in readme:
             yield f"README.md: {figure} of the study of the defense is not there"
     for title, name in (

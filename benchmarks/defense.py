@@ -1,61 +1,116 @@
 """What defenses leave of the leak, every model a target of all others of its arm.
 
-    python -m benchmarks.defense FOLDER [--arms NAME ...] [--models 16] [--jobs N]
-        [--scheduler ADDRESS] [--out FILE]
+    python -m benchmarks.defense FOLDER [--study dcgan] [--arms NAME ...] [--jobs N]
+        [--models N] [--scheduler ADDRESS] [--out FILE]
 
-Arms are trained on the same random halves of one pool of digits and measured at
+Arms are trained on the same random halves of one pool of images and measured at
 checkpoints: image quality, and every attack with the arm's own models as shadow models,
 who know the defense. All is kept in FOLDER: stopped at any moment, the same command
 continues. `python -m benchmarks.defense --from FILE` prints what a file of figures
 says.
 
-The arms and their checkpoints were fixed before their first run; they were chosen on
-other trainings, of another pool.
+The arms and their checkpoints were fixed before their first run; those of the DCGAN on
+digits were chosen on other trainings, of another pool, and the other studies take its
+defense as it is.
 """
 
 import argparse
+import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.shadow_study import BATCH_SIZE, pool_of_digits
-from keras_mixup_gan import attacks, metrics, storage, zoo
+from benchmarks.defense_tables import TITLES, summary
+from benchmarks.shadow_study import BATCH_SIZE, DATA_SEED
+from keras_mixup_gan import attacks, data, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
-from keras_mixup_gan.experiments.analysis.curves import Curve, leakage_at
 from keras_mixup_gan.models.recipes import resolve_mixup
-from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
+from keras_mixup_gan.privacy import DPSGD
 
-POLICY = "color,translation,cutout"
+# What the zoo's functions are given for each arm.
+ARMS: dict[str, dict[str, Any]] = {
+    "undefended": {},
+    "blended": {"mixup": "augmented"},
+    "diffaugment": {"augment": "color,translation,cutout"},
+    "noisy": {"mixup": "noisy"},
+    "published": {"mixup": "paper"},
+    # Half the pool is what coins make on average: the sampling rate tells no more.
+    "private": {"dp": DPSGD(target_epsilon=10.0, delta=1e-4, num_examples=250)},
+}
+NUM_GENERATED = 5000
 
 
 @dataclass(frozen=True)
-class Arm:
-    """Arguments of `zoo.dcgan`, and the steps after which its models are measured."""
+class Study:
+    """A family of models, its images, and when each arm is measured.
 
-    title: str
-    arguments: Mapping[str, Any]
-    checkpoints: tuple[int, ...]
+    Attributes:
+        family: The model, a function of the zoo.
+        source: The images.
+        members: Half of the pool, and so the mean number of members.
+        reference: How many held-out images the quality is measured against.
+        models: How many models an arm has.
+        checkpoints: By arm, the steps after which its models are measured.
+        arguments: Of the model, with every defense.
+    """
 
-    @property
-    def digest(self) -> str:
-        """A hash of what its models are made of."""
-        recipe = zoo.load_recipe("dcgan")
-        mixup = resolve_mixup(self.arguments.get("mixup"), recipe)
-        known = {**self.arguments, "mixup": mixup and mixup.get_config()}
-        return storage.digest_json([known, recipe["model"], recipe["optimizer"]])
+    family: str
+    source: str
+    members: int
+    reference: int
+    models: int
+    checkpoints: Mapping[str, tuple[int, ...]]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def pool(self) -> Any:
+        """The pool, as members, and held-out images."""
+        return data.MembershipSplit.draw(
+            data.load_images(self.source),
+            num_members=2 * self.members,
+            num_non_members=1000,
+            num_reference=self.reference,
+            seed=DATA_SEED,
+        )
+
+    def build(self, arm: str, shape: tuple[int, ...], seed: int) -> Any:
+        """An untrained model of an arm."""
+        arguments = {**self.arguments, **ARMS[arm]}
+        if "dp" in arguments:  # which repeats the run; real noise is secret
+            arguments["dp"] = replace(arguments["dp"], noise_seed=seed)
+        return getattr(zoo, self.family)(shape, seed=seed, **arguments)
+
+    def folder(self, arm: str) -> str:
+        """A name by what models of an arm are made of."""
+        recipe = zoo.load_recipe(self.family)
+        known = {**self.arguments, **ARMS[arm]}
+        known["mixup"] = resolve_mixup(known.get("mixup"), recipe)
+        for name, value in known.items():
+            known[name] = getattr(value, "get_config", lambda value=value: value)()
+        digest = storage.digest_json([known, recipe["model"], recipe["optimizer"]])
+        return f"{arm}-{digest[:8]}"
 
 
-# The defense first, then what it is compared with.
-ARMS = {
-    "blended": Arm("Augmented mixup", {"mixup": "augmented"}, (2000, 3000, 4000)),
-    "diffaugment": Arm("DiffAugment", {"augment": POLICY}, (1000, 1500, 2000, 3000)),
-    "undefended": Arm("Undefended", {}, (1000, 2000, 3000, 4000)),
+STUDIES = {
+    "dcgan": Study(
+        "dcgan",
+        "digits",
+        members=250,
+        reference=2000,
+        models=16,
+        checkpoints={
+            "undefended": (250, 500, 1000, 2000, 3000, 4000),
+            "blended": (2000, 3000, 4000),
+            "diffaugment": (1000, 1500, 2000, 3000),
+            "noisy": (2000,),
+            "published": (2000,),
+            "private": (1200,),
+        },
+    ),
 }
-REFERENCE = "diffaugment"
-NUM_GENERATED = 5000
 
 
 @dataclass(frozen=True)
@@ -65,15 +120,17 @@ class Training:
     Image quality is written beside the checkpoints, by the model's digest.
     """
 
+    study: str
+    arm: str
     folder: Path
-    arguments: Mapping[str, Any]
     steps: int
 
     def __call__(self, images: Any, labels: Any, seed: int) -> Any:
         """The model of this seed after these steps."""
+        study = STUDIES[self.study]
         model = self._last(seed)
         if model is None:
-            model = zoo.dcgan(images.shape[1:], seed=seed, **self.arguments)
+            model = study.build(self.arm, images.shape[1:], seed)
         if model.num_steps < self.steps:
             model.fit(
                 images,
@@ -83,9 +140,10 @@ class Training:
                 verbose=0,
             )
             self._keep(model, seed)
-        extractor = metrics.extractor_for(images.shape[1:], "digits")
+        name = data.extractor_name(study.source, images.shape[1:])
+        extractor = metrics.extractor_for(images.shape[1:], name)
         fid = metrics.frechet_distance(
-            extractor(pool_of_digits().reference.images),
+            extractor(study.pool.reference.images),
             extractor(model.generate(NUM_GENERATED, seed=seed)),
         )
         path = quality_path(self.folder, self.steps, storage.weights_digest(model))
@@ -119,116 +177,30 @@ def quality_path(folder: Path, steps: int, digest: str | None) -> Path:
 
 
 def measured(
-    arm: Arm, folder: Path, models: int, **training: Any
+    name: str, arm: str, folder: Path, models: int, **training: Any
 ) -> list[dict[str, Any]]:
-    """The figures of an arm, by checkpoint."""
-    pool = pool_of_digits().members.images
-    seen = as_target(zoo.dcgan(pool.shape[1:], seed=0, **arm.arguments))
+    """The figures of an arm of a study, by checkpoint."""
+    study, title = STUDIES[name], TITLES[arm]
+    pool = study.pool.members.images
+    seen = as_target(study.build(arm, pool.shape[1:], seed=0))
     checkpoints = []
-    for steps in arm.checkpoints:
-        study = attacks.shadow_study(
-            Training(folder, dict(arm.arguments), steps),
+    for steps in study.checkpoints[arm]:
+        found = attacks.shadow_study(
+            Training(name, arm, folder, steps),
             pool,
             folder=folder / f"signals-{steps}",
             num_models=models,
             signals=default_signals(policy_of(seen), seen.access),
             progress=lambda done, of, steps=steps: print(
-                f"{arm.title}, {steps} steps: model {done} of {of}", flush=True
+                f"{title}, {steps} steps: model {done} of {of}", flush=True
             ),
             **training,
         )
-        paths = [quality_path(folder, steps, one) for one in study.shadows.ids]
+        paths = [quality_path(folder, steps, one) for one in found.shadows.ids]
         fids = [json.loads(path.read_text("utf-8"))["fid"] for path in paths]
-        print(study, flush=True)
-        checkpoints.append({"steps": steps, "fid": fids, **study.to_dict()})
+        print(found, flush=True)
+        checkpoints.append({"steps": steps, "fid": fids, **found.to_dict()})
     return checkpoints
-
-
-def at_equal_quality(
-    arm: list[dict[str, Any]], other: list[dict[str, Any]], access: str
-) -> Mean | None:
-    """How much less an arm's last models leak than the other arm at their FID.
-
-    Paired by model, which has the same members and the same seed in both; the
-    strongest attack of each arm with this access counts. Models of whose quality the
-    other arm has none are left out; `None` if fewer than three are left.
-    """
-    name, against = strongest(arm[-1], access), strongest(other[-1], access)
-    differences = []
-    for number, fid in enumerate(arm[-1]["fid"]):
-        curve = Curve(
-            tuple(point["fid"][number] for point in other),
-            tuple(_areas(point, against)[number] for point in other),
-            (0.0,) * len(other),
-        )
-        reading = leakage_at(curve, fid)
-        if reading is not None and not reading.before_start:
-            differences.append(reading.leakage - _areas(arm[-1], name)[number])
-    return mean_over_seeds(differences, (-1.0, 1.0)) if len(differences) > 2 else None
-
-
-def strongest(checkpoint: Mapping[str, Any], access: str) -> str:
-    """The attack of the highest mean AUC, of those that need samples or everything."""
-    possible = [
-        attack
-        for attack in checkpoint["attacks"]
-        if access == "everything" or set(attack["requires"]) <= {"samples", "shadows"}
-    ]
-    return str(max(possible, key=lambda attack: attack["area"]["mean"])["name"])
-
-
-def _areas(checkpoint: Mapping[str, Any], name: str) -> list[float]:
-    found = {attack["name"]: attack for attack in checkpoint["attacks"]}
-    return list(found[name]["areas"])
-
-
-def summary(figures: Mapping[str, Any]) -> str:
-    """A line for each checkpoint, and the comparisons at equal quality, in Markdown."""
-    lines = [
-        "| arm | steps | FID | everything: AUC | found | samples: AUC | found |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, checkpoints in figures["arms"].items():
-        for point in checkpoints:
-            cells = [ARMS[name].title, f"{point['steps']:,}", _mean(point["fid"])]
-            known = {attack["name"]: attack for attack in point["attacks"]}
-            for access in ("everything", "samples"):
-                attack = known[strongest(point, access)]
-                found = attack["found"]["0.01"]["mean"]
-                cells += [_mean(attack["areas"], 3), f"{100 * found:.1f} %"]
-            lines.append(f"| {' | '.join(cells)} |")
-    lines.append("")
-    arms = figures["arms"]
-    for name in arms:
-        for other in arms:
-            if other == name or other == "blended":
-                continue
-            for access in ("everything", "samples"):
-                found = at_equal_quality(arms[name], arms[other], access)
-                text = "not comparable" if found is None else _with_interval(found, 3)
-                lines.append(
-                    f"- {ARMS[other].title} minus {ARMS[name].title}, at the FID of "
-                    f"the latter, {access}: {text}"
-                )
-    return "\n".join(lines) + "\n"
-
-
-def headline(figures: Mapping[str, Any]) -> list[str]:
-    """AUCs of the default's last models, and how much more the reference leaks."""
-    arm, other = figures["arms"]["blended"], figures["arms"][REFERENCE]
-    names = [strongest(arm[-1], access) for access in ("everything", "samples")]
-    less = at_equal_quality(arm, other, "everything")
-    texts = [_mean(_areas(arm[-1], name), 3) for name in names]
-    return texts if less is None else [*texts, _with_interval(less, 3)]
-
-
-def _mean(values: list[float], digits: int = 2) -> str:
-    return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), digits)
-
-
-def _with_interval(found: Mean, digits: int) -> str:
-    low, high = found.interval or (found.mean, found.mean)
-    return f"{found.mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def main() -> None:
@@ -236,8 +208,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--from", dest="given", type=Path)
+    parser.add_argument("--study", choices=STUDIES, default="dcgan")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--models", type=int, default=16)
+    parser.add_argument("--models", type=int)
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--scheduler")
     parser.add_argument("--out", type=Path)
@@ -247,13 +220,14 @@ def main() -> None:
     if given.given is not None:
         print(summary(json.loads(given.given.read_text("utf-8"))))
         return
-    figures: dict[str, Any] = {"arms": {}}
+    study = STUDIES[given.study]
+    figures: dict[str, Any] = {"study": given.study, "arms": {}}
     for name in given.arms:
-        arm = ARMS[name]
         figures["arms"][name] = measured(
-            arm,
-            storage.make_folder(given.folder / f"{name}-{arm.digest[:8]}"),
-            given.models,
+            given.study,
+            name,
+            storage.make_folder(given.folder / study.folder(name)),
+            given.models or study.models,
             n_jobs=given.jobs,
             scheduler=given.scheduler,
         )

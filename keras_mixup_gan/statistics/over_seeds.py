@@ -64,7 +64,7 @@ def mean_over_seeds(
     values: Sequence[float], limits: tuple[float, float] = (-np.inf, np.inf)
 ) -> Mean:
     """The mean of a figure over seeds; its 95 % interval is cut at the limits."""
-    interval, _ = _student(values)
+    interval, _ = students_t(values)
     if interval is not None:
         low, high = np.clip(interval, *limits)
         interval = float(low), float(high)
@@ -99,7 +99,7 @@ def paired_difference(
     sorted_values = np.asarray(values, "float64")[order]
     sorted_errors = np.asarray(standard_errors, "float64")[order]
     drawn = _bootstrap(sorted_values, sorted_errors, num_draws, seed)
-    t_interval, p_value = _student(values)
+    t_interval, p_value = students_t(values)
     ends = [drawn] if t_interval is None else [drawn, t_interval]
     return Difference(
         float(np.mean(values)),
@@ -135,7 +135,7 @@ def direction(interval: tuple[float, float], adjusted_p_value: float) -> int:
     return 1 if low > 0 else -1
 
 
-def _student(
+def students_t(
     values: Sequence[float],
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Student's t interval and two-sided p-value; `None` with a single value."""

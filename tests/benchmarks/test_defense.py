@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks import defense
+from benchmarks import defense, defense_tables
 
 
 def attack(name, areas, requires=("samples", "shadows")):
@@ -25,29 +25,62 @@ def test_the_strongest_attack_is_one_that_the_access_allows():
     point = checkpoint(
         1, [9.0] * 3, attack("near", [0.6] * 3), attack("critic", [0.7] * 3, CRITIC)
     )
-    assert defense.strongest(point, "everything") == "critic"
-    assert defense.strongest(point, "samples") == "near"
+    assert defense_tables.strongest(point, "everything") == "critic"
+    assert defense_tables.strongest(point, "samples") == "near"
 
 
-def test_at_equal_quality_compares_with_the_other_arm_when_it_was_as_good():
+def test_at_equal_quality_the_other_arm_is_read_where_it_was_as_good():
     # In the logarithm of the distance 4 lies halfway between 8 and 2.
     other = [
         checkpoint(10, [8.0, 8.0, 8.0, 8.0], attack("near", [0.5, 0.5, 0.5, 0.5])),
         checkpoint(20, [2.0, 2.0, 2.0, 5.0], attack("near", [0.7, 0.8, 0.9, 0.9])),
     ]
     arm = [checkpoint(20, [4.0, 4.0, 4.0, 4.0], attack("near", [0.5, 0.5, 0.5, 0.5]))]
-    found = defense.at_equal_quality(arm, other, "samples")
+    found = defense_tables.differences(arm, other, "samples")
     # The fourth of the other models never was as good.
-    assert found.num_seeds == 3
-    assert found.mean == pytest.approx((0.1 + 0.15 + 0.2) / 3, rel=1e-12)
+    assert found == pytest.approx([0.1, 0.15, 0.2], rel=1e-12)
     better = [checkpoint(20, [1.0] * 4, attack("near", [0.5] * 4))]
-    assert defense.at_equal_quality(better, other, "samples") is None
+    assert defense_tables.differences(better, other, "samples") == []
 
 
 def test_arms_that_are_worse_than_the_others_first_checkpoint_are_not_compared():
     other = [checkpoint(10, [3.0] * 3, attack("near", [0.6] * 3))] * 2
     arm = [checkpoint(20, [4.0] * 3, attack("near", [0.5] * 3))]
-    assert defense.at_equal_quality(arm, other, "samples") is None
+    assert defense_tables.differences(arm, other, "samples") == []
+
+
+def curve(areas, fids=((9.0, 9.1, 9.2), (5.0, 5.1, 5.2))):
+    """Two checkpoints, of which the first leaks nothing."""
+    return [
+        checkpoint(
+            number,
+            list(fid),
+            attack("near", [0.5, 0.51, 0.5]),
+            attack("critic", area, CRITIC),
+        )
+        for number, (fid, area) in enumerate(zip(fids, ([0.5] * 3, areas), strict=True))
+    ]
+
+
+def test_the_undefended_arm_is_compared_with_all_and_the_others_with_the_defense():
+    figures = {
+        "arms": {
+            "undefended": curve([0.99, 0.98, 0.97], ((9, 9, 9), (2, 2, 2))),
+            "blended": curve([0.52, 0.53, 0.54]),
+            "published": curve([0.9, 0.91, 0.92], ((5, 5, 5), (5.0, 5.1, 5.2))),
+        }
+    }
+    made = {
+        (one.arm, one.other, one.access): one
+        for one in defense_tables.comparisons(figures)
+    }
+    assert len(made) == 2 + 2 + 2
+    found = made["blended", "undefended", "everything"]
+    assert found.found.num_seeds == 3
+    assert found.verdict == "leaks less"
+    assert made["published", "undefended", "everything"].verdict == "leaks more"
+    # Its first checkpoint was better already.
+    assert made["blended", "published", "everything"].verdict == "not judged"
 
 
 def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
@@ -60,7 +93,34 @@ def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
         )
         for steps in (1, 2)
     ]
-    text = defense.summary({"arms": {"blended": points, "undefended": points}})
-    assert text.count("\n| ") == 4 + 1 - 1
+    figures = {"arms": {"undefended": points, "blended": points}}
+    text = defense_tables.summary(figures)
+    checkpoints, compared = text.split("\n\n")
+    assert len(checkpoints.splitlines()) == 2 + 4
+    assert len(compared.splitlines()) == 2 + 2
     assert "| Undefended | 2 | 7.10 [6.85, 7.35] | 0.710 [0.685, 0.735] | 2.0 %" in text
-    assert text.count("\n- Undefended minus Augmented mixup") == 2
+    assert "| Augmented mixup | Undefended | samples | 0.000" in compared
+
+
+def test_the_readme_has_a_line_for_each_arm():
+    figures = {"arms": {"undefended": curve([0.9] * 3), "blended": curve([0.6] * 3)}}
+    lines = defense_tables.readme_section(figures).splitlines()
+    assert len(lines) == 2 + 2
+    assert {line.count("|") for line in lines} == {8}
+    assert lines[-1].startswith("| Augmented mixup | 1 | 5.10 [4.85, 5.35] |")
+
+
+@pytest.mark.parametrize("name", defense.STUDIES)
+def test_the_arms_of_a_study_have_titles_and_places_of_their_own(name):
+    study = defense.STUDIES[name]
+    assert set(study.checkpoints) <= defense.ARMS.keys() == defense_tables.TITLES.keys()
+    assert len({study.folder(arm) for arm in study.checkpoints}) == len(
+        study.checkpoints
+    )
+    assert all(sorted(steps) == list(steps) for steps in study.checkpoints.values())
+
+
+def test_a_private_model_has_noise_of_its_own():
+    study = defense.STUDIES["dcgan"]
+    one, other = (study.build("private", (28, 28, 1), seed) for seed in (1, 2))
+    assert one.dp.noise_seed != other.dp.noise_seed

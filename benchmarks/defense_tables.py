@@ -1,0 +1,181 @@
+"""What the figures of `benchmarks.defense` say, as tables in Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras_mixup_gan.experiments.analysis.curves import Curve, leakage_at
+from keras_mixup_gan.reports.tables import NONE
+from keras_mixup_gan.statistics.over_seeds import (
+    MIN_SEEDS,
+    Mean,
+    direction,
+    holm,
+    mean_over_seeds,
+    students_t,
+)
+
+TITLES = {
+    "undefended": "Undefended",
+    "blended": "Augmented mixup",
+    "diffaugment": "DiffAugment",
+    "noisy": "Mixup with noise",
+    "published": "Mixup as published",
+    "private": "DP-SGD (ε 10)",
+}
+DEFENSE, REFERENCE, UNDEFENDED = "blended", "diffaugment", "undefended"
+ACCESSES = ("everything", "samples")
+VERDICTS = {1: "leaks less", 0: "not distinguishable", -1: "leaks more"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much more another arm leaks than an arm whose models are as good.
+
+    Attributes:
+        arm: Name of the arm whose last models are compared.
+        other: Name of the arm that is read where it first was as good.
+        access: What the attacker has.
+        found: The mean of other minus arm over models; `None` if fewer than three.
+        verdict: Of the arm, after Holm's correction for all comparisons of the study.
+    """
+
+    arm: str
+    other: str
+    access: str
+    found: Mean | None
+    verdict: str
+
+
+def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
+    """The undefended arm with all others, and the others with the defense."""
+    arms = figures["arms"]
+    pairs = [(arm, UNDEFENDED) for arm in arms if arm != UNDEFENDED]
+    others = [name for name in arms if name not in (UNDEFENDED, DEFENSE)]
+    pairs += [(DEFENSE, other) for other in others if DEFENSE in arms]
+    asked = [(*pair, access) for pair in pairs for access in ACCESSES]
+    asked = [each for each in asked if each[1] in arms]
+    read = [differences(arms[arm], arms[other], access) for arm, other, access in asked]
+    judged = [values for values in read if len(values) >= MIN_SEEDS]
+    p_values = iter(holm([students_t(each)[1] or 0.0 for each in judged]))
+    made = []
+    for (arm, other, access), values in zip(asked, read, strict=True):
+        found, verdict = None, "not judged"
+        if len(values) >= MIN_SEEDS:
+            found = mean_over_seeds(values, (-1.0, 1.0))
+            interval = found.interval or (found.mean, found.mean)
+            verdict = VERDICTS[direction(interval, next(p_values))]
+        made.append(Comparison(arm, other, access, found, verdict))
+    return made
+
+
+def differences(
+    arm: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]], access: str
+) -> list[float]:
+    """How much less each of an arm's last models leaks than the other arm's as good.
+
+    Paired by model, which has the same members and the same seed in both; of each arm
+    the attack counts that is the strongest on its last models with this access. Models
+    of whose quality the other arm has none are left out.
+    """
+    name, against = strongest(arm[-1], access), strongest(other[-1], access)
+    values = []
+    for number, fid in enumerate(arm[-1]["fid"]):
+        curve = Curve(
+            tuple(point["fid"][number] for point in other),
+            tuple(_areas(point, against)[number] for point in other),
+            (0.0,) * len(other),
+        )
+        reading = leakage_at(curve, fid)
+        if reading is not None and not reading.before_start:
+            values.append(reading.leakage - _areas(arm[-1], name)[number])
+    return values
+
+
+def strongest(checkpoint: Mapping[str, Any], access: str) -> str:
+    """The attack of the highest mean AUC, of those that need samples or everything."""
+    possible = [
+        attack
+        for attack in checkpoint["attacks"]
+        if access == "everything" or set(attack["requires"]) <= {"samples", "shadows"}
+    ]
+    return str(max(possible, key=lambda attack: attack["area"]["mean"])["name"])
+
+
+def _areas(checkpoint: Mapping[str, Any], name: str) -> list[float]:
+    found = {attack["name"]: attack for attack in checkpoint["attacks"]}
+    return list(found[name]["areas"])
+
+
+def summary(figures: Mapping[str, Any]) -> str:
+    """A line for each checkpoint, then one for each comparison at equal quality."""
+    heads = ("arm", "steps", "FID", *(f"{a}: AUC | found" for a in ACCESSES))
+    lines = [f"| {' | '.join(heads)} |", "|---" * 7 + "|"]
+    for name, point in _points(figures):
+        cells = [TITLES[name], f"{point['steps']:,}", _mean(point["fid"])]
+        known = {attack["name"]: attack for attack in point["attacks"]}
+        for access in ACCESSES:
+            attack = known[strongest(point, access)]
+            found = attack["found"]["0.01"]["mean"]
+            cells += [_mean(attack["areas"], 3), f"{100 * found:.1f} %"]
+        lines.append(f"| {' | '.join(cells)} |")
+    heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
+    lines += ["", f"| {' | '.join(heads)} |", "|---" * 6 + "|"]
+    for made in comparisons(figures):
+        models = len(figures["arms"][made.arm][-1]["fid"])
+        seen = NONE if made.found is None else f"{made.found.num_seeds} of {models}"
+        cells = [TITLES[made.arm], TITLES[made.other], made.access]
+        cells += [_difference(made.found), seen, made.verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _points(figures: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, checkpoints in figures["arms"].items():
+        for point in checkpoints:
+            yield name, point
+
+
+def readme_section(figures: Mapping[str, Any]) -> str:
+    """The README's table of results: the last models of each arm."""
+    heads = ["arm", "steps", "FID", *(f"{access}, AUC" for access in ACCESSES)]
+    heads += [f"undefended minus arm, {access}" for access in ACCESSES]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    versus = {(made.arm, made.access): made for made in against(figures, UNDEFENDED)}
+    for name, checkpoints in figures["arms"].items():
+        last = checkpoints[-1]
+        cells = [TITLES[name], f"{last['steps']:,}", _mean(last["fid"])]
+        for access in ACCESSES:
+            cells.append(_mean(_areas(last, strongest(last, access)), 3))
+        for access in ACCESSES:
+            made = versus.get((name, access))
+            cells.append(NONE if made is None else _difference(made.found))
+            if made is not None:
+                cells[-1] += f", {made.verdict}"
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def against(figures: Mapping[str, Any], other: str) -> list[Comparison]:
+    """The comparisons with one arm."""
+    return [made for made in comparisons(figures) if made.other == other]
+
+
+def headline(figures: Mapping[str, Any]) -> list[str]:
+    """AUCs of the defense's last models, and how much more the reference leaks."""
+    last = figures["arms"][DEFENSE][-1]
+    texts = [_mean(_areas(last, strongest(last, access)), 3) for access in ACCESSES]
+    return texts + [_difference(each.found) for each in against(figures, REFERENCE)]
+
+
+def _mean(values: list[float], digits: int = 2) -> str:
+    return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), digits)
+
+
+def _difference(found: Mean | None) -> str:
+    return NONE if found is None else _with_interval(found, 3)
+
+
+def _with_interval(found: Mean, digits: int) -> str:
+    low, high = found.interval or (found.mean, found.mean)
+    return f"{found.mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
