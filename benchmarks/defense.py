@@ -52,7 +52,7 @@ class Study:
         source: The images.
         members: Half of the pool, and so the mean number of members.
         reference: How many held-out images the quality is measured against.
-        models: How many models an arm has.
+        models: How many models an arm has, unless `--models` says otherwise.
         checkpoints: By arm, the steps after which its models are measured.
         arguments: Of the model, with every defense.
     """
@@ -108,6 +108,44 @@ STUDIES = {
             "noisy": (2000,),
             "published": (2000,),
             "private": (1200,),
+        },
+    ),
+    # Fewer members, of which more is learned by heart: the others hardly leak.
+    "wgan_gp": Study(
+        "wgan_gp",
+        "digits",
+        members=100,
+        reference=2000,
+        models=5,
+        checkpoints={
+            "undefended": (500, 1000, 2000),
+            "blended": (1000, 2000),
+            "diffaugment": (500, 1000, 2000),
+        },
+        arguments={"width": 16},
+    ),
+    "stylegan_lite": Study(
+        "stylegan_lite",
+        "digits",
+        members=100,
+        reference=2000,
+        models=5,
+        checkpoints={
+            "undefended": (400, 800, 1600),
+            "blended": (800, 1600, 2400),
+            "diffaugment": (400, 800, 1600),
+        },
+    ),
+    "patches": Study(
+        "dcgan",
+        "patches",
+        members=100,
+        reference=1000,
+        models=5,
+        checkpoints={
+            "undefended": (500, 1000, 2000),
+            "blended": (1000, 2000, 3000),
+            "diffaugment": (500, 1000, 2000),
         },
     ),
 }
@@ -226,7 +264,7 @@ def main() -> None:
         figures["arms"][name] = measured(
             given.study,
             name,
-            storage.make_folder(given.folder / study.folder(name)),
+            storage.make_folder(given.folder / given.study / study.folder(name)),
             given.models or study.models,
             n_jobs=given.jobs,
             scheduler=given.scheduler,
