@@ -80,7 +80,8 @@ def differences(
     """
     name, against = strongest(arm[-1], access), strongest(other[-1], access)
     values = []
-    for number, fid in enumerate(arm[-1]["fid"]):
+    pairs = range(num_pairs(arm, other))
+    for number, fid in zip(pairs, arm[-1]["fid"], strict=False):
         curve = Curve(
             tuple(point["fid"][number] for point in other),
             tuple(_areas(point, against)[number] for point in other),
@@ -90,6 +91,13 @@ def differences(
         if reading is not None and not reading.before_start:
             values.append(reading.leakage - _areas(arm[-1], name)[number])
     return values
+
+
+def num_pairs(
+    arm: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
+) -> int:
+    """How many models two arms both have: the first of the one with more."""
+    return min(len(each[-1]["fid"]) for each in (arm, other))
 
 
 def strongest(checkpoint: Mapping[str, Any], access: str) -> str:
@@ -121,8 +129,9 @@ def summary(figures: Mapping[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
     lines += ["", f"| {' | '.join(heads)} |", "|---" * 6 + "|"]
+    arms = figures["arms"]
     for made in comparisons(figures):
-        models = len(figures["arms"][made.arm][-1]["fid"])
+        models = num_pairs(arms[made.arm], arms[made.other])
         seen = NONE if made.found is None else f"{made.found.num_seeds} of {models}"
         cells = [TITLES[made.arm], TITLES[made.other], made.access]
         cells += [_difference(made.found), seen, made.verdict]

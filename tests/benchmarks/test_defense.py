@@ -49,6 +49,18 @@ def test_arms_that_are_worse_than_the_others_first_checkpoint_are_not_compared()
     assert defense_tables.differences(arm, other, "samples") == []
 
 
+def test_an_arm_of_fewer_models_is_compared_with_as_many():
+    other = [
+        checkpoint(10, [8.0, 8.0, 8.0], attack("near", [0.5, 0.5, 0.5])),
+        checkpoint(20, [2.0, 2.0, 2.0], attack("near", [0.7, 0.8, 0.9])),
+    ]
+    few = [checkpoint(20, [4.0, 4.0], attack("near", [0.5, 0.5]))]
+    expected = pytest.approx([0.1, 0.15], rel=1e-12)
+    assert defense_tables.differences(few, other, "samples") == expected
+    many = [checkpoint(20, [4.0] * 4, attack("near", [0.5] * 4))]
+    assert len(defense_tables.differences(many, other, "samples")) == 3
+
+
 def curve(areas, fids=((9.0, 9.1, 9.2), (5.0, 5.1, 5.2))):
     """Two checkpoints, of which the first leaks nothing."""
     return [
@@ -117,6 +129,7 @@ def test_the_arms_of_a_study_have_titles_and_places_of_their_own(name):
     assert len({study.folder(arm) for arm in study.checkpoints}) == len(
         study.checkpoints
     )
+    assert study.fewer.keys() <= study.checkpoints.keys()
     assert all(sorted(steps) == list(steps) for steps in study.checkpoints.values())
 
 
