@@ -104,7 +104,7 @@ STUDIES = {
         reference=2000,
         models=16,
         checkpoints={
-            "undefended": (250, 500, 1000, 2000, 3000, 4000),
+            "undefended": (100, 500, 1000, 2000, 3000, 4000),
             "blended": (2000, 3000, 4000),
             "diffaugment": (1000, 1500, 2000, 3000),
             "noisy": (2000,),
