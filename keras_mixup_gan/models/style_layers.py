@@ -1,7 +1,8 @@
 """Layers of StyleGAN 2 (Karras et al., CVPR 2020), each with what it computes.
 
 All weights are drawn with unit variance and scaled when used ("equalized learning
-rate", Karras et al., ICLR 2018), so that an Adam step moves every layer alike.
+rate", Karras et al., ICLR 2018), so that an Adam step moves every layer alike. Layers
+say the shape of what they return: without it Keras traces each to find out.
 """
 
 import itertools
@@ -67,6 +68,10 @@ class EqualizedDense(_Equalized):
         """Creates the weights."""
         self._add_weights((input_shape[-1], self.units), self.units)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return (*input_shape[:-1], self.units)
+
     def call(self, inputs: Tensor) -> Tensor:
         """Applies the layer."""
         return self._finished(ops.matmul(inputs, self.kernel * self._scale))
@@ -88,6 +93,11 @@ class EqualizedConv(_Equalized):
         """Creates the weights."""
         side = self.kernel_size
         self._add_weights((side, side, input_shape[-1], self.filters), self.filters)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        batch, *sides, _ = input_shape
+        return (batch, *(-(-side // self.strides) for side in sides), self.filters)
 
     def call(self, maps: Tensor) -> Tensor:
         """Applies the layer."""
@@ -148,6 +158,10 @@ class StyledConv(_Equalized):
         self.affine = _affine(maps[-1], styles, self)
         self._grid = (maps[1] * factor, maps[2] * factor, 1)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return (input_shape[0][0], *self._grid[:2], self.filters)
+
     def call(self, inputs: list[Tensor]) -> Tensor:
         """Applies the layer."""
         maps, styles, noise = inputs
@@ -171,6 +185,10 @@ class ToImage(_Equalized):
         self._add_weights((maps[-1], self.channels), self.channels)
         self.affine = _affine(maps[-1], styles, self)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return (*input_shape[0][:-1], self.channels)
+
     def call(self, inputs: list[Tensor]) -> Tensor:
         """Applies the layer."""
         maps, styles = inputs
@@ -181,6 +199,10 @@ class ToImage(_Equalized):
 @keras.saving.register_keras_serializable("keras_mixup_gan")
 class PixelNorm(keras.layers.Layer):
     """Scales each row to a mean square of 1."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return input_shape
 
     def call(self, inputs: Tensor) -> Tensor:
         """Applies the layer."""
@@ -211,6 +233,10 @@ class ConstantRows(keras.layers.Layer):
             shape=self.shape, initializer=normal, trainable=self.trainable
         )
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return (input_shape[0], *self.shape)
+
     def call(self, inputs: Tensor) -> Tensor:
         """Repeats the values."""
         return ops.repeat(self.values[None], ops.shape(inputs)[0], axis=0)
@@ -230,6 +256,10 @@ class MinibatchStddev(keras.layers.Layer):
     def __init__(self, group_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.group_size = group_size
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of what `call` returns."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
 
     def call(self, maps: Tensor, training: bool = False) -> Tensor:
         """Appends the channel."""

@@ -166,3 +166,30 @@ def test_layers_survive_saving(layer):
     copy = restore(serialize(layer))
     assert copy.get_config() == layer.get_config()
     assert type(copy) is type(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (EqualizedDense(5), [(2, 3, 4)]),
+        (EqualizedConv(5, 3), [(2, 7, 6, 4)]),
+        (EqualizedConv(5, 3, strides=2), [(2, 7, 6, 4)]),
+        (StyledConv(5), [(2, 7, 6, 4), (2, 8), (2, 42)]),
+        (StyledConv(5, upsample=True), [(2, 7, 6, 4), (2, 8), (2, 168)]),
+        (ToImage(3), [(2, 7, 6, 4), (2, 8)]),
+        (PixelNorm(), [(2, 4)]),
+        (ConstantRows((3, 4)), [(2, 8)]),
+        (MinibatchStddev(2), [(2, 7, 6, 4)]),
+    ],
+)
+def test_layers_know_the_shape_of_what_they_return(layer, shapes):
+    inputs = [normal(*shape) for shape in shapes]
+    symbolic = [keras.Input(shape[1:]) for shape in shapes]
+    if len(shapes) == 1:
+        inputs, symbolic = inputs[0], symbolic[0]
+    known = layer(symbolic)
+    returned = layer(inputs)
+    assert known.shape[1:] == returned.shape[1:]
+    assert known.dtype == keras.backend.standardize_dtype(returned.dtype)
+    shape = shapes if len(shapes) > 1 else shapes[0]
+    assert tuple(layer.compute_output_shape(shape)) == tuple(returned.shape)
