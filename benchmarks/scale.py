@@ -173,6 +173,45 @@ def search_against_products(num_samples: int, rounds: int) -> dict[str, float]:
     }
 
 
+def audit_of(num_samples: int, num_queries: int) -> dict[str, float]:
+    """An audit by all attacks that watch generated images: digits, moved and noisy."""
+    import keras_mixup_gan
+    from keras_mixup_gan.attacks import ATTACKS, AttackTarget
+    from keras_mixup_gan.attacks.samples.streaming import StreamedAttack
+
+    digits = keras_mixup_gan.data.load_images("digits").images
+
+    def images(number: int, seed: int) -> Any:
+        random = np.random.default_rng(seed)
+        drawn = digits[random.integers(len(digits), size=number)]
+        drawn = np.roll(drawn, random.integers(-2, 3, size=2), axis=(1, 2))
+        noise = random.normal(0, 0.1, drawn.shape).astype("float32")
+        return np.clip(drawn + noise, -1, 1)
+
+    half = num_queries // 2
+    target = AttackTarget(
+        image_shape=MIXED_SHAPE,
+        sampler=lambda start, stop: images(stop - start, 3 + start),
+    )
+    attacks = [
+        kind(num_samples)
+        for kind in ATTACKS.values()
+        if issubclass(kind, StreamedAttack) and kind.default_with == frozenset()
+    ]
+    start = time.perf_counter()
+    keras_mixup_gan.audit(
+        target,
+        *(images(half, 0), images(half, 1), images(1000, 2)),
+        attacks=attacks,
+        blind=False,
+        copies=False,
+        release="samples",
+        progress=lambda title, done, of: print(f"{title} {done:,} of {of:,}"),
+    )
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "microseconds_each": 1e6 * seconds / num_samples}
+
+
 def mixing_against_a_map(batch_size: int, rounds: int) -> dict[str, float]:
     """A data set that `MixUp` mixes over one that a function written by hand mixes."""
     import tensorflow as tf
@@ -219,6 +258,7 @@ def main() -> None:
     parser.add_argument(
         "--samples", type=int, nargs="*", default=[10_000, 100_000, 1_000_000]
     )
+    parser.add_argument("--queries", type=int, default=2000, help="of an audit")
     parser.add_argument("--batch-sizes", type=int, nargs="*", default=[64, 256, 2048])
     parser.add_argument("--steps", type=int, default=200, help="of a training")
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=[*STAGES])
@@ -248,6 +288,8 @@ def main() -> None:
     for number in given.samples:
         row = search_against_products(number, given.rounds)
         add(f"nearest search, {number} samples", row)
+        row = audit_of(number, given.queries)
+        add(f"audit of {given.queries} queries, {number} samples", row)
     for number in given.batch_sizes:
         row = mixing_against_a_map(number, given.rounds)
         add(f"MixUp, batches of {number}", row)

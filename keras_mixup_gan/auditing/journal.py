@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,30 @@ class Journal:
             arrays["about"] = np.array(json.dumps(about))
             arrays["digest"] = np.array(_digest(arrays))
             storage.write_arrays(path, arrays, private=True)
+
+    def path_of_pass(self, paths: Iterable[Path | None]) -> Path | None:
+        """Where attacks with scores at these paths keep how far they are."""
+        names = [path.name for path in paths if path is not None]
+        if self._folder is None or not names:
+            return None
+        return self._folder / f"pass-{storage.digest_json(sorted(names))[:32]}.npz"
+
+    def load_pass(self, path: Path | None) -> dict[str, FloatArray] | None:
+        """What was kept there, if it is intact."""
+        if path is None or not path.exists():
+            return None
+        try:
+            arrays = storage.read_arrays(path, "an unfinished pass", "It begins anew.")
+        except storage.DamagedFileError:
+            return None
+        digest = str(arrays.pop("digest", ""))
+        return arrays if digest == _digest(arrays) else None
+
+    def save_pass(self, path: Path | None, arrays: dict[str, FloatArray]) -> None:
+        """Keeps how far several attacks are, whole or not at all."""
+        if path is not None:
+            digest = np.array(_digest(arrays))
+            storage.write_arrays(path, {**arrays, "digest": digest}, private=True)
 
 
 def _digest(arrays: dict[str, Any]) -> str:

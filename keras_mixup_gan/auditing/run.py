@@ -1,6 +1,7 @@
 """`audit`: attacks a trained model and reports what it gives away."""
 
 import copy
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,8 +41,8 @@ from keras_mixup_gan.validation import check_choice
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-# The title by which their training is told.
-SHADOW_MODELS = "shadow models"
+# The titles by which their training, and a long stream of images, is told.
+SHADOW_MODELS, GENERATED = "shadow models", "generated images"
 
 
 def audit(
@@ -91,14 +92,17 @@ def audit(
         seed: Seed of everything that attacks draw.
         progress: Called as `progress(title, num_done, num_attacks)` before each
             attack, and once at the end with an empty title; while shadow models are
-            trained as `progress("shadow models", num_done, shadows)`.
+            trained as `progress("shadow models", num_done, shadows)`, and every ten
+            seconds while attacks watch generated images as `progress("generated
+            images", num_seen, num_images)`.
         folder: Where the scores of each finished attack are kept, if anywhere. Run
             again with the same arguments, an interrupted audit then continues with the
-            attacks that are missing, and its report is the same as if it had never
-            been interrupted. Everything that scores depend on is part of the key, so
-            that several audits may share a folder, one after the other; damaged files
-            are not used. The scores say who was a member: only you may read them; keep
-            the folder like the images themselves.
+            attacks that are missing, and in a long stream of generated images where it
+            was; its report is the same as if it had never been interrupted. Everything
+            that scores depend on is part of the key, so that several audits may share
+            a folder, one after the other; damaged files are not used. The scores say
+            who was a member: only you may read them; keep the folder like the images
+            themselves.
         blind: Whether to measure also how well pixels alone, without the model,
             distinguish members and non-members: where that succeeds, the two were not
             drawn alike and no attack proves a leak.
@@ -192,6 +196,7 @@ def audit(
 
     total = len(chosen) * (1 if null is None else 2)
     tell = progress or (lambda title, num_done, num_attacks: None)
+    watched = functools.partial(tell, GENERATED)
     target = with_shadows(
         *(target, model, split, shadows, shadow_fit, folder, scheduler),
         lambda done, of: tell(SHADOW_MODELS, done, of),
@@ -199,6 +204,7 @@ def audit(
     entries, journal, remembering = _attack(
         *(target, model, chosen, split, folder),
         lambda title, num_done: tell(title, num_done, total),
+        watched,
     )
     if all(entry.status != "done" for entry in entries):
         raise NothingRanError(entries)
@@ -210,6 +216,7 @@ def audit(
             lambda title, num_done: tell(
                 f"{title}, on the null target", len(chosen) + num_done, total
             ),
+            watched,
         )
         damaged = damaged + null_journal.damaged
         sizes = len(plain.members.pixels), len(plain.non_members.pixels)
@@ -373,6 +380,7 @@ def _attack(
     split: MembershipSplit,
     folder: str | os.PathLike[str] | None,
     tell: Callable[[str, int], None],
+    watched: Callable[[int, int], None],
 ) -> tuple[list[AttackEntry], Journal, AttackTarget]:
     """Entries of all attacks, the journal of their scores, and what they attacked.
 
@@ -383,7 +391,7 @@ def _attack(
     if target.sampler is not None:
         target = replace(target, sampler=cached(target.sampler))
     with journal.held():
-        entries = score_attacks(target, attacks, queries, journal, tell)
+        entries = score_attacks(target, attacks, queries, journal, tell, watched)
     return entries, journal, target
 
 

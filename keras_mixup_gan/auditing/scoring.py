@@ -1,9 +1,7 @@
 """Scoring: one attack after the other on the same queries of one target."""
 
-import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +16,18 @@ from keras_mixup_gan.auditing.results import (
     Scores,
     plain_settings,
 )
+from keras_mixup_gan.auditing.runs import (
+    Run,
+    Watching,
+    a_run,
+    run_alone,
+    run_together,
+)
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import check_choice
 
-_logger = logging.getLogger(__name__)
 _ACCESSES = {
     "samples": "generated images",
     "discriminator": "the discriminator",
@@ -86,10 +90,14 @@ class ShuffledQueries:
             self.labels = np.concatenate(labels)[self.order]
 
     def scored_by(self, attack: Attack) -> tuple[FloatArray, FloatArray]:
+        """Scores by a fitted attack, as `parted` gives them."""
+        return self.parted(attack.score(self.images, self.labels))
+
+    def parted(self, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Scores of the members and of the non-members, each in its own order."""
-        scores = np.empty(len(self.images))
-        scores[self.order] = attack.score(self.images, self.labels)
-        return scores[: self.num_members], scores[self.num_members :]
+        ordered = np.empty(len(self.images))
+        ordered[self.order] = scores
+        return ordered[: self.num_members], ordered[self.num_members :]
 
 
 def score_attacks(
@@ -98,54 +106,77 @@ def score_attacks(
     queries: ShuffledQueries,
     journal: Journal,
     tell: Callable[[str, int], None],
+    watched: Callable[[int, int], None],
 ) -> list[AttackEntry]:
     """Runs attacks by name, or takes their scores from the journal.
 
-    An attack that fails becomes an entry and does not stop the others. `tell` is called
-    as `tell(title, num_done)` before each attack.
+    Those that watch generated images do so together, when it is the turn of the first
+    of them. An attack that fails becomes an entry and does not stop the others. `tell`
+    is called as `tell(title, num_done)` before each attack, `watched` as
+    `watched(seen, of)` now and then while images are generated.
     """
     counts: Counter[str] = Counter()
-    counted = _counted(target, counts)
+    target, attacks = _counted(target, counts), list(attacks)
+    runs: dict[str, Run] = {}
+    known: dict[str, Scores] = {}
+    for name, attack in attacks:
+        if attack.requires <= target.access:
+            path = journal.path_of(name, attack)  # before any attack is fitted
+            runs[name] = a_run(attack, path)
+            if (scores := journal.load(name, path)) is not None:
+                known[name] = scores
+    together = {
+        name: run
+        for name, run in runs.items()
+        if isinstance(run, Watching) and name not in known
+    }
+
     entries: list[AttackEntry] = []
     for name, attack in attacks:
         tell(attack.title, len(entries))
-        counts.clear()
-        entries.append(_score_attack(name, attack, counted, counts, queries, journal))
+        if name in runs and name not in known and runs[name].error is None:
+            ran: Mapping[str, Run] = {name: runs[name]}
+            if name in together:
+                ran, watching = together, list(together.values())
+                run_together(watching, target, queries.images, counts, journal, watched)
+            else:
+                run_alone(runs[name], target, queries.images, queries.labels, counts)
+            for each, run in ran.items():
+                if run.scores is not None:
+                    known[each] = _kept(run, run.scores, queries)
+                    journal.save(run.path, known[each])
+        if name in known:
+            found, canaries = known[name], queries.num_canaries
+            entries.append(
+                AttackResult.from_scores(name, attack, found, target.seed, canaries)
+            )
+        else:
+            entries.append(_not_run(name, attack, target, runs.get(name)))
     return entries
 
 
-def _score_attack(
-    name: str,
-    attack: Attack,
-    target: AttackTarget,
-    counts: Counter[str],
-    queries: ShuffledQueries,
-    journal: Journal,
+def _kept(run: Run, scores: FloatArray, queries: ShuffledQueries) -> Scores:
+    """What is kept of an attack that ran."""
+    return Scores(
+        *queries.parted(scores),
+        run.seconds,
+        plain_settings(run.attack.settings),
+        dict(sorted(run.asked.items())),
+    )
+
+
+def _not_run(
+    name: str, attack: Attack, target: AttackTarget, run: Run | None
 ) -> AttackEntry:
-    """Fits one attack and evaluates its scores of all queries."""
-    if missing := sorted(attack.requires - target.access):
+    """The entry of an attack that lacks an access, or that failed."""
+    if run is None:
+        missing = sorted(attack.requires - target.access)
         needs = " and ".join(_ACCESSES.get(access, access) for access in missing)
         return AttackEntry.not_run(name, attack, "skipped", f"It needs {needs}.")
-    path = journal.path_of(name, attack)
-    scores = journal.load(name, path)
-    if scores is None:
-        start = time.perf_counter()
-        try:
-            members, non_members = queries.scored_by(attack.fit(target))
-        except Exception as error:
-            _logger.debug("%s failed", attack.title, exc_info=True)
-            seconds = time.perf_counter() - start
-            reason = " ".join(str(error).split())
-            if not isinstance(error, ValueError):
-                reason = f"{type(error).__name__}: {reason}"
-            return AttackEntry.not_run(name, attack, "failed", reason, seconds)
-        seconds = time.perf_counter() - start
-        settings = plain_settings(attack.settings)
-        asked = dict(sorted(counts.items()))
-        scores = Scores(members, non_members, seconds, settings, asked)
-        journal.save(path, scores)
-    canaries = queries.num_canaries
-    return AttackResult.from_scores(name, attack, scores, target.seed, canaries)
+    reason = " ".join(str(run.error).split())
+    if not isinstance(run.error, ValueError):
+        reason = f"{type(run.error).__name__}: {reason}"
+    return AttackEntry.not_run(name, attack, "failed", reason, run.seconds)
 
 
 def _counted(target: AttackTarget, counts: Counter[str]) -> AttackTarget:

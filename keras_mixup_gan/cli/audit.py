@@ -191,10 +191,13 @@ def audit(
 
 def _tell(work: Work, title: str, done: int, total: int) -> None:
     """How far an audit is: shadow models first, then attacks."""
-    from keras_mixup_gan.auditing.run import SHADOW_MODELS
+    from keras_mixup_gan.auditing.run import GENERATED, SHADOW_MODELS
 
     if title == SHADOW_MODELS:
         work.at(title, done, total, f"shadow model {done} of {total} is trained")
+        return
+    if title == GENERATED:
+        work.at(title, done, total, f"{done:,} of {total:,} images were generated")
         return
     text = f"attack {done + 1} of {total}: {title}" if title else "reporting"
     work.at("attacks", done, total, text)

@@ -1,5 +1,6 @@
 """Gaussian kernel densities in log space, exact however far the tails."""
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -24,6 +25,17 @@ class RunningDensity:
         self._largest = np.full(len(queries), -np.inf)
         self._total = np.zeros(len(queries))
         self._number = 0
+
+    @property
+    def state(self) -> dict[str, FloatArray]:
+        """What centers left behind, from which `restore` continues."""
+        number = np.array(self._number)
+        return {"largest": self._largest, "total": self._total, "num": number}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Continues from the state of a density at the same queries."""
+        self._largest[...], self._total[...] = state["largest"], state["total"]
+        self._number = int(state["num"])
 
     def see(self, centers: FloatArray) -> Self:
         """Adds kernels at `centers`, `(num_centers, num_features)`."""

@@ -8,9 +8,9 @@ its product cannot bring it back, so the result is that of an exhaustive float64
 search, whatever the chunks.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,6 +57,11 @@ class Ball:
         check_positive(radius=radius)
         counts = np.zeros(num_queries, dtype="int64")
         return cls(float(radius), counts, np.zeros(num_queries), np.zeros(num_queries))
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The sums by name, which further samples change in place."""
+        return {"counts": self.counts, "logs": self.logs, "inverses": self.inverses}
 
     def add(self, rows: IntArray, squares: FloatArray) -> None:
         """Adds samples at squared distances `squares` from the queries `rows`.
@@ -132,6 +137,20 @@ class Search:
         self._products = np.empty(
             min(QUERY_BLOCK, len(self.queries)) * SAMPLE_BLOCK, "float32"
         )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What samples left behind, from which `restore` continues."""
+        ball = {} if self.ball is None else self.ball.arrays
+        number = np.array(self.num_seen)
+        return {"squares": self.squares, "indices": self.indices, "num": number, **ball}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Continues from the state of a search for the same queries."""
+        for name, array in self.state.items():
+            if name != "num":
+                array[...] = state[name]
+        self.num_seen = int(state["num"])
 
     def see(self, chunk: ArrayLike) -> None:
         """Takes in the next samples."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.attacks.base import register_attack
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents, pixels
@@ -70,10 +71,12 @@ class QuantileGANLeaks(StreamedAttack):
         scores = -np.sqrt(search.squares[:, 0])
         nearest = nearest_samples(self._others, self._others, k=2).distances[:, 1]
         inputs = self._inputs(others, nearest)
-        self._models = [
-            _boosting(quantile, target.seed).fit(inputs, scores)
-            for quantile in (MIDDLE, HIGH)
-        ]
+        # So few rows are not worth threads, which on a busy machine take far longer.
+        with threadpool_limits(1, "openmp"):
+            self._models = [
+                _boosting(quantile, target.seed).fit(inputs, scores)
+                for quantile in (MIDDLE, HIGH)
+            ]
         middle, high = (model.predict(inputs) for model in self._models)
         typical = float(np.median(np.maximum(high - middle, 0)))
         self._least = max(SMALLEST_SHARE * typical, 1e-9)

@@ -1,9 +1,9 @@
 """Attacks on a stream of generated images, and one pass that serves several of them."""
 
 import abc
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -44,6 +44,13 @@ class Chunk:
         if number >= len(self.images):
             return self
         return Chunk(self.images[:number])
+
+
+class Sees(Protocol):
+    """What generated images are shown to."""
+
+    def see(self, chunk: Chunk) -> None:
+        """Takes in the next generated images."""
 
 
 @dataclass
@@ -169,17 +176,29 @@ def score_in_one_pass(
 
 def show(
     target: AttackTarget,
-    watchers: Sequence[tuple[Watcher, int]],
+    watchers: Sequence[tuple[Sees, int]],
     chunk_size: int = SAMPLE_BLOCK,
 ) -> None:
     """Shows each watcher its number of generated images, chunk by chunk."""
+    for _ in showing(target, watchers, chunk_size):
+        pass
+
+
+def showing(
+    target: AttackTarget,
+    watchers: Sequence[tuple[Sees, int]],
+    chunk_size: int = SAMPLE_BLOCK,
+    first: int = 0,
+) -> Iterator[int]:
+    """The same from the image `first` on; after each chunk how many were generated."""
     stop = max(number for _, number in watchers)
-    for start in range(0, stop, chunk_size):
+    for start in range(first, stop, chunk_size):
         stop_here = min(start + chunk_size, stop)
         chunk = Chunk(target.generate(start, stop_here))
         for watcher, number in watchers:
             if start < number:
                 watcher.see(chunk.first(number - start))
+        yield stop_here
 
 
 def generated_features(
