@@ -15,7 +15,6 @@ defense as it is.
 """
 
 import argparse
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.defense_tables import TITLES, summary
-from benchmarks.shadow_study import BATCH_SIZE, DATA_SEED
+from benchmarks.shadow_study import BATCH_SIZE, pool_of
 from keras_mixup_gan import attacks, data, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
@@ -67,16 +66,10 @@ class Study:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     fewer: Mapping[str, int] = field(default_factory=dict)
 
-    @functools.cached_property
+    @property
     def pool(self) -> Any:
         """The pool, as members, and held-out images."""
-        return data.MembershipSplit.draw(
-            data.load_images(self.source),
-            num_members=2 * self.members,
-            num_non_members=1000,
-            num_reference=self.reference,
-            seed=DATA_SEED,
-        )
+        return pool_of(self.source, self.members, self.reference)
 
     def build(self, arm: str, shape: tuple[int, ...], seed: int) -> Any:
         """An untrained model of an arm."""
@@ -237,11 +230,34 @@ def measured(
             ),
             **training,
         )
-        paths = [quality_path(folder, steps, one) for one in found.shadows.ids]
-        fids = [json.loads(path.read_text("utf-8"))["fid"] for path in paths]
         print(found, flush=True)
-        checkpoints.append({"steps": steps, "fid": fids, **found.to_dict()})
+        figures = {"steps": steps, **_figures(found, folder, steps)}
+        for number in set(study.fewer.values()):
+            if number < models:
+                few = attacks.study_of(first_models(found.shadows, number))
+                figures["few"] = _figures(few, folder, steps)
+        checkpoints.append(figures)
     return checkpoints
+
+
+def _figures(found: Any, folder: Path, steps: int) -> dict[str, Any]:
+    paths = [quality_path(folder, steps, one) for one in found.shadows.ids]
+    fids = [json.loads(path.read_text("utf-8"))["fid"] for path in paths]
+    return {"fid": fids, **found.to_dict()}
+
+
+def first_models(shadows: Any, number: int) -> Any:
+    """The first models alone, who know less of one another than all do.
+
+    Arms of fewer models are compared with these: attacks on them know as little.
+    """
+    return replace(
+        shadows,
+        statistics={name: each[:number] for name, each in shadows.statistics.items()},
+        inside=shadows.inside[:number],
+        probe_answers=shadows.probe_answers[:number],
+        ids=shadows.ids[:number],
+    )
 
 
 def main() -> None:
@@ -262,6 +278,11 @@ def main() -> None:
         print(summary(json.loads(given.given.read_text("utf-8"))))
         return
     study = STUDIES[given.study]
+    if missing := set(given.arms or ()) - study.checkpoints.keys():
+        parser.error(
+            f"This study has no such arm. Expected {', '.join(study.checkpoints)}. "
+            f"Received: --arms {' '.join(sorted(missing))}."
+        )
     figures: dict[str, Any] = {"study": given.study, "arms": {}}
     for name in given.arms or study.checkpoints:
         figures["arms"][name] = measured(

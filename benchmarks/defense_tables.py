@@ -57,14 +57,15 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
     asked = [each for each in asked if each[1] in arms]
     read = [differences(arms[arm], arms[other], access) for arm, other, access in asked]
     judged = [values for values in read if len(values) >= MIN_SEEDS]
-    p_values = iter(holm([students_t(each)[1] or 0.0 for each in judged]))
+    p_values = [students_t(each)[1] for each in judged]
+    adjusted = iter(holm([one for one in p_values if one is not None]))
     made = []
     for (arm, other, access), values in zip(asked, read, strict=True):
         found, verdict = None, "not judged"
         if len(values) >= MIN_SEEDS:
             found = mean_over_seeds(values, (-1.0, 1.0))
             interval = found.interval or (found.mean, found.mean)
-            verdict = VERDICTS[direction(interval, next(p_values))]
+            verdict = VERDICTS[direction(interval, next(adjusted))]
         made.append(Comparison(arm, other, access, found, verdict))
     return made
 
@@ -78,10 +79,10 @@ def differences(
     the attack counts that is the strongest on its last models with this access. Models
     of whose quality the other arm has none are left out.
     """
+    arm, other = as_many(arm, other)
     name, against = strongest(arm[-1], access), strongest(other[-1], access)
     values = []
-    pairs = range(num_pairs(arm, other))
-    for number, fid in zip(pairs, arm[-1]["fid"], strict=False):
+    for number, fid in enumerate(arm[-1]["fid"]):
         curve = Curve(
             tuple(point["fid"][number] for point in other),
             tuple(_areas(point, against)[number] for point in other),
@@ -93,11 +94,16 @@ def differences(
     return values
 
 
-def num_pairs(
-    arm: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
-) -> int:
-    """How many models two arms both have: the first of the one with more."""
-    return min(len(each[-1]["fid"]) for each in (arm, other))
+def as_many(*arms: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+    """Arms with as many models each: of one with more, its figures of the first few.
+
+    More shadow models make stronger attacks, which are no property of an arm.
+    """
+    numbers = [len(arm[-1]["fid"]) for arm in arms]
+    return [
+        arm if number == min(numbers) else [point["few"] for point in arm]
+        for arm, number in zip(arms, numbers, strict=True)
+    ]
 
 
 def strongest(checkpoint: Mapping[str, Any], access: str) -> str:
@@ -131,7 +137,8 @@ def summary(figures: Mapping[str, Any]) -> str:
     lines += ["", f"| {' | '.join(heads)} |", "|---" * 6 + "|"]
     arms = figures["arms"]
     for made in comparisons(figures):
-        models = num_pairs(arms[made.arm], arms[made.other])
+        pair, _ = as_many(arms[made.arm], arms[made.other])
+        models = len(pair[-1]["fid"])
         seen = NONE if made.found is None else f"{made.found.num_seeds} of {models}"
         cells = [TITLES[made.arm], TITLES[made.other], made.access]
         cells += [_difference(made.found), seen, made.verdict]

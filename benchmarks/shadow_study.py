@@ -80,13 +80,13 @@ def area_text(area: Mapping[str, Any]) -> str:
 
 
 @functools.cache
-def pool_of_digits(members: int = 250) -> data.MembershipSplit:
-    """The pool, as members, and held-out images."""
+def pool_of(source: str, members: int, reference: int = 2000) -> Any:
+    """A pool of twice as many images, as members, and held-out ones."""
     return data.MembershipSplit.draw(
-        data.load_images("digits"),
+        data.load_images(source),
         num_members=2 * members,
         num_non_members=1000,
-        num_reference=2000,
+        num_reference=reference,
         seed=DATA_SEED,
     )
 
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--scheduler")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    pool = pool_of_digits(given.members).members.images
+    pool = pool_of("digits", given.members).members.images
     study = attacks.shadow_study(
         zoo.dcgan(pool.shape[1:], seed=MODEL_SEED, augment=given.augment),
         pool,

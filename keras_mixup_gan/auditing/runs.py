@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +35,8 @@ class Run:
     Scores are in the order of the queries; `path` is where the journal keeps them.
     """
 
-    def __init__(self, attack: Attack, path: Path | None) -> None:
+    def __init__(self, name: str, attack: Attack, path: Path | None) -> None:
+        self.name = name
         self.attack = attack
         self.path = path
         self.scores: FloatArray | None = None
@@ -56,12 +57,12 @@ class Run:
             self.seconds += time.perf_counter() - start
 
 
-def a_run(attack: Attack, path: Path | None) -> Run:
+def a_run(name: str, attack: Attack, path: Path | None) -> Run:
     """How an attack is run: together with others where its scores are of a stream."""
     kind = type(attack)
     if isinstance(attack, StreamedAttack) and kind._score is StreamedAttack._score:
-        return Watching(attack, path)
-    return Run(attack, path)
+        return Watching(name, attack, path)
+    return Run(name, attack, path)
 
 
 def run_alone(
@@ -80,8 +81,8 @@ def run_alone(
 class Watching(Run):
     """An attack that watches generated images, which it shares with others."""
 
-    def __init__(self, attack: StreamedAttack, path: Path | None) -> None:
-        super().__init__(attack, path)
+    def __init__(self, name: str, attack: StreamedAttack, path: Path | None) -> None:
+        super().__init__(name, attack, path)
         self.streamed = attack
         self.num_watched = 0
         self.watcher: Watcher | None = None
@@ -110,85 +111,99 @@ class Watching(Run):
 
 
 def run_together(
-    runs: Sequence[Watching],
+    runs: Iterable[Watching],
     target: AttackTarget,
     images: FloatArray,
     counts: Counter[str],
     journal: Journal,
     tell: Callable[[int, int], None],
+    keep: Callable[[Run], None],
 ) -> None:
-    """Runs attacks in one pass for all that take chunks of the same size.
+    """Runs attacks in one pass for all that take as many images in equal chunks.
 
-    An attack that fails does not stop the others, and gets the scores that it would get
-    alone. A long pass calls `tell(seen, of)` now and then, and the journal keeps how
-    far it is.
+    So each gets the scores that it would get alone; one that fails does not stop the
+    others. `keep` is called with each at the end of its pass. A long pass calls
+    `tell(seen, of)` now and then, and the journal keeps how far it is.
     """
     images = check_images(images, "images", target.image_shape)
+    begun = []
     for run in runs:
         counts.clear()
         run.begin(target, images)
         run.asked = Counter(counts) + Counter(samples=run.num_watched)
+        if run.error is None:
+            begun.append(run)
 
-    def chunk_size(run: Watching) -> int:
-        return run.streamed.chunk_size
+    def stream(run: Watching) -> tuple[int, int]:
+        return run.streamed.chunk_size, run.num_watched
 
-    for size, group in groupby(sorted(runs, key=chunk_size), key=chunk_size):
-        _pass(list(group), target, size, journal, tell)
-    for run in runs:
-        run.finish(len(images))
+    for _, group in groupby(sorted(begun, key=stream), key=stream):
+        together = list(group)
+        path = journal.path_of_pass([run.path for run in together])
+        is_whole = _pass(together, target, path, journal, tell)
+        for run in together:
+            run.finish(len(images))
+            keep(run)
+        if is_whole and path is not None:
+            path.unlink(missing_ok=True)
 
 
 def _pass(
     runs: Sequence[Watching],
     target: AttackTarget,
-    chunk_size: int,
+    path: Path | None,
     journal: Journal,
     tell: Callable[[int, int], None],
-) -> None:
-    """Shows all the generated images, from where an earlier pass was stopped."""
-    path = journal.path_of_pass([run.path for run in runs])
-    shown = [(run, run.num_watched) for run in runs]
-    number = max(run.num_watched for run in runs)
-    chunks = showing(target, shown, chunk_size, _restore(runs, journal.load_pass(path)))
+) -> bool:
+    """Shows all the generated images, from where an earlier pass was stopped.
+
+    It is whole unless the generator fails: that is what all attacks then say.
+    """
+    number, size = runs[0].num_watched, runs[0].streamed.chunk_size
+    shown = [(run, number) for run in runs]
+    seen = _restore(runs, journal.load_pass(path))
+    chunks = showing(target, shown, size, seen)
     last = start = time.perf_counter()
-    before = sum(run.seconds for run in runs)
-    while any(run.error is None for run in runs):
+    before, error = sum(run.seconds for run in runs), None
+    while seen < number and error is None and any(run.error is None for run in runs):
         try:
-            seen = next(chunks, number)
-        except Exception as error:  # of the generator, which all need
-            for run in runs:
-                run.error = run.error or error
-            break
-        if seen == number:
-            break
-        if time.perf_counter() - last >= SECONDS:
+            seen = next(chunks)
+        except Exception as failed:
+            error = failed
+        if time.perf_counter() - last >= SECONDS and seen < number:
             tell(seen, number)
-            if all(run.error is None for run in runs):
-                journal.save_pass(path, {"seen": np.array(seen), **_states(runs)})
+            if path is not None:
+                state = {"seen": np.array(seen), **_states(runs)}
+                journal.save_pass(path, state)
             last = time.perf_counter()
     watching = sum(run.seconds for run in runs) - before
     for run in runs:
         run.seconds += (time.perf_counter() - start - watching) / len(runs)
-    if path is not None:
-        path.unlink(missing_ok=True)
+        run.error = run.error or error
+    return error is None
 
 
 def _states(runs: Sequence[Watching]) -> dict[str, FloatArray]:
-    """What generated images left behind in all attacks."""
+    """What generated images left behind in the attacks that have not failed."""
     return {
-        f"{number}-{name}": array
-        for number, run in enumerate(runs)
-        if run.watcher is not None
+        f"{run.path.stem}/{name}": array
+        for run in runs
+        if run.path is not None and run.watcher is not None and run.error is None
         for name, array in run.watcher.search.state.items()
     }
 
 
 def _restore(runs: Sequence[Watching], kept: dict[str, Any] | None) -> int:
-    """Continues from what was kept; returns how many images that had seen."""
-    if kept is None or any(run.error is not None for run in runs):
+    """Continues from what was kept; returns how many images that had seen.
+
+    Where anything is missing, as of an attack that had failed, all begin anew.
+    """
+    wanted = {name: array.shape for name, array in _states(runs).items()}
+    found = {name: array.shape for name, array in (kept or {}).items()}
+    if kept is None or found != {**wanted, "seen": ()}:
         return 0
-    for number, run in enumerate(runs):
-        if run.watcher is not None:
-            search = run.watcher.search
-            search.restore({name: kept[f"{number}-{name}"] for name in search.state})
+    for run in runs:
+        if run.path is not None and run.watcher is not None:
+            search, stem = run.watcher.search, run.path.stem
+            search.restore({name: kept[f"{stem}/{name}"] for name in search.state})
     return int(kept["seen"])

@@ -1,7 +1,7 @@
 """Scoring: one attack after the other on the same queries of one target."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -122,36 +122,35 @@ def score_attacks(
     for name, attack in attacks:
         if attack.requires <= target.access:
             path = journal.path_of(name, attack)  # before any attack is fitted
-            runs[name] = a_run(attack, path)
+            runs[name] = a_run(name, attack, path)
             if (scores := journal.load(name, path)) is not None:
                 known[name] = scores
-    together = {
-        name: run
-        for name, run in runs.items()
-        if isinstance(run, Watching) and name not in known
-    }
+    missing = [run for name, run in runs.items() if name not in known]
+    together = [run for run in missing if isinstance(run, Watching)]
+
+    def keep(run: Run) -> None:
+        if run.scores is not None:
+            known[run.name] = _kept(run, run.scores, queries)
+            journal.save(run.path, known[run.name])
 
     entries: list[AttackEntry] = []
+    images, labels = queries.images, queries.labels
     for name, attack in attacks:
         tell(attack.title, len(entries))
-        if name in runs and name not in known and runs[name].error is None:
-            ran: Mapping[str, Run] = {name: runs[name]}
-            if name in together:
-                ran, watching = together, list(together.values())
-                run_together(watching, target, queries.images, counts, journal, watched)
-            else:
-                run_alone(runs[name], target, queries.images, queries.labels, counts)
-            for each, run in ran.items():
-                if run.scores is not None:
-                    known[each] = _kept(run, run.scores, queries)
-                    journal.save(run.path, known[each])
+        run = runs.get(name)
+        if isinstance(run, Watching):
+            if name not in known and run.error is None:
+                run_together(together, target, images, counts, journal, watched, keep)
+        elif run is not None and name not in known:
+            run_alone(run, target, images, labels, counts)
+            keep(run)
         if name in known:
             found, canaries = known[name], queries.num_canaries
             entries.append(
                 AttackResult.from_scores(name, attack, found, target.seed, canaries)
             )
         else:
-            entries.append(_not_run(name, attack, target, runs.get(name)))
+            entries.append(_not_run(name, attack, target, run))
     return entries
 
 

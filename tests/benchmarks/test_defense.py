@@ -1,6 +1,8 @@
 import pytest
 
 from benchmarks import defense, defense_tables
+from keras_mixup_gan.attacks.shadows.study import study_of
+from tests.attacks.shadows.test_study import drawn
 
 
 def attack(name, areas, requires=("samples", "shadows")):
@@ -49,16 +51,28 @@ def test_arms_that_are_worse_than_the_others_first_checkpoint_are_not_compared()
     assert defense_tables.differences(arm, other, "samples") == []
 
 
-def test_an_arm_of_fewer_models_is_compared_with_as_many():
+def test_an_arm_of_fewer_models_is_compared_with_attacks_of_as_few():
     other = [
-        checkpoint(10, [8.0, 8.0, 8.0], attack("near", [0.5, 0.5, 0.5])),
-        checkpoint(20, [2.0, 2.0, 2.0], attack("near", [0.7, 0.8, 0.9])),
+        checkpoint(10, [8.0] * 3, attack("near", [0.5] * 3)),
+        checkpoint(20, [2.0] * 3, attack("near", [0.9] * 3)),
     ]
+    other[0]["few"] = checkpoint(10, [8.0] * 2, attack("near", [0.5, 0.5]))
+    other[1]["few"] = checkpoint(20, [2.0] * 2, attack("near", [0.7, 0.8]))
     few = [checkpoint(20, [4.0, 4.0], attack("near", [0.5, 0.5]))]
     expected = pytest.approx([0.1, 0.15], rel=1e-12)
     assert defense_tables.differences(few, other, "samples") == expected
-    many = [checkpoint(20, [4.0] * 4, attack("near", [0.5] * 4))]
-    assert len(defense_tables.differences(many, other, "samples")) == 3
+    assert defense_tables.differences(other, few, "samples") == []
+
+
+def test_the_first_models_know_only_one_another():
+    shadows = drawn(leak=1.0, num_models=8)
+    few = study_of(defense.first_models(shadows, 5))
+    assert few.shadows.num_shadows == len(few.shadows.ids) == 5
+    areas = [one.areas for one in few.attacks]
+    assert {len(each) for each in areas} == {5}
+    shadows.statistics["critic"][5:] = 0.0
+    again = study_of(defense.first_models(shadows, 5))
+    assert [one.areas for one in again.attacks] == areas
 
 
 def curve(areas, fids=((9.0, 9.1, 9.2), (5.0, 5.1, 5.2))):

@@ -71,26 +71,29 @@ class QuantileGANLeaks(StreamedAttack):
         scores = -np.sqrt(search.squares[:, 0])
         nearest = nearest_samples(self._others, self._others, k=2).distances[:, 1]
         inputs = self._inputs(others, nearest)
+        seed = target.seed
+        self._models = [_boosting(quantile, seed) for quantile in (MIDDLE, HIGH)]
         # So few rows are not worth threads, which on a busy machine take far longer.
         with threadpool_limits(1, "openmp"):
-            self._models = [
-                _boosting(quantile, target.seed).fit(inputs, scores)
-                for quantile in (MIDDLE, HIGH)
-            ]
-        middle, high = (model.predict(inputs) for model in self._models)
+            for model in self._models:
+                model.fit(inputs, scores)
+        middle, high = self._quantiles(inputs)
         typical = float(np.median(np.maximum(high - middle, 0)))
         self._least = max(SMALLEST_SHARE * typical, 1e-9)
 
     def _inputs(self, images: FloatArray, nearest: FloatArray) -> FloatArray:
         return np.column_stack([self._components(images), nearest])
 
+    def _quantiles(self, inputs: FloatArray) -> list[FloatArray]:
+        with threadpool_limits(1, "openmp"):
+            return [model.predict(inputs) for model in self._models]
+
     def _watch(self, target: AttackTarget, images: FloatArray) -> Watcher:
         search = Search(images)
 
         def scores() -> FloatArray:
             nearest = nearest_samples(pixels(images), self._others).distances[:, 0]
-            inputs = self._inputs(images, nearest)
-            middle, high = (model.predict(inputs) for model in self._models)
+            middle, high = self._quantiles(self._inputs(images, nearest))
             spread = np.maximum(high - middle, self._least)
             return np.asarray((-np.sqrt(search.squares[:, 0]) - middle) / spread)
 
