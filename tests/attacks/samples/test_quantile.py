@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_info
 
 from keras_mixup_gan.attacks import AttackTarget, GANLeaks, QuantileGANLeaks
 from keras_mixup_gan.attacks.samples.quantile import MIDDLE, _boosting
@@ -73,3 +75,30 @@ def test_too_few_reference_images_are_refused():
     with pytest.raises(ValueError, match="at least 50 reference images"):
         QuantileGANLeaks().fit(target)
     assert target.image_shape == SHAPE
+
+
+def test_its_small_models_take_one_thread(monkeypatch):
+    numbers = []
+
+    class Counted(HistGradientBoostingRegressor):
+        def fit(self, *arguments):
+            numbers.append(threads())
+            return super().fit(*arguments)
+
+        def predict(self, *arguments):
+            numbers.append(threads())
+            return super().predict(*arguments)
+
+    def threads():
+        return {
+            pool["num_threads"]
+            for pool in threadpool_info()
+            if pool["user_api"] == "openmp"
+        }
+
+    path = "sklearn.ensemble.HistGradientBoostingRegressor"
+    monkeypatch.setattr(path, Counted)
+    target = AttackTarget.from_model(FakeGAN(), images(60, 1))
+    QuantileGANLeaks(num_samples=100).fit(target).score(images(10, 2))
+    assert len(numbers) == 6
+    assert all(found == {1} for found in numbers)
