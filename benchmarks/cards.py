@@ -11,7 +11,7 @@ from keras_mixup_gan.models.recipes import read_toml
 
 PICTURE, MAX_SIDE = "samples.png", 540
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
-_DEFENSE_ORDER = ("none", "mixup", "DP-SGD")
+_DEFENSES = ("none", "mixup", "DP-SGD")
 
 
 def write(zoo: Path, model: str) -> Path:
@@ -82,8 +82,8 @@ def render(model: str, presets: list[dict[str, Any]]) -> str:
 
 
 def _order(preset: dict[str, Any]) -> tuple[int, str]:
-    starts = [preset["defense"].startswith(word) for word in _DEFENSE_ORDER]
-    return starts.index(True), preset["name"]
+    named = [word in preset["defense"] for word in _DEFENSES]
+    return named.index(True), preset["name"]
 
 
 def _interval(value: float | None, ends: list[float] | None, factor: float = 1) -> str:
