@@ -13,21 +13,11 @@ from pathlib import Path
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import SuiteResults, read_results
-from keras_mixup_gan.experiments.analysis.findings import (
-    FamilyFindings,
-    Findings,
-)
-from keras_mixup_gan.reports import comparison, render
-from keras_mixup_gan.reports.tables import family_title, short_table
+from keras_mixup_gan.reports import comparison
 
 RESULTS = Path(__file__).parent / "results"
 PAGE, HTML_PAGE = "findings.md", "findings.html"
 NUMBERS, PICTURE = "frontier.json", "frontier-grid.png"
-# What the README's table shows, of the family with the most seeds.
-README_ARMS = (
-    *("undefended", "mixup-noise", "mixup-paper", "diffaugment"),
-    *("dropout", "dp-epsilon-10"),
-)
 
 
 def pages(
@@ -41,29 +31,6 @@ def pages(
         PICTURE: comparison.to_png(results),
     }
     return {name: file for name, file in contents.items() if file is not None}
-
-
-def readme_section(findings: Findings) -> str:
-    """The README's only table of results: the main arms of the first family."""
-    family = findings.families[0]
-    table = short_table(_shown(family))
-    lines = [table.columns, table.columns, *table.rows]
-    about = (
-        f"{family_title(family)}, {len(family.seeds)} seeds; 95 % intervals "
-        "over seeds. FID: smaller is better. At the same FID: compared with stopping "
-        "the undefended model when its images were as good."
-    )
-    shown = [
-        "| " + " | ".join(map(render.escape_markdown, line)) + " |" for line in lines
-    ]
-    shown[1] = "|---" * len(table.columns) + "|"
-    return "\n".join([about, "", *shown])
-
-
-def _shown(family: FamilyFindings) -> FamilyFindings:
-    by_name = {arm.arm: arm for arm in family.arms}
-    arms = tuple(by_name[name] for name in README_ARMS if name in by_name)
-    return FamilyFindings(**{**vars(family), "arms": arms})
 
 
 def main() -> None:

@@ -1,18 +1,21 @@
-"""Puts the results of a suite into `benchmarks/results/` and into the README.
+"""Puts results into `benchmarks/results/`, and what pages show of them into the pages.
 
     python -m benchmarks.publish runs/compare
     python -m benchmarks.publish runs/paper
+    python -m benchmarks.publish FILE    # that `benchmarks.defense` wrote
 
-The README's table between `<!-- results:begin -->` and `<!-- results:end -->` is made
-by `findings.readme_section` from `benchmarks/results/grid.json`, and
-`benchmarks.check_published` holds the two together.
+Tables between `<!-- NAME:begin -->` and `<!-- NAME:end -->` are made by
+`benchmarks.defense_tables`, and `benchmarks.check_published` holds them and their files
+together.
 """
 
 import argparse
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
-from benchmarks import findings
+from benchmarks import defense_tables, findings
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import read_results
 from keras_mixup_gan.experiments.analysis.findings import analyze
@@ -21,14 +24,46 @@ from keras_mixup_gan.reports import comparison, figures, render
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-COMPARISON, GRID = "compare.json", "grid.json"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+README, STUDY_PAGE = ROOT / "README.md", ROOT / "docs" / "comparison.md"
+COMPARISON, GRID, STUDY = "compare.json", "grid.json", "defense.json"
 
 
-def with_section(readme: str, section: str) -> str:
-    """The README with its table of results replaced."""
-    start = readme.index(BEGIN) + len(BEGIN)
-    return f"{readme[:start]}\n{section}\n{readme[readme.index(END) :]}"
+def with_section(page: str, section: str, name: str) -> str:
+    """A page with what stands between two markers replaced."""
+    before, begin, rest = page.partition(f"<!-- {name}:begin -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
+    if not end:
+        raise ValueError(
+            f"The page has no place for a table. Expected <!-- {name}:begin --> and "
+            f"<!-- {name}:end -->. Received: {page[:40]!r}... Put them where it was."
+        )
+    return f"{before}{begin}\n{section}\n{end}{after}"
+
+
+def study_pages(figures: dict[str, Any]) -> dict[Path, str]:
+    """The pages that show the study of the defense, with its tables."""
+    sections = {
+        README: ("results", defense_tables.readme_section(figures)),
+        STUDY_PAGE: ("defense", defense_tables.summary(figures)),
+    }
+    return {
+        path: with_section(path.read_text("utf-8"), section, name)
+        for path, (name, section) in sections.items()
+    }
+
+
+def publish_study(file: Path) -> None:
+    """The figures of the study of the defense, and the pages that show them."""
+    figures = json.loads(file.read_text("utf-8"))
+    if figures["study"] != "dcgan":
+        raise ValueError(
+            "The pages show the study of the DCGAN on digits. Expected its figures. "
+            f"Received: those of {figures['study']!r}. Copy the file by hand."
+        )
+    pages = study_pages(figures)
+    storage.write_json(RESULTS / STUDY, figures)
+    for path, text in pages.items():
+        path.write_text(text, "utf-8")
 
 
 def publish_comparison(folder: Path) -> None:
@@ -47,23 +82,24 @@ def publish_comparison(folder: Path) -> None:
 
 
 def publish_grid(folder: Path) -> None:
-    """The results of a suite of many cells, their page and the README's table."""
+    """The results of a suite of many cells, and their page."""
     results = read_results(folder / RESULTS_FILE)
     shutil.copyfile(folder / RESULTS_FILE, RESULTS / GRID)
     for name, content in findings.pages(results).items():
         storage.write_file(RESULTS / name, content)
-    path = ROOT / "README.md"
-    section = findings.readme_section(analyze(results))
-    path.write_text(with_section(path.read_text("utf-8"), section), "utf-8")
 
 
 def main() -> None:
-    """Copies results, draws the pictures, rewrites the README's table."""
+    """Copies results, draws the pictures, rewrites the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="of a run of `compare`")
-    folder = parser.parse_args().folder
-    one_seed = read_results(folder / RESULTS_FILE).suite.one_seed
-    publish_comparison(folder) if one_seed else publish_grid(folder)
+    parser.add_argument("place", type=Path, help="folder of `compare`, or a file")
+    place = parser.parse_args().place
+    if place.is_file():
+        publish_study(place)
+    elif read_results(place / RESULTS_FILE).suite.one_seed:
+        publish_comparison(place)
+    else:
+        publish_grid(place)
 
 
 if __name__ == "__main__":

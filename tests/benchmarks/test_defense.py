@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks import defense, defense_tables
+from benchmarks import defense, defense_tables, publish
 from keras_mixup_gan.attacks.shadows.study import study_of
 from tests.attacks.shadows.test_study import drawn
 
@@ -128,12 +128,30 @@ def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
     assert "| Augmented mixup | Undefended | samples | 0.000" in compared
 
 
-def test_the_readme_has_a_line_for_each_arm():
-    figures = {"arms": {"undefended": curve([0.9] * 3), "blended": curve([0.6] * 3)}}
-    lines = defense_tables.readme_section(figures).splitlines()
-    assert len(lines) == 2 + 2
+def test_the_readme_has_a_line_for_each_main_arm():
+    arms = {
+        "undefended": curve([0.9] * 3),
+        "blended": curve([0.6] * 3),
+        "noisy": curve([0.7] * 3),
+    }
+    for point in [*arms["undefended"], *arms["blended"]]:
+        few = attack("near", [0.5, 0.5])
+        point["few"] = checkpoint(point["steps"], point["fid"][:2], few)
+    arms["private"] = [point["few"] for point in arms["undefended"]]
+    about, _, *lines = defense_tables.readme_section({"arms": arms}).splitlines()
+    assert "3 trainings of each arm (DP-SGD (ε 10): 2)" in about
+    assert len(lines) == 2 + 3
     assert {line.count("|") for line in lines} == {8}
-    assert lines[-1].startswith("| Augmented mixup | 1 | 5.10 [4.85, 5.35] |")
+    assert lines[-2].startswith("| Augmented mixup | 1 | 5.10 [4.85, 5.35] |")
+
+
+def test_a_table_of_a_page_is_replaced_whole():
+    page = "before\n<!-- one:begin -->\nold\n<!-- one:end -->\nafter\n"
+    made = publish.with_section(page, "new", "one")
+    assert made == page.replace("old", "new")
+    assert publish.with_section(made, "new", "one") == made
+    with pytest.raises(ValueError, match="no place for a table"):
+        publish.with_section(page, "new", "two")
 
 
 @pytest.mark.parametrize("name", defense.STUDIES)

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from benchmarks import findings, publish
-from keras_mixup_gan.experiments.analysis.findings import analyze
+from benchmarks import findings
 from keras_mixup_gan.experiments.results import write_results
 from tests.experiments import fake_results as fake
 
@@ -34,14 +33,3 @@ def test_the_script_prints_and_writes(written, tmp_path, monkeypatch, capsys):
     ]
     picture = (tmp_path / "a" / "frontier-grid.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-
-
-def test_the_table_of_the_readme_is_short_and_replaced_whole(written):
-    made, _ = written
-    section = findings.readme_section(analyze(made))
-    assert len(section.splitlines()) <= 20
-    assert "| Undefended |" in section and "leaks less" in section
-    readme = f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
-    expected = f"before\n{publish.BEGIN}\n{section}\n{publish.END}\nafter\n"
-    assert publish.with_section(readme, section) == expected
-    assert publish.with_section(expected, section) == expected
