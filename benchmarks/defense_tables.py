@@ -127,12 +127,12 @@ def summary(figures: Mapping[str, Any]) -> str:
     heads = ("arm", "steps", "FID", *(f"{a}: AUC | found" for a in ACCESSES))
     lines = [f"| {' | '.join(heads)} |", "|---" * 7 + "|"]
     for name, point in _points(figures):
-        cells = [TITLES[name], f"{point['steps']:,}", _mean(point["fid"])]
+        cells = [TITLES[name], f"{point['steps']:,}", _fid(point["fid"])]
         known = {attack["name"]: attack for attack in point["attacks"]}
         for access in ACCESSES:
             attack = known[strongest(point, access)]
             found = attack["found"]["0.01"]["mean"]
-            cells += [_mean(attack["areas"], 3), f"{100 * found:.1f} %"]
+            cells += [_area(attack["areas"]), f"{100 * found:.1f} %"]
         lines.append(f"| {' | '.join(cells)} |")
     heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
     lines += ["", f"| {' | '.join(heads)} |", "|---" * 6 + "|"]
@@ -165,7 +165,8 @@ def readme_section(figures: Mapping[str, Any]) -> str:
         f"DCGAN, 250 digits, {most} trainings of each arm{_listed(fewer)}; 95 % t "
         "intervals over trainings. The strongest attack with each access counts, "
         "shadow models included. FID: smaller is better. At the same FID: compared "
-        "with stopping the undefended model when its images were as good."
+        "with stopping the undefended model when its images were as good; not judged "
+        "where they never were."
     )
     heads = ["arm", "steps", "FID", *(f"{access}, AUC" for access in ACCESSES)]
     heads += [f"undefended minus arm, same FID: {access}" for access in ACCESSES]
@@ -173,9 +174,9 @@ def readme_section(figures: Mapping[str, Any]) -> str:
     versus = {(made.arm, made.access): made for made in against(figures, UNDEFENDED)}
     for name, checkpoints in arms.items():
         last = checkpoints[-1]
-        cells = [TITLES[name], f"{last['steps']:,}", _mean(last["fid"])]
+        cells = [TITLES[name], f"{last['steps']:,}", _fid(last["fid"])]
         for access in ACCESSES:
-            cells.append(_mean(_areas(last, strongest(last, access)), 3))
+            cells.append(_area(_areas(last, strongest(last, access))))
         for access in ACCESSES:
             made = versus.get((name, access))
             cells.append(NONE if made is None else _judged(made))
@@ -201,13 +202,17 @@ def against(figures: Mapping[str, Any], other: str) -> list[Comparison]:
 def headline(figures: Mapping[str, Any]) -> list[str]:
     """AUCs of the defense's last models, and how much more the reference leaks."""
     last = figures["arms"][DEFENSE][-1]
-    texts = [_mean(_areas(last, strongest(last, access)), 3) for access in ACCESSES]
+    texts = [_area(_areas(last, strongest(last, access))) for access in ACCESSES]
     compared = [made.found for made in against(figures, REFERENCE)]
     return texts + [_difference(found) for found in compared if found is not None]
 
 
-def _mean(values: list[float], digits: int = 2) -> str:
-    return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), digits)
+def _fid(values: Sequence[float]) -> str:
+    return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), 2)
+
+
+def _area(values: Sequence[float]) -> str:
+    return _with_interval(mean_over_seeds(values, (0.0, 1.0)), 3)
 
 
 def _difference(found: Mean | None) -> str:

@@ -145,6 +145,11 @@ def test_the_readme_has_a_line_for_each_main_arm():
     assert lines[-2].startswith("| Augmented mixup | 1 | 5.10 [4.85, 5.35] |")
 
 
+def test_no_interval_of_an_auc_leaves_its_range():
+    text = defense_tables.summary({"arms": {"undefended": curve([0.9, 1.0, 1.0])}})
+    assert "0.967 [0.823, 1.000]" in text
+
+
 def test_a_table_of_a_page_is_replaced_whole():
     page = "before\n<!-- one:begin -->\nold\n<!-- one:end -->\nafter\n"
     made = publish.with_section(page, "new", "one")
