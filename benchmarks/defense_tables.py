@@ -31,11 +31,11 @@ VERDICTS = {1: "leaks less", 0: "not distinguishable", -1: "leaks more"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much more another arm leaks than an arm whose models are as good.
+    """How much more another arm leaks than an arm, both when they were as good.
 
     Attributes:
-        arm: Name of the arm whose last models are compared.
-        other: Name of the arm that is read where it first was as good.
+        arm: Name of an arm.
+        other: Name of the arm that it is compared with.
         access: What the attacker has.
         found: The mean of other minus arm over models; `None` if fewer than three.
         verdict: Of the arm, after Holm's correction for all comparisons of the study.
@@ -74,25 +74,32 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
 def differences(
     arm: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]], access: str
 ) -> list[float]:
-    """How much less each of an arm's last models leaks than the other arm's as good.
+    """How much less each model of an arm leaks than the other arm's, equally good.
 
-    Paired by model, which has the same members and the same seed in both; of each arm
-    the attack counts that is the strongest on its last models with this access. Models
-    of whose quality the other arm has none are left out.
+    Paired by model, which has the same members and the same seed in both. Both are read
+    where they first reach the best Frechet distance that both reach; of each arm the
+    attack counts that is the strongest on its last models with this access. Pairs of
+    which one was better at its first checkpoint already are left out.
     """
     arm, other = as_many(arm, other)
-    name, against = strongest(arm[-1], access), strongest(other[-1], access)
     values = []
-    for number, fid in enumerate(arm[-1]["fid"]):
-        curve = Curve(
-            tuple(point["fid"][number] for point in other),
-            tuple(_areas(point, against)[number] for point in other),
-            (0.0,) * len(other),
-        )
-        reading = leakage_at(curve, fid)
-        if reading is not None and not reading.before_start:
-            values.append(reading.leakage - _areas(arm[-1], name)[number])
+    for number in range(len(arm[-1]["fid"])):
+        curves = [_curve(each, number, access) for each in (arm, other)]
+        best = max(min(curve.fid) for curve in curves)
+        own, others = (leakage_at(curve, best) for curve in curves)
+        if own and others and not (own.before_start or others.before_start):
+            values.append(others.leakage - own.leakage)
     return values
+
+
+def _curve(arm: Sequence[Mapping[str, Any]], number: int, access: str) -> Curve:
+    """Quality and leakage of one model by checkpoint; the errors are not used."""
+    name = strongest(arm[-1], access)
+    return Curve(
+        tuple(point["fid"][number] for point in arm),
+        tuple(_areas(point, name)[number] for point in arm),
+        (0.0,) * len(arm),
+    )
 
 
 def as_many(*arms: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
@@ -164,9 +171,8 @@ def readme_section(figures: Mapping[str, Any]) -> str:
     about = (
         f"DCGAN, 250 digits, {most} trainings of each arm{_listed(fewer)}; 95 % t "
         "intervals over trainings. The strongest attack with each access counts, "
-        "shadow models included. FID: smaller is better. At the same FID: compared "
-        "with stopping the undefended model when its images were as good; not judged "
-        "where they never were."
+        "shadow models included. FID: smaller is better. At the same FID: the best "
+        "that both the arm and the undefended model reach."
     )
     heads = ["arm", "steps", "FID", *(f"{access}, AUC" for access in ACCESSES)]
     heads += [f"undefended minus arm, same FID: {access}" for access in ACCESSES]

@@ -45,6 +45,19 @@ def test_at_equal_quality_the_other_arm_is_read_where_it_was_as_good():
     assert defense_tables.differences(better, other, "samples") == []
 
 
+def test_where_the_other_arm_never_was_as_good_the_arm_is_read_earlier():
+    arm = [
+        checkpoint(10, [8.0] * 3, attack("near", [0.5] * 3)),
+        checkpoint(20, [2.0] * 3, attack("near", [0.7] * 3)),
+    ]
+    other = [
+        checkpoint(10, [9.0] * 3, attack("near", [0.5] * 3)),
+        checkpoint(20, [4.0] * 3, attack("near", [0.9] * 3)),
+    ]
+    found = defense_tables.differences(arm, other, "samples")
+    assert found == pytest.approx([0.9 - 0.6] * 3, rel=1e-12)
+
+
 def test_arms_that_are_worse_than_the_others_first_checkpoint_are_not_compared():
     other = [checkpoint(10, [3.0] * 3, attack("near", [0.6] * 3))] * 2
     arm = [checkpoint(20, [4.0] * 3, attack("near", [0.5] * 3))]
@@ -61,7 +74,8 @@ def test_an_arm_of_fewer_models_is_compared_with_attacks_of_as_few():
     few = [checkpoint(20, [4.0, 4.0], attack("near", [0.5, 0.5]))]
     expected = pytest.approx([0.1, 0.15], rel=1e-12)
     assert defense_tables.differences(few, other, "samples") == expected
-    assert defense_tables.differences(other, few, "samples") == []
+    reverse = defense_tables.differences(other, few, "samples")
+    assert reverse == pytest.approx([-0.1, -0.15], rel=1e-12)
 
 
 def test_the_first_models_know_only_one_another():
@@ -93,20 +107,22 @@ def test_the_undefended_arm_is_compared_with_all_and_the_others_with_the_defense
         "arms": {
             "undefended": curve([0.99, 0.98, 0.97], ((9, 9, 9), (2, 2, 2))),
             "blended": curve([0.52, 0.53, 0.54]),
-            "published": curve([0.9, 0.91, 0.92], ((5, 5, 5), (5.0, 5.1, 5.2))),
+            "published": curve([0.9, 0.91, 0.92]),
+            "private": curve([0.5, 0.5, 0.5], ((50, 50, 50), (40, 40, 40))),
         }
     }
     made = {
         (one.arm, one.other, one.access): one
         for one in defense_tables.comparisons(figures)
     }
-    assert len(made) == 2 + 2 + 2
+    assert len(made) == 2 * (3 + 2)
     found = made["blended", "undefended", "everything"]
     assert found.found.num_seeds == 3
     assert found.verdict == "leaks less"
     assert made["published", "undefended", "everything"].verdict == "leaks more"
-    # Its first checkpoint was better already.
-    assert made["blended", "published", "everything"].verdict == "not judged"
+    assert made["blended", "published", "everything"].verdict == "leaks less"
+    # The first checkpoint of the other was better already.
+    assert made["private", "undefended", "everything"].verdict == "not judged"
 
 
 def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
