@@ -135,3 +135,26 @@ def test_completion_is_offered(monkeypatch, capsys):
     code, output = run(monkeypatch, capsys, "--help")
     assert code == 0
     assert "--install-completion" in output.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--quick"], 4),  # its cells take one core each
+        (["--quick", "--jobs", "1"], 1),
+        (["--quick", "--scheduler", "tcp://127.0.0.1:1"], 1),
+        ([], 1),
+    ],
+)
+def test_cells_of_one_core_are_computed_at_the_same_time(
+    monkeypatch, capsys, tmp_path, arguments, expected
+):
+    def grid(*_, n_jobs, **settings):
+        raise ValueError(f"n_jobs={n_jobs}")
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 16)
+    monkeypatch.setattr("keras_mixup_gan.experiments.run_grid", grid)
+    _, output = run(
+        monkeypatch, capsys, "compare", "--out", str(tmp_path / "out"), *arguments
+    )
+    assert f"n_jobs={expected}" in output.err

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from keras_mixup_gan.cli.console import (
     printable,
     resumable,
 )
+
+# Processes that TensorFlow is loaded in take most of a gigabyte each.
+MOST_JOBS = 4
 
 
 @resumable
@@ -50,13 +53,17 @@ def compare(
         str, typer.Option(help="compare, quick, smoke, paper, full, or a .toml file.")
     ] = "compare",
     jobs: Annotated[
-        int, typer.Option(help="Cells at the same time; -1 for all cores.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Cells at the same time; -1 for all cores. By default up to four "
+            "where one core computes a cell, else one."
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler that computes the cells.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look in three minutes.")
+        bool, typer.Option("--quick", help="A first look in two minutes.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the settings and stop.")
@@ -92,7 +99,7 @@ def compare(
     results = experiments.run_grid(
         settings,
         out,
-        n_jobs=jobs,
+        n_jobs=_jobs(settings, scheduler) if jobs is None else jobs,
         scheduler=scheduler,
         say=progress.say,
         progress=progress,
@@ -100,3 +107,12 @@ def compare(
     for path in comparison.save(results, out):
         progress.say(f"wrote {path}")
     print(printable(comparison.to_text(results)))
+
+
+def _jobs(suite: Any, scheduler: str | None) -> int:
+    """How many cells to compute here at the same time: it changes no numbers."""
+    import joblib
+
+    if scheduler is not None or not suite.one_core:
+        return 1
+    return min(MOST_JOBS, joblib.cpu_count())

@@ -96,6 +96,7 @@ def _run_grid(
     check_models(files)
     if n_jobs != 1 or scheduler is not None:
         progress = None
+        say("several cells at the same time: each tells when it is done")
     run = _Run(files, n_jobs, scheduler, say, progress)
     try:
         waiting: list[Cell] = []
