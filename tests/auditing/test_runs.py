@@ -60,6 +60,12 @@ def report(stream, **options):
     return audit(stream.target, MEMBERS, NON_MEMBERS, OUTSIDE, **options)
 
 
+def kill(folder, **options):
+    """An audit that is killed before the last chunk."""
+    with pytest.raises(KeyboardInterrupt):
+        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=folder, **options)
+
+
 def same_scores(one, other):
     for name in NAMES:
         for side in ("member_scores", "non_member_scores"):
@@ -134,9 +140,7 @@ class Brightness(attacks.Attack):
 
 def test_a_pass_that_is_killed_continues_where_it_was(tmp_path):
     whole = report(Stream())
-    stream = Stream(CHUNKS[2], KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        report(stream, folder=tmp_path)
+    kill(tmp_path)
     assert list(tmp_path.glob("pass-*.npz"))
     told, again = [], Stream()
     resumed = report(again, folder=tmp_path, progress=lambda *words: told.append(words))
@@ -147,8 +151,7 @@ def test_a_pass_that_is_killed_continues_where_it_was(tmp_path):
 
 
 def test_a_pass_continues_with_the_attacks_in_another_order(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path)
+    kill(tmp_path)
     again = Stream()
     found = report(again, folder=tmp_path, attacks=streamed()[::-1])
     same_scores(found, report(Stream()))
@@ -169,8 +172,7 @@ def test_a_pass_continues_although_an_attack_beside_it_cannot_be_fitted(tmp_path
     def asked():
         return [Unready(NUM_SAMPLES), *streamed()]
 
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path, attacks=asked())
+    kill(tmp_path, attacks=asked())
     again = Stream()
     found = report(again, folder=tmp_path, attacks=asked())
     same_scores(found, report(Stream()))
@@ -183,8 +185,7 @@ def test_where_an_attack_had_failed_all_begin_anew(tmp_path):
     def asked():
         return [Breaking(NUM_SAMPLES), *streamed()]
 
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path, attacks=asked())
+    kill(tmp_path, attacks=asked())
     again = Stream()
     found = report(again, folder=tmp_path, attacks=asked())
     assert found["breaking"].reason == "OSError: the disk is full"
@@ -197,8 +198,7 @@ def test_what_a_finished_pass_found_is_kept_when_the_next_is_killed(tmp_path):
     def asked():
         return [attacks.GANLeaks(NUM_SAMPLES, chunk_size=1000), *streamed()]
 
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path, attacks=asked())
+    kill(tmp_path, attacks=asked())
     again = Stream()
     report(again, folder=tmp_path, attacks=asked())
     assert (4000, 5000) not in again.asked
@@ -221,8 +221,7 @@ def test_a_pass_continues_where_the_generator_failed(tmp_path):
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no archive"])
 def test_a_pass_whose_file_is_damaged_begins_anew(tmp_path, damage):
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path)
+    kill(tmp_path)
     (path,) = tmp_path.glob("pass-*.npz")
     path.write_bytes(damage)
     again = Stream()
@@ -231,8 +230,7 @@ def test_a_pass_whose_file_is_damaged_begins_anew(tmp_path, damage):
 
 
 def test_a_pass_whose_numbers_were_changed_begins_anew(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        report(Stream(CHUNKS[2], KeyboardInterrupt()), folder=tmp_path)
+    kill(tmp_path)
     (path,) = tmp_path.glob("pass-*.npz")
     arrays = dict(np.load(path))
     name = next(name for name in arrays if name.endswith("squares"))
