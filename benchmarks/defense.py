@@ -83,9 +83,11 @@ class Study:
         recipe = zoo.load_recipe(self.family)
         known = {**self.arguments, **ARMS[arm]}
         known["mixup"] = resolve_mixup(known.get("mixup"), recipe)
-        for name, value in known.items():
-            known[name] = getattr(value, "get_config", lambda value=value: value)()
-        digest = storage.digest_json([known, recipe["model"], recipe["optimizer"]])
+        plain = {
+            name: value.get_config() if hasattr(value, "get_config") else value
+            for name, value in known.items()
+        }
+        digest = storage.digest_json([plain, recipe["model"], recipe["optimizer"]])
         return f"{arm}-{digest[:8]}"
 
 
@@ -232,9 +234,10 @@ def measured(
         )
         print(found, flush=True)
         figures = {"steps": steps, **_figures(found, folder, steps)}
+        # Arms of fewer models are compared with these: attacks on them know as little.
         for number in set(study.fewer.values()):
             if number < models:
-                few = attacks.study_of(first_models(found.shadows, number))
+                few = attacks.study_of(found.shadows.of_models(range(number)))
                 figures["few"] = _figures(few, folder, steps)
         checkpoints.append(figures)
     return checkpoints
@@ -244,20 +247,6 @@ def _figures(found: Any, folder: Path, steps: int) -> dict[str, Any]:
     paths = [quality_path(folder, steps, one) for one in found.shadows.ids]
     fids = [json.loads(path.read_text("utf-8"))["fid"] for path in paths]
     return {"fid": fids, **found.to_dict()}
-
-
-def first_models(shadows: Any, number: int) -> Any:
-    """The first models alone, who know less of one another than all do.
-
-    Arms of fewer models are compared with these: attacks on them know as little.
-    """
-    return replace(
-        shadows,
-        statistics={name: each[:number] for name, each in shadows.statistics.items()},
-        inside=shadows.inside[:number],
-        probe_answers=shadows.probe_answers[:number],
-        ids=shadows.ids[:number],
-    )
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_mixup_gan.experiments.analysis.curves import Curve, leakage_at
-from keras_mixup_gan.reports.tables import NONE
+from keras_mixup_gan.reports.tables import NONE, mean_text
 from keras_mixup_gan.statistics.over_seeds import (
     MIN_SEEDS,
     Mean,
@@ -149,7 +149,7 @@ def summary(figures: Mapping[str, Any]) -> str:
         models = len(pair[-1]["fid"])
         seen = NONE if made.found is None else f"{made.found.num_seeds} of {models}"
         cells = [TITLES[made.arm], TITLES[made.other], made.access]
-        cells += [_difference(made.found), seen, made.verdict]
+        cells += [mean_text(made.found), seen, made.verdict]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -197,7 +197,7 @@ def _listed(parts: Sequence[str]) -> str:
 def _judged(made: Comparison) -> str:
     if made.found is None:
         return made.verdict
-    return f"{_difference(made.found)}, {made.verdict}"
+    return f"{mean_text(made.found)}, {made.verdict}"
 
 
 def against(figures: Mapping[str, Any], other: str) -> list[Comparison]:
@@ -210,21 +210,12 @@ def headline(figures: Mapping[str, Any]) -> list[str]:
     last = figures["arms"][DEFENSE][-1]
     texts = [_area(_areas(last, strongest(last, access))) for access in ACCESSES]
     compared = [made.found for made in against(figures, REFERENCE)]
-    return texts + [_difference(found) for found in compared if found is not None]
+    return texts + [mean_text(found) for found in compared if found is not None]
 
 
 def _fid(values: Sequence[float]) -> str:
-    return _with_interval(mean_over_seeds(values, (0.0, float("inf"))), 2)
+    return mean_text(mean_over_seeds(values, (0.0, float("inf"))), digits=2)
 
 
 def _area(values: Sequence[float]) -> str:
-    return _with_interval(mean_over_seeds(values, (0.0, 1.0)), 3)
-
-
-def _difference(found: Mean | None) -> str:
-    return NONE if found is None else _with_interval(found, 3)
-
-
-def _with_interval(found: Mean, digits: int) -> str:
-    low, high = found.interval or (found.mean, found.mean)
-    return f"{found.mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return mean_text(mean_over_seeds(values, (0.0, 1.0)))

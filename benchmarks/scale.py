@@ -177,6 +177,7 @@ def audit_of(num_samples: int, num_queries: int) -> dict[str, float]:
     """An audit by all attacks that watch generated images: digits, moved and noisy."""
     import keras_mixup_gan
     from keras_mixup_gan.attacks import ATTACKS, AttackTarget
+    from keras_mixup_gan.attacks.base import default_attacks
     from keras_mixup_gan.attacks.samples.streaming import StreamedAttack
 
     digits = keras_mixup_gan.data.load_images("digits").images
@@ -193,11 +194,8 @@ def audit_of(num_samples: int, num_queries: int) -> dict[str, float]:
         image_shape=MIXED_SHAPE,
         sampler=lambda start, stop: images(stop - start, 3 + start),
     )
-    attacks = [
-        kind(num_samples)
-        for kind in ATTACKS.values()
-        if issubclass(kind, StreamedAttack) and kind.default_with == frozenset()
-    ]
+    kinds = [ATTACKS[name] for name in default_attacks()]
+    attacks = [kind(num_samples) for kind in kinds if issubclass(kind, StreamedAttack)]
     start = time.perf_counter()
     keras_mixup_gan.audit(
         target,

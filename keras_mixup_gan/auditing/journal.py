@@ -90,9 +90,7 @@ class Journal:
             return None
         try:
             with storage.reading(path, "scores of an attack", "Run the attack again."):
-                arrays = storage.read_arrays(path, "scores of an attack", "")
-                if str(arrays.pop("digest")) != _digest(arrays):
-                    raise ValueError("it was changed since it was written")
+                arrays = _read(path, "scores of an attack")
                 about = json.loads(str(arrays["about"]))
                 scores = Scores(arrays["members"], arrays["non_members"], **about)
                 received = [len(scores.members), len(scores.non_members)]
@@ -109,8 +107,7 @@ class Journal:
             about = asdict(scores)
             arrays = {name: about.pop(name) for name in ("members", "non_members")}
             arrays["about"] = np.array(json.dumps(about))
-            arrays["digest"] = np.array(_digest(arrays))
-            storage.write_arrays(path, arrays, private=True)
+            _write(path, arrays)
 
     def path_of_pass(self, paths: Iterable[Path | None]) -> Path | None:
         """Where attacks with scores at these paths keep how far they are."""
@@ -124,17 +121,29 @@ class Journal:
         if path is None or not path.exists():
             return None
         try:
-            arrays = storage.read_arrays(path, "an unfinished pass", "It begins anew.")
+            return _read(path, "an unfinished pass")
         except storage.DamagedFileError:
             return None
-        digest = str(arrays.pop("digest", ""))
-        return arrays if digest == _digest(arrays) else None
 
     def save_pass(self, path: Path | None, arrays: dict[str, FloatArray]) -> None:
         """Keeps how far several attacks are, whole or not at all."""
         if path is not None:
-            digest = np.array(_digest(arrays))
-            storage.write_arrays(path, {**arrays, "digest": digest}, private=True)
+            _write(path, arrays)
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    """The arrays of a file of the journal, unless they were changed."""
+    with storage.reading(path, what, "Run the audit again."):
+        arrays = storage.read_arrays(path, what, "")
+        if str(arrays.pop("digest")) != _digest(arrays):
+            raise ValueError("it was changed since it was written")
+    return arrays
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    """Writes arrays with their digest, whole or not at all."""
+    digest = np.array(_digest(arrays))
+    storage.write_arrays(path, {**arrays, "digest": digest}, private=True)
 
 
 def _digest(arrays: dict[str, Any]) -> str:

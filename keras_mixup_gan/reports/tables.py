@@ -236,14 +236,18 @@ def difference_text(difference: Difference | None) -> str:
     return render.with_interval(difference.mean, difference.interval)
 
 
-def mean_text(mean: Mean | None, interval: tuple[float, float] | None = None) -> str:
-    """A mean with its interval over seeds, or else with another one."""
+def mean_text(
+    mean: Mean | None,
+    interval: tuple[float, float] | None = None,
+    digits: int = 3,
+) -> str:
+    """A mean with its interval over seeds, or else with another one; or a dash."""
     if mean is None:
         return NONE
     shown = mean.interval or interval
     if shown is None:
-        return render.decimal(mean.mean)
-    return render.with_interval(mean.mean, shown)
+        return render.decimal(mean.mean, digits)
+    return render.with_interval(mean.mean, shown, digits)
 
 
 def leakage_text(leakage: Leakage | None) -> str:

@@ -80,12 +80,12 @@ def test_an_arm_of_fewer_models_is_compared_with_attacks_of_as_few():
 
 def test_the_first_models_know_only_one_another():
     shadows = drawn(leak=1.0, num_models=8)
-    few = study_of(defense.first_models(shadows, 5))
+    few = study_of(shadows.of_models(range(5)))
     assert few.shadows.num_shadows == len(few.shadows.ids) == 5
     areas = [one.areas for one in few.attacks]
     assert {len(each) for each in areas} == {5}
     shadows.statistics["critic"][5:] = 0.0
-    again = study_of(defense.first_models(shadows, 5))
+    again = study_of(shadows.of_models(range(5)))
     assert [one.areas for one in again.attacks] == areas
 
 

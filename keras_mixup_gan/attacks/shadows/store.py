@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -135,15 +135,17 @@ class Shadows:
 
     def without(self, number: int) -> "Shadows":
         """All but one of the shadows, which may then be a target of the others."""
+        return self.of_models([k for k in range(self.num_shadows) if k != number])
+
+    def of_models(self, chosen: Sequence[int]) -> "Shadows":
+        """Some of the shadows, by number, who then know only of one another."""
+        rows = list(chosen)
         return replace(
             self,
-            statistics={
-                name: np.delete(values, number, axis=0)
-                for name, values in self.statistics.items()
-            },
-            inside=np.delete(self.inside, number, axis=0),
-            probe_answers=np.delete(self.probe_answers, number, axis=0),
-            ids=(*self.ids[:number], *self.ids[number + 1 :]),
+            statistics={name: v[rows] for name, v in self.statistics.items()},
+            inside=self.inside[rows],
+            probe_answers=self.probe_answers[rows],
+            ids=tuple(self.ids[k] for k in rows),
         )
 
     def of_records(self, chosen: BoolArray) -> "Shadows":
