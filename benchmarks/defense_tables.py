@@ -141,17 +141,22 @@ def summary(figures: Mapping[str, Any]) -> str:
             found = attack["found"]["0.01"]["mean"]
             cells += [_area(attack["areas"]), f"{100 * found:.1f} %"]
         lines.append(f"| {' | '.join(cells)} |")
-    heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
-    lines += ["", f"| {' | '.join(heads)} |", "|---" * 6 + "|"]
-    arms = figures["arms"]
-    for made in comparisons(figures):
-        pair, _ = as_many(arms[made.arm], arms[made.other])
-        models = len(pair[-1]["fid"])
-        seen = NONE if made.found is None else f"{made.found.num_seeds} of {models}"
-        cells = [TITLES[made.arm], TITLES[made.other], made.access]
-        cells += [mean_text(made.found), seen, made.verdict]
-        lines.append(f"| {' | '.join(cells)} |")
+    if made := comparisons(figures):
+        lines += ["", *_table_of(made, figures["arms"])]
     return "\n".join(lines) + "\n"
+
+
+def _table_of(made: Sequence[Comparison], arms: Mapping[str, Any]) -> list[str]:
+    heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for each in made:
+        pair, _ = as_many(arms[each.arm], arms[each.other])
+        models = len(pair[-1]["fid"])
+        seen = NONE if each.found is None else f"{each.found.num_seeds} of {models}"
+        cells = [TITLES[each.arm], TITLES[each.other], each.access]
+        cells += [mean_text(each.found), seen, each.verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _points(figures: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -211,6 +216,14 @@ def headline(figures: Mapping[str, Any]) -> list[str]:
     texts = [_area(_areas(last, strongest(last, access))) for access in ACCESSES]
     compared = [made.found for made in against(figures, REFERENCE)]
     return texts + [mean_text(found) for found in compared if found is not None]
+
+
+def better_pairs(figures: Mapping[str, Any]) -> str:
+    """How often the defense's images are better than the undefended arm's best."""
+    ends, starts = (figures["arms"][name] for name in (DEFENSE, UNDEFENDED))
+    best = [min(fids) for fids in zip(*(point["fid"] for point in starts), strict=True)]
+    better = [own < other for own, other in zip(ends[-1]["fid"], best, strict=True)]
+    return f"better in {sum(better)} of {len(better)} pairs"
 
 
 def _fid(values: Sequence[float]) -> str:

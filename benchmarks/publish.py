@@ -25,7 +25,8 @@ from keras_mixup_gan.reports import comparison, figures, render
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README, STUDY_PAGE = ROOT / "README.md", ROOT / "docs" / "comparison.md"
-COMPARISON, GRID, STUDY = "compare.json", "grid.json", "defense.json"
+COMPARISON, GRID = "compare.json", "grid.json"
+MAIN_STUDY = "dcgan"  # of which README has a table
 
 
 def with_section(page: str, section: str, name: str) -> str:
@@ -40,12 +41,17 @@ def with_section(page: str, section: str, name: str) -> str:
     return f"{before}{begin}\n{section}\n{end}{after}"
 
 
+def study_name(study: str) -> str:
+    """The name of a study's file of figures, and of its place in the page."""
+    return "defense" if study == MAIN_STUDY else f"defense_{study}"
+
+
 def study_pages(figures: dict[str, Any]) -> dict[Path, str]:
-    """The pages that show the study of the defense, with its tables."""
-    sections = {
-        README: ("results", defense_tables.readme_section(figures)),
-        STUDY_PAGE: ("defense", defense_tables.summary(figures)),
-    }
+    """The pages that show a study of the defense, with its tables."""
+    study = figures["study"]
+    sections = {STUDY_PAGE: (study_name(study), defense_tables.summary(figures))}
+    if study == MAIN_STUDY:
+        sections[README] = ("results", defense_tables.readme_section(figures))
     return {
         path: with_section(path.read_text("utf-8"), section, name)
         for path, (name, section) in sections.items()
@@ -53,15 +59,10 @@ def study_pages(figures: dict[str, Any]) -> dict[Path, str]:
 
 
 def publish_study(file: Path) -> None:
-    """The figures of the study of the defense, and the pages that show them."""
+    """The figures of a study of the defense, and the pages that show them."""
     figures = json.loads(file.read_text("utf-8"))
-    if figures["study"] != "dcgan":
-        raise ValueError(
-            "The pages show the study of the DCGAN on digits. Expected its figures. "
-            f"Received: those of {figures['study']!r}. Copy the file by hand."
-        )
     pages = study_pages(figures)
-    storage.write_json(RESULTS / STUDY, figures)
+    storage.write_json(RESULTS / f"{study_name(figures['study'])}.json", figures)
     for path, text in pages.items():
         path.write_text(text, "utf-8")
 

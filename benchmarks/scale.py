@@ -8,7 +8,8 @@ is a fresh process that begins where the one before ended; memory is the most th
 holds above what TensorFlow takes once it is imported, files that are mapped left out.
 The same steps over the cache are timed against those over floats in memory. Time is
 that of the nearest search over the bare matrix products that it cannot do without, of
-one audit's queries against more and more samples, and that of a data set to which
+one audit's queries against more and more samples, that of precision, recall, density
+and coverage over the same from all distances at once, and that of a data set to which
 `MixUp` is applied over a `map` written by hand.
 """
 
@@ -210,6 +211,43 @@ def audit_of(num_samples: int, num_queries: int) -> dict[str, float]:
     return {"seconds": seconds, "microseconds_each": 1e6 * seconds / num_samples}
 
 
+def neighbors_against_matrices(
+    num_samples: int, width: int, rounds: int
+) -> dict[str, float]:
+    """`neighbor_figures` over the same of three matrices of all distances.
+
+    These are what the package of Naeem et al. takes; their memory grows with the square
+    of the number of samples.
+    """
+    from sklearn.metrics import pairwise_distances
+
+    from keras_mixup_gan import metrics
+    from keras_mixup_gan.experiments import timing
+
+    k, random = 5, np.random.default_rng(0)
+    real, generated = random.normal(size=(2, num_samples, width)).astype("float32")
+
+    def plain() -> tuple[float, ...]:
+        radii = []
+        for each in (real, generated):
+            own = pairwise_distances(each)
+            radii.append(np.partition(own, k, axis=1)[:, k])
+        across = pairwise_distances(real, generated)
+        near = across <= radii[0][:, None]
+        recall = (across <= radii[1]).any(axis=1).mean()
+        density = near.sum() / (k * num_samples)
+        return near.any(axis=0).mean(), recall, density, near.any(axis=1).mean()
+
+    def ours() -> Any:
+        return metrics.neighbor_figures(real, generated, k, k)
+
+    seconds = timing.seconds_in_turns({"plain": plain, "ours": ours}, rounds, warm_up=1)
+    return {
+        "ratio": timing.median_ratios(seconds, "plain")["ours"],
+        "seconds": statistics.median(seconds["ours"]),
+    }
+
+
 def mixing_against_a_map(batch_size: int, rounds: int) -> dict[str, float]:
     """A data set that `MixUp` mixes over one that a function written by hand mixes."""
     import tensorflow as tf
@@ -256,6 +294,7 @@ def main() -> None:
     parser.add_argument(
         "--samples", type=int, nargs="*", default=[10_000, 100_000, 1_000_000]
     )
+    parser.add_argument("--features", type=int, nargs="*", default=[64, 2048])
     parser.add_argument("--queries", type=int, default=2000, help="of an audit")
     parser.add_argument("--batch-sizes", type=int, nargs="*", default=[64, 256, 2048])
     parser.add_argument("--steps", type=int, default=200, help="of a training")
@@ -288,6 +327,9 @@ def main() -> None:
         add(f"nearest search, {number} samples", row)
         row = audit_of(number, given.queries)
         add(f"audit of {given.queries} queries, {number} samples", row)
+    for width in given.features:
+        row = neighbors_against_matrices(5_000, width, given.rounds)
+        add(f"precision to coverage, 5000 samples of {width} features", row)
     for number in given.batch_sizes:
         row = mixing_against_a_map(number, given.rounds)
         add(f"MixUp, batches of {number}", row)

@@ -26,7 +26,10 @@ QUICK = [
     (r"\bnum_samples=\d+", "num_samples=200"),
     (r"reference=reference\)", 'reference=reference, attacks=["logan"])'),
     (r"\bnum_shadows=\d+", "num_shadows=2"),
-    (r"\bnum_models=\d+", "num_models=4"),
+    (
+        r"\bnum_models=\d+",
+        'num_models=4, signals=["critic", "nearest"], num_samples={"nearest": 100}',
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from keras_mixup_gan.metrics.precision_recall import (
     PrecisionRecall,
     density_coverage,
     expected_coverage,
+    neighbor_figures,
     precision_recall,
 )
 from keras_mixup_gan.metrics.quality import MEASURES, Metric, neighbor_quality, quality
@@ -48,6 +49,7 @@ __all__ = [
     "inception_features",
     "kernel_distance",
     "mixture_shrinkage",
+    "neighbor_figures",
     "neighbor_quality",
     "pixel_features",
     "precision_recall",

@@ -75,13 +75,9 @@ def precision_recall(
     """
     check_integer(1, k=k)
     real, generated = check_both(real_features, generated_features, minimum=k + 1)
-    real_radii, generated_radii = _radii(real, k), _radii(generated, k)
-    precise = np.zeros(len(generated), dtype=bool)
-    recalled = np.zeros(len(real), dtype=bool)
-    for block in _blocks(real, generated):
-        precise |= block.within(real_radii[block.rows, None]).any(axis=0)
-        recalled[block.rows] = block.within(generated_radii[None]).any(axis=1)
-    return PrecisionRecall(float(precise.mean()), float(recalled.mean()))
+    (real_radii,), (generated_radii,) = _radii(real, k), _radii(generated, k)
+    around = _hits(real, generated, real_radii[:, None], generated_radii[None])
+    return _precision_recall(*around)
 
 
 def density_coverage(
@@ -112,13 +108,31 @@ def density_coverage(
     """
     check_integer(1, k=k)
     real, generated = check_both(real_features, generated_features, minimum=k + 1)
-    radii = _radii(real, k)
-    num_inside, num_covered = 0, 0
-    for block in _blocks(real, generated):
-        inside = block.within(radii[block.rows, None])
-        num_inside += int(np.count_nonzero(inside))
-        num_covered += int(np.count_nonzero(inside.any(axis=1)))
-    return DensityCoverage(num_inside / (k * len(generated)), num_covered / len(real))
+    (radii,) = _radii(real, k)
+    (around,) = _hits(real, generated, radii[:, None])
+    return _density_coverage(around, k)
+
+
+def neighbor_figures(
+    real_features: Any,
+    generated_features: Any,
+    precision_k: int = 3,
+    density_k: int = 5,
+) -> tuple[PrecisionRecall, DensityCoverage]:
+    """`precision_recall` and `density_coverage` with each distance measured once.
+
+    Example:
+        >>> features = np.random.default_rng(0).normal(size=(500, 8))
+        >>> neighbor_figures(features, features)[1]
+        DensityCoverage(density=1.2, coverage=1.0)
+    """
+    check_integer(1, precision_k=precision_k, density_k=density_k)
+    minimum = max(precision_k, density_k) + 1
+    real, generated = check_both(real_features, generated_features, minimum)
+    near, dense = (radii[:, None] for radii in _radii(real, precision_k, density_k))
+    (radii,) = _radii(generated, precision_k)
+    around = _hits(real, generated, near, radii[None], dense)
+    return _precision_recall(*around[:2]), _density_coverage(around[2], density_k)
 
 
 def expected_coverage(num_real: int, num_generated: int, k: int = 5) -> float:
@@ -145,17 +159,56 @@ def expected_coverage(num_real: int, num_generated: int, k: int = 5) -> float:
     )
 
 
-def _radii(features: FloatArray, k: int) -> FloatArray:
-    """Distance of each sample to its `k`-th nearest neighbor, itself not counted."""
-    radii = np.empty(len(features))
+class _Hits(NamedTuple):
+    """Which samples lie in balls around the others, or have one in theirs.
+
+    `number` counts the pairs; `real` and `generated` say which have a part in one.
+    """
+
+    number: int
+    real: BoolArray
+    generated: BoolArray
+
+
+def _precision_recall(around_real: _Hits, around_generated: _Hits) -> PrecisionRecall:
+    precise, recalled = around_real.generated, around_generated.real
+    return PrecisionRecall(float(precise.mean()), float(recalled.mean()))
+
+
+def _density_coverage(around: _Hits, k: int) -> DensityCoverage:
+    density = around.number / (k * len(around.generated))
+    return DensityCoverage(density, float(around.real.mean()))
+
+
+def _hits(
+    real: FloatArray, generated: FloatArray, *balls: FloatArray
+) -> tuple[_Hits, ...]:
+    """For each kind of balls, who is in them: a column of radii of the real or a row."""
+    numbers = [0] * len(balls)
+    rows = np.zeros((len(balls), len(real)), bool)
+    columns = np.zeros((len(balls), len(generated)), bool)
+    for block in _blocks(real, generated):
+        for kind, radii in enumerate(balls):
+            inside = block.within(radii[block.rows] if len(radii) > 1 else radii)
+            numbers[kind] += int(np.count_nonzero(inside))
+            rows[kind, block.rows] = inside.any(axis=1)
+            columns[kind] |= inside.any(axis=0)
+    return tuple(map(_Hits, numbers, rows, columns))
+
+
+def _radii(features: FloatArray, *ks: int) -> FloatArray:
+    """Distance of each sample to its `k`-th nearest neighbor, a row for each `k`.
+
+    Itself is not counted.
+    """
+    radii = np.empty((len(ks), len(features)))
     for block in _blocks(features, features):
         # The sample itself is among its nearest: one more is skipped.
-        kth = np.partition(block.squares, k, axis=1)[:, k, None]
+        kth = np.partition(block.squares, max(ks), axis=1)[:, max(ks), None]
         near = block.squares <= kth + 2 * block.error
         for row, columns in _by_row(near):
-            radii[block.rows.start + row] = np.partition(block.exact(row, columns), k)[
-                k
-            ]
+            nearest = np.partition(block.exact(row, columns), ks)
+            radii[:, block.rows.start + row] = nearest[list(ks)]
     return radii
 
 
@@ -200,8 +253,7 @@ def _blocks(x: FloatArray, y: FloatArray) -> Iterator[_Block]:
     step = max(1, _BLOCK_VALUES // len(y))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
-        squares = x[rows] @ y.T
-        squares *= -2
+        squares = (-2 * x[rows]) @ y.T
         squares += x_norms[rows, None]
         squares += y_norms
         error = relative * (x_norms[rows, None] + y_norms.max())

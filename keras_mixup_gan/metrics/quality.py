@@ -9,7 +9,7 @@ import numpy as np
 from keras_mixup_gan.metrics.features import FeatureExtractor, check_features
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
-from keras_mixup_gan.metrics.precision_recall import density_coverage, precision_recall
+from keras_mixup_gan.metrics.precision_recall import neighbor_figures
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     as_array,
@@ -135,8 +135,7 @@ def neighbor_quality(
     of the sample counts.
     """
     fake, real = _features(generated, held_out, extractor, value_range)
-    near = precision_recall(real, fake, precision_k)
-    dense = density_coverage(real, fake, density_k)
+    near, dense = neighbor_figures(real, fake, precision_k, density_k)
     made_of = (extractor.name, len(fake), len(real))
     return (
         Metric("precision", near.precision, *made_of, neighbors=precision_k),

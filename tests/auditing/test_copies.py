@@ -28,6 +28,7 @@ def report_of(generated, **options):
     )
 
 
+@pytest.mark.long
 def test_members_among_the_samples_are_found_counted_and_named():
     report = report_of(samples(MEMBERS[100:150]))
     found = report.copies

@@ -125,6 +125,26 @@ def test_the_undefended_arm_is_compared_with_all_and_the_others_with_the_defense
     assert made["private", "undefended", "everything"].verdict == "not judged"
 
 
+def test_a_study_of_the_undefended_arm_compares_nothing():
+    point = checkpoint(1, [9.0, 9.1, 9.2], attack("near", [0.5, 0.51, 0.5]))
+    text = defense_tables.summary({"arms": {"undefended": [point]}})
+    assert len(text.splitlines()) == 3
+    assert "compared with" not in text
+
+
+def test_pairs_are_better_where_the_last_model_beats_the_best_of_the_other():
+    figures = {
+        "arms": {
+            "undefended": [
+                checkpoint(1, [5.0, 2.0, 9.0], attack("near", [0.5] * 3)),
+                checkpoint(2, [4.0, 3.0, 8.0], attack("near", [0.5] * 3)),
+            ],
+            "blended": [checkpoint(2, [3.9, 2.5, 8.0], attack("near", [0.5] * 3))],
+        }
+    }
+    assert defense_tables.better_pairs(figures) == "better in 1 of 3 pairs"
+
+
 def test_the_summary_has_a_line_for_each_checkpoint_and_each_comparison():
     points = [
         checkpoint(

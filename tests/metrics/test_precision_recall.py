@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from keras_mixup_gan.metrics import (
     density_coverage,
     expected_coverage,
+    neighbor_figures,
     neighbor_quality,
     pixel_features,
     precision_recall,
@@ -74,6 +75,14 @@ def test_order_and_scale_do_not_matter(k, scale, seed):
     assert figures(scale * real, scale * fake, k) == pytest.approx(shuffled)
 
 
+@pytest.mark.parametrize(("precision_k", "density_k"), [(3, 5), (5, 3), (4, 4)])
+def test_all_four_at_once_are_those_taken_apart(precision_k, density_k):
+    real, fake = normal(60), normal(50, seed=1, shift=0.7)
+    together = neighbor_figures(real, fake, precision_k, density_k)
+    assert together[0] == precision_recall(real, fake, precision_k)
+    assert together[1] == density_coverage(real, fake, density_k)
+
+
 def test_precision_and_recall_trade_places_with_the_sets():
     real, fake = normal(60), normal(50, seed=1, shift=0.7)
     there, back = precision_recall(real, fake), precision_recall(fake, real)
@@ -126,7 +135,7 @@ def test_radii_are_those_of_scikit_learn():
     points = normal(120, 6)
     search = NearestNeighbors(n_neighbors=4, algorithm="kd_tree").fit(points)
     expected = search.kneighbors()[0][:, -1]
-    np.testing.assert_allclose(MODULE._radii(points, 4), expected, rtol=1e-12)
+    np.testing.assert_allclose(MODULE._radii(points, 4)[0], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("values", [1, 100, 1000])
@@ -221,7 +230,10 @@ def test_named_figures_are_those_of_the_features():
     assert neighbor_quality(features[1], features[0], extractor, density_k=4) == named
 
 
-@pytest.mark.parametrize("measure", [precision_recall, density_coverage])
+@pytest.mark.parametrize(
+    "measure",
+    [precision_recall, density_coverage, lambda *args: neighbor_figures(*args, 3)],
+)
 @pytest.mark.parametrize(
     ("features", "k", "message"),
     [
@@ -229,8 +241,8 @@ def test_named_figures_are_those_of_the_features():
         (np.zeros((9, 3)), 3, "`generated_features` must have 2 features"),
         (np.full((9, 2), np.nan), 3, "`generated_features` must be finite"),
         (np.zeros(9), 3, "`generated_features` must be features"),
-        (np.zeros((9, 2)), 0, "`k` must be an integer of at least 1"),
-        (np.zeros((9, 2)), 2.0, "`k` must be an integer of at least 1"),
+        (np.zeros((9, 2)), 0, "k` must be an integer of at least 1"),
+        (np.zeros((9, 2)), 2.0, "k` must be an integer of at least 1"),
         (np.zeros((9, 2)), 9, "`real_features` must hold at least 10 samples"),
     ],
 )

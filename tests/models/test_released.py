@@ -14,7 +14,11 @@ from tests.command_line import run
 from tests.models import tiny
 from tests.privacy.missing import without_privacy
 
-ONE_OF_EACH = ("dcgan_digits_conditional", "wgan_gp_digits", "stylegan_lite_digits")
+ONE_OF_EACH = (
+    "dcgan_digits_conditional",
+    "wgan_gp_digits",
+    pytest.param("stylegan_lite_digits", marks=pytest.mark.long),
+)
 
 
 @pytest.fixture(scope="module")
