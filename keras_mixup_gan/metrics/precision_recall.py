@@ -183,7 +183,7 @@ def _density_coverage(around: _Hits, k: int) -> DensityCoverage:
 def _hits(
     real: FloatArray, generated: FloatArray, *balls: FloatArray
 ) -> tuple[_Hits, ...]:
-    """For each kind of balls, who is in them: a column of radii of the real or a row."""
+    """Who is in each kind of balls: a column of radii of the real, a row of others."""
     numbers = [0] * len(balls)
     rows = np.zeros((len(balls), len(real)), bool)
     columns = np.zeros((len(balls), len(generated)), bool)
