@@ -44,13 +44,13 @@ def memory_of(stage: str, folder: Path, steps: int) -> dict[str, float]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(stage, folder, steps, theirs))
     process.start()
+    theirs.close()  # so that waiting ends with the process
     ours.recv()  # TensorFlow is imported
     start, begun = _held(process.pid), time.perf_counter()
     most = start
     while not ours.poll(0.005):
         most = max(most, _held(process.pid))
-        if not process.is_alive():
-            raise RuntimeError(f"The stage {stage!r} failed.")
+    ours.recv()  # an `EOFError` if the stage failed
     seconds = time.perf_counter() - begun
     process.join()
     return {"gigabytes": (most - start) / 1e9, "seconds": seconds}

@@ -276,8 +276,9 @@ class AttackTarget:
             reference_models: Models trained on other data, or targets for such.
             latent_dim: Number of latent dimensions; by it a function is known to be
                 one of latents, `(num_images, latent_dim)`.
-            value_range: The range of images that an array or a function gives, and of
-                the reference, such as `(0, 1)`; by default `[-1, 1]`.
+            value_range: The range of images that an array or a function gives, of the
+                reference, and of reference models, such as `(0, 1)`; by default
+                `[-1, 1]`.
 
         Raises:
             ValueError: If `model` is none of these, or shapes do not fit.
@@ -292,14 +293,24 @@ class AttackTarget:
             mixup = getattr(model, "mixup", None)
         if augment == "own":
             augment = policy_of(model)
+        granted = _accesses(model, seed, image_shape, latent_dim, value_range)
         return cls(
-            **_accesses(model, seed, image_shape, latent_dim, value_range),
+            **granted,
             reference=as_reference(reference, value_range),
             mixup=mixup,
             augment=augment,
             seed=seed,
             shadows=shadows,
-            reference_models=tuple(as_target(m, seed) for m in reference_models),
+            reference_models=tuple(
+                as_target(
+                    other,
+                    seed,
+                    image_shape=granted["image_shape"],
+                    latent_dim=latent_dim,
+                    value_range=value_range,
+                )
+                for other in reference_models
+            ),
         )
 
     @classmethod
@@ -328,8 +339,8 @@ class AttackTarget:
             image_shape: `(height, width, channels)`.
             num_classes: Number of classes, if conditional.
             seed: Seed of the attacks and of the generated images.
-            value_range: The range of the networks' images, such as `(0, 1)` after a
-                sigmoid; by default `[-1, 1]`. Attacks see `[-1, 1]`.
+            value_range: The range of the networks' images, and of the reference, such
+                as `(0, 1)` after a sigmoid; by default `[-1, 1]`, which attacks see.
             **fields: Further fields of `AttackTarget`, such as `reference` (anything
                 that `from_model` takes), `mixup` and `augment`.
 
@@ -369,7 +380,7 @@ class AttackTarget:
             generator=differentiable,
             queries=decoder,
             latent_dim=latent_dim,
-            reference=as_reference(fields.pop("reference", None)),
+            reference=as_reference(fields.pop("reference", None), value_range),
             name=fields.pop("name", getattr(generator, "name", "networks")),
             **fields,
         )
@@ -418,11 +429,11 @@ def policy_of(model: Any) -> str | None:
     return policy if isinstance(policy, str) else None
 
 
-def as_target(model: Any, seed: int = 0) -> AttackTarget:
+def as_target(model: Any, seed: int = 0, **known: Any) -> AttackTarget:
     """Returns a target unchanged, and anything else through `from_model`."""
     if isinstance(model, AttackTarget):
         return model
-    return AttackTarget.from_model(model, seed=seed)
+    return AttackTarget.from_model(model, seed=seed, **known)
 
 
 def as_reference(

@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 
 from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents
-from keras_mixup_gan.attacks.target import AttackTarget
+from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK
+from keras_mixup_gan.attacks.target import AttackTarget, as_target
 from keras_mixup_gan.data.classes import check_same_classes
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.power import error_at_chance
@@ -49,14 +50,14 @@ def in_one_range(target: AttackTarget, split: MembershipSplit) -> AttackTarget:
         return target
 
     def sample(start: int, stop: int) -> Any:
-        images = sampler(start, stop)
+        images = np.asarray(sampler(start, stop))
         if start == 0 and images.dtype != np.uint8:
             checked = check_images(images, "generated images", target.image_shape)
             check_same_range(samples=checked, members=members)
         return images
 
     if target.num_samples is not None:
-        sample(0, target.num_samples)
+        sample(0, min(target.num_samples, SAMPLE_BLOCK))
     return replace(target, sampler=sample)
 
 
@@ -137,16 +138,14 @@ class NullTarget:
 
 
 def as_null_target(
-    model: Any, target: AttackTarget, model_hash: str | None
+    model: Any, target: AttackTarget, model_hash: str | None, **known: Any
 ) -> AttackTarget:
     """A model, in any form that an audit takes, known to the attacker as the target is.
 
-    `model_hash` is that of the target's weights, which the model must not have.
+    `model_hash` is that of the target's weights, which the model must not have, and
+    `known` what `from_model` is told.
     """
-    null = model
-    if not isinstance(model, AttackTarget):
-        shape = target.image_shape
-        null = AttackTarget.from_model(model, seed=target.seed, image_shape=shape)
+    null = as_target(model, target.seed, **known)
     if null.image_shape != target.image_shape:
         raise ValueError(
             "`null_target` must make images of the target's shape "

@@ -16,7 +16,7 @@ from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.copies import samples
 from keras_mixup_gan.auditing.feature_likelihood import fld_gap
 from keras_mixup_gan.data.splits import MembershipSplit
-from keras_mixup_gan.randomness import Stream, derived_seed
+from keras_mixup_gan.randomness import Stream, derived_seed, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 
 NUM_BLOCKS = 1  # of generated images
@@ -74,14 +74,23 @@ def copying_panel(target: AttackTarget, split: MembershipSplit) -> CopyingPanel 
     far = near[0][0], near[1][0]
     c_t, num_cells = _over_cells(members, (others, made), far, target.seed)
     between = _between(members)
+    fitted = [_some(part, target.seed) for part in parts] + [generated[:MAX_FITTED]]
     return CopyingPanel(
         len(made),
         c_t,
         num_cells,
         _authentic(near[1], between),
         _authentic(near[0], between),
-        fld_gap(*(low_frequencies(part[:MAX_FITTED]) for part in (*parts, generated))),
+        fld_gap(*(low_frequencies(part) for part in fitted)),
     )
+
+
+def _some(images: FloatArray, seed: int) -> FloatArray:
+    """So many as are fitted, drawn at random: parts may be sorted by class."""
+    if len(images) <= MAX_FITTED:
+        return images
+    order = generator(seed, Stream.COPYING_ROWS).permutation(len(images))
+    return images[np.sort(order[:MAX_FITTED])]
 
 
 def data_copying(

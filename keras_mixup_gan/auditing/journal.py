@@ -1,10 +1,11 @@
 """Journal: scores of finished attacks, by which an interrupted audit continues."""
 
 import contextlib
+import copy
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.attacks.access import Sampler, is_ours
 from keras_mixup_gan.attacks.base import Attack
+from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
@@ -49,15 +52,19 @@ class Journal:
         if folder is not None:
             self._folder = storage.make_folder(Path(folder))
             self._probes = probes[:_NUM_PROBES]
-            if self.model_hash is None:
-                self.model_hash = behavior_digest(target, self._probes)
+            behavior = None
+            if self.model_hash is None or not is_ours(model):
+                behavior = behavior_digest(target, self._probes)
             self._context = {
                 "results": RESULTS_VERSION,
                 "versions": versions_of_numbers(),
-                "model": self.model_hash,
+                "model": self.model_hash or behavior,
                 "split": split.content_hash,
                 **_known_to_attacker(target, self._probes),
             }
+            if self.model_hash is not None and behavior is not None:
+                self._context["behavior"] = behavior  # more than weights decide it
+            self.model_hash = self.model_hash or behavior
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other audits out of the folder, while scores are written there."""
@@ -65,20 +72,18 @@ class Journal:
         return nothing if self._folder is None else storage.locked(self._folder)
 
     def path_of(self, name: str, attack: Attack) -> Path | None:
-        """Where the scores of an attack lie, if anywhere.
-
-        To be asked before the attack is fitted, which may add to its settings.
-        """
+        """Where the scores of an attack lie, if anywhere."""
         if self._folder is None:
             return None
-        kind = type(attack)
+        kind, unfitted = type(attack), copy.copy(attack)
+        unfitted._target = None  # to which fitting adds settings
         is_ours = kind.__module__.startswith("keras_mixup_gan.")
         key = {
             **self._context,
             # Ours are known by name, so that a file may move; others may share a name.
             "attack": is_ours or f"{kind.__module__}.{kind.__qualname__}",
             "name": [attack.name, name],
-            "settings": plain_settings(attack.settings),
+            "settings": plain_settings(unfitted.settings),
             "features": _features_digest(attack, self._probes),
         }
         plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
@@ -151,6 +156,21 @@ def _digest(arrays: dict[str, Any]) -> str:
     return storage.digest_arrays(arrays[name] for name in sorted(arrays))
 
 
+class _Generated:
+    """Generated images, as an array that is read some rows at a time."""
+
+    def __init__(self, sampler: Sampler, number: int) -> None:
+        self._sampler, self._number = sampler, number
+        first = np.asarray(sampler(0, min(number, SAMPLE_BLOCK)))
+        self.shape, self.dtype = (number, *first.shape[1:]), first.dtype
+
+    def blocks(self) -> Iterator[Any]:
+        """The images in their order."""
+        for start in range(0, self._number, SAMPLE_BLOCK):
+            stop = min(start + SAMPLE_BLOCK, self._number)
+            yield np.ascontiguousarray(self._sampler(start, stop), self.dtype)
+
+
 def behavior_digest(target: AttackTarget, probes: FloatArray) -> str:
     """SHA-256 of what a target generates, all if finitely many, and scores probes."""
     if _behavior(target, probes) != (digest := _behavior(target, probes)):
@@ -171,7 +191,8 @@ def _behavior(target: AttackTarget, probes: FloatArray) -> str:
         return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
 
     if target.sampler is not None:
-        outputs.append(target.sampler(0, target.num_samples or _NUM_PROBES))
+        number = target.num_samples or _NUM_PROBES
+        outputs.append(_Generated(target.sampler, number))
     if target.discriminator is not None:
         outputs.append(target.discriminator(probes, labels(len(probes))))
     if target.queries is not None and target.latent_dim is not None:

@@ -129,7 +129,8 @@ def audit(
             member, as `MembershipSplit.draw(membership="coin")` does for equal numbers
             of members and non-members: epsilon is then bounded from below. Else
             `"fixed"`. By default what parts of a `MembershipSplit` say of themselves;
-            their canaries, which coins decided on, bound epsilon in any case.
+            their canaries, which coins decided on, bound epsilon in any case. A first
+            look at a part of the images takes them for fixed.
         copies: Whether to look for generated images that are (nearly) a member, and to
             measure how generated images lie to members.
         latent_dim: Number of latent dimensions, where `model` is a function of latents
@@ -159,6 +160,11 @@ def audit(
     """
     asked, guarantee = Release.named(release), _guarantee(model)
     check_choice(membership, (None, "fixed", "coin"), "membership")
+    if not isinstance(reference_models, Iterable):
+        raise ValueError(
+            "`reference_models` must be a list of models. Received: reference_models="
+            f"{reference_models!r:.80}. Pass `[model]`."
+        )
     if fast and shadows is not None:
         raise ValueError(
             "A first look leaves no time to train shadow models. Expected `fast` or "
@@ -167,15 +173,23 @@ def audit(
     images = members, non_members, reference
     target, split = _prepare(model, *images, seed, latent_dim, value_range)
     plain = split.without_canaries()
-    num_members = len(plain.members.pixels)
-    if fast:
-        target, split = first_look(target, plain)
-        plain = split
+    num_members, num_others = len(plain.members.pixels), len(plain.non_members.pixels)
     if membership is None:
         membership = "coin" if split.by_fair_coins else "fixed"
     if membership == "coin":
-        check_coins(len(plain.members.pixels), len(plain.non_members.pixels))
-    others = tuple(as_target(other, target.seed) for other in reference_models)
+        check_coins(num_members, num_others)
+    if fast:
+        target, split = first_look(target, plain)
+        plain = split
+        num_queries = len(plain.members.pixels) + len(plain.non_members.pixels)
+        if num_queries < num_members + num_others:  # as many of each, so to no coins
+            membership = "fixed"
+    known = {
+        "image_shape": target.image_shape,
+        "latent_dim": latent_dim,
+        "value_range": value_range,
+    }
+    others = tuple(as_target(other, target.seed, **known) for other in reference_models)
     if others:
         target = replace(target, reference_models=others)
     if isinstance(attacks, str) and attacks == "default":
@@ -184,15 +198,15 @@ def audit(
             "reference_models": bool(others),
             "shadows": shadows is not None,
         }
-        known = [name for name, is_known in given.items() if is_known]
-        attacks = default_attacks([*known, *signals_known(shadows, target)])
+        granted = [name for name, is_given in given.items() if is_given]
+        attacks = default_attacks([*granted, *signals_known(shadows, target)])
         attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
     null = null_target
     if null is not None:
-        null = as_null_target(null_target, target, weights_digest(model))
+        null = as_null_target(null_target, target, weights_digest(model), **known)
 
     total = len(chosen) * (1 if null is None else 2)
     tell = progress or (lambda title, num_done, num_attacks: None)

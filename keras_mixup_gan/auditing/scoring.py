@@ -55,6 +55,12 @@ def choose_attacks(
     """Attacks in the order asked for, those of a name that was there by a number."""
     if isinstance(attacks, str | Attack):
         attacks = [attacks]
+    if not isinstance(attacks, Iterable):
+        raise ValueError(
+            "`attacks` must be names or attacks. Expected some of "
+            f"{', '.join(map(repr, ATTACKS))}. Received: attacks={attacks!r:.80}. "
+            "Leave it out for all that suit the model."
+        )
     chosen: list[tuple[str, Attack]] = []
     counts: Counter[str] = Counter()
     for attack in attacks:
@@ -121,7 +127,7 @@ def score_attacks(
     known: dict[str, Scores] = {}
     for name, attack in attacks:
         if attack.requires <= target.access:
-            path = journal.path_of(name, attack)  # before any attack is fitted
+            path = journal.path_of(name, attack)
             runs[name] = a_run(name, attack, path)
             if (scores := journal.load(name, path)) is not None:
                 known[name] = scores

@@ -88,9 +88,9 @@ def check_coins(num_in: int, num_out: int) -> None:
 
     if binomtest(num_in, num_in + num_out).pvalue < _COIN_ERROR:
         raise ValueError(
-            "Canaries must be put in by fair coins. Received: "
+            "Images that bound epsilon must be put in by fair coins. Received: "
             f"{num_in} in and {num_out} out, which fair coins do not give. "
-            "Draw each canary's membership with probability 1/2 before training."
+            "Draw each one's membership with probability 1/2 before training."
         )
 
 

@@ -64,6 +64,11 @@ def mean_over_seeds(
     values: Sequence[float], limits: tuple[float, float] = (-np.inf, np.inf)
 ) -> Mean:
     """The mean of a figure over seeds; its 95 % interval is cut at the limits."""
+    if len(values) == 0:
+        raise ValueError(
+            "A mean needs at least one seed. Expected one value or more. Received: []. "
+            "Leave out what was not measured."
+        )
     interval, _ = students_t(values)
     if interval is not None:
         low, high = np.clip(interval, *limits)

@@ -218,3 +218,64 @@ def test_other_shapes_are_refused():
     other = FakeGAN(images(9, 1, (5, 5, 1)), shape=(5, 5, 1))
     with pytest.raises(ValueError, match=r"target's shape \(4, 4, 1\)"):
         report_of(other)
+
+
+class Lowest(Attack):
+    """Notes the lowest pixels of the target and of the reference models."""
+
+    name = title = paper = "lowest"
+    requires = frozenset({"samples", "reference_models"})
+
+    def __init__(self):
+        self.seen = []
+
+    def _fit(self, target):
+        for model in (target, *target.reference_models):
+            self.seen.append(float(model.generate(0, 20).min()))
+
+    def _score(self, images, labels):
+        return images[:, 0, 0, 0]
+
+
+def test_what_is_said_of_images_holds_for_models_beside_the_target():
+    """Reference models and the null target, given as arrays of `[0, 1]`."""
+    parts = [(images(60, 30 + k) + 1) / 2 for k in range(5)]
+    attack = Lowest()
+    audit(
+        *parts[:3],
+        attacks=attack,
+        reference_models=[parts[3]],
+        null_target=parts[4],
+        value_range=(0, 1),
+    )
+    assert len(attack.seen) == 4
+    assert max(attack.seen) < -0.5
+
+
+def test_models_beside_the_target_may_be_functions_of_latents():
+    def generator(latents):
+        return np.tanh(np.resize(latents, (len(latents), 4, 4, 1)))
+
+    report = audit(
+        generator,
+        *(MEMBERS, NON_MEMBERS),
+        attacks="gan_leaks",
+        reference_models=[generator],
+        null_target=generator,
+        latent_dim=4,
+    )
+    assert report.null_target.areas.keys() == {"gan_leaks"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reference_models": FakeGAN()}, "must be a list of models"),
+        ({"attacks": None}, "`attacks` must be names or attacks"),
+        ({"shadows": "a folder"}, "`shadows` are models"),
+        ({"shadows": np.int64(2)}, "trained like the model"),
+    ],
+)
+def test_what_is_no_list_and_no_number_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, **options)

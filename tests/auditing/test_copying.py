@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.auditing import copying
 from keras_mixup_gan.auditing.copying import authenticity, copying_panel, data_copying
 from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.reports import save_audit
@@ -103,3 +104,18 @@ def test_reports_show_the_panel_and_what_is_told_of_the_set(tmp_path):
     other = audit(FakeGAN(images(50, 9)), MEMBERS, NON_MEMBERS, copies=True)
     assert other.set_inference.p_value > 0.01
     assert "are not told" in str(other)
+
+
+def test_of_parts_sorted_by_class_all_classes_are_looked_at(monkeypatch):
+    seen = []
+    monkeypatch.setattr(copying, "MAX_FITTED", 60)
+    monkeypatch.setattr(copying, "fld_gap", lambda *parts: seen.extend(parts))
+    dark, bright = (images(100, k) / 5 + level for k, level in ((1, -0.6), (2, 0.6)))
+    split = MembershipSplit.from_parts(
+        np.concatenate([dark[:50], bright[:50]]),
+        np.concatenate([dark[50:], bright[50:]]),
+    )
+    copying_panel(AttackTarget.from_model(FakeGAN()), split)
+    for part in seen[:2]:
+        assert len(part) == 60
+        assert 10 < np.sum(part.mean(axis=1) > 0) < 50

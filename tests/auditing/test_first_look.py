@@ -5,7 +5,7 @@ import pytest
 
 from keras_mixup_gan.attacks.base import default_attacks
 from keras_mixup_gan.auditing import Concern, first_look
-from tests.attacks.fakes import FakeGAN
+from tests.attacks.fakes import FakeGAN, images
 from tests.auditing.audits import MEMBERS, NON_MEMBERS, OUTSIDE, audit, concerns
 
 
@@ -38,3 +38,12 @@ def test_a_whole_audit_is_no_first_look():
 def test_shadow_models_are_no_first_look():
     with pytest.raises(ValueError, match="leaves no time to train"):
         audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, fast=True, shadows=2)
+
+
+def test_a_look_at_some_of_the_images_is_no_game_of_coins():
+    many = images(1100, 7), images(1000, 8)
+    assert not audit(FakeGAN(), *many, fast=True, membership="coin").coins
+    few = MEMBERS[:50], NON_MEMBERS[:50]
+    assert audit(FakeGAN(), *few, fast=True, membership="coin").coins
+    with pytest.raises(ValueError, match="fair coins"):
+        audit(FakeGAN(), images(1500, 7), many[1], fast=True, membership="coin")

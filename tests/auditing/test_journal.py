@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -6,6 +7,7 @@ from keras_mixup_gan.attacks import (
     DPI,
     LOGAN,
     Attack,
+    AttackTarget,
     GANLeaks,
     MixupLOGAN,
 )
@@ -14,6 +16,7 @@ from keras_mixup_gan.auditing import Concern, journal
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
 from tests.auditing.audits import (
     MEMBERS,
+    NON_MEMBERS,
     OUTSIDE,
     CountingGAN,
     Failing,
@@ -240,3 +243,33 @@ def test_scores_are_private_and_not_used_once_they_were_changed(tmp_path):
     again = run_in(tmp_path, model, attacks="logan")
     assert (again.damaged, again["logan"].auc) == (("logan",), before["logan"].auc)
     assert model.seen
+
+
+def test_another_range_of_a_network_is_another_model(tmp_path):
+    """Its weights are the same; what it makes is read otherwise."""
+    dense = keras.layers.Dense(16, "sigmoid")
+    network = keras.Sequential([keras.Input((3,)), dense, keras.layers.Reshape(SHAPE)])
+    parts = [np.uint8((part + 1) * 127) for part in (MEMBERS, NON_MEMBERS)]
+    given = {"attacks": "gan_leaks", "folder": tmp_path, "copies": False}
+    for value_range in ((-1, 1), (0, 1), (0, 1)):
+        audit(network, *parts, value_range=value_range, **given)
+    assert len(list(tmp_path.glob("gan_leaks*"))) == 2
+
+
+def test_an_attack_that_is_fitted_finds_its_scores_again(tmp_path):
+    attack = GANLeaks(20)
+    for _ in range(2):
+        audit(
+            *(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS),
+            attacks=attack,
+            folder=tmp_path,
+            copies=False,
+        )
+    assert len(list(tmp_path.glob("gan_leaks*"))) == 1
+
+
+def test_many_images_of_an_array_are_known_by_blocks(monkeypatch):
+    given = AttackTarget.from_model(images(50, 3)), MEMBERS[:4]
+    whole = journal.behavior_digest(*given)
+    monkeypatch.setattr(journal, "SAMPLE_BLOCK", 7)
+    assert journal.behavior_digest(*given) == whole

@@ -1,6 +1,7 @@
 """Attacks that compare what a model says of an image with what shadow models say."""
 
 import abc
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeAlias
 
@@ -47,13 +48,25 @@ class ShadowAttack(Attack):
         Returns:
             Float64 array `(num_records,)`, higher = more likely a member; NaN for
             records that all of the others saw, or none.
+
+        Raises:
+            ValueError: If the shadows' halves are balanced: those of the others then
+                tell a target's.
         """
+        if shadows.balanced:
+            raise ValueError(
+                f"{self.title} would read the target's members from the halves of the "
+                "others. Expected shadow models of independent coins. Received: "
+                "balanced ones. Train them by `shadow_study`, or by "
+                "`train_shadows(balanced=False)`."
+            )
         others = shadows.without(number)
         names = self._checked(others)
         usable = ~self._lacking(others.inside)
-        self._learn(others.of_records(usable))
+        attack = copy.copy(self)  # which may be fitted to another target
+        attack._learn(others.of_records(usable))
         scores = np.full(len(usable), np.nan)
-        scores[usable] = self._rate(
+        scores[usable] = attack._rate(
             {name: shadows.statistics[name][number, usable] for name in names},
             {name: others.statistics[name][:, usable] for name in names},
             others.inside[:, usable],
@@ -71,7 +84,14 @@ class ShadowAttack(Attack):
         shadows = self._shadows(target)
         self._checked(shadows)
         shadows.refuse(target)
-        self._learn(shadows)
+        usable = ~self._lacking(shadows.inside)
+        if not usable.any():
+            raise ValueError(
+                f"{self.title} learns from images that some shadow models saw and "
+                f"others did not. Received: none of {len(usable)} records of "
+                f"{shadows.num_shadows} shadow models. Train at least 4."
+            )
+        self._learn(shadows.of_records(usable))
 
     def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()

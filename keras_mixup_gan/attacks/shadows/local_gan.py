@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_mixup_gan.attacks.base import Attack
-from keras_mixup_gan.attacks.shadows.training import training_of
+from keras_mixup_gan.attacks.shadows.recipes import training_of
 from keras_mixup_gan.attacks.target import AttackTarget, Labels, as_target
 from keras_mixup_gan.randomness import Stream, derived_seed
 from keras_mixup_gan.typing import FloatArray

@@ -53,6 +53,8 @@ class Shadows:
         flips: Whether statistics are means over an image and its mirror image.
         defense: Settings of the defense that shadows were trained with, or None.
         folder: Where they lie, if anywhere.
+        balanced: Whether each record is in for half of the shadows, so that the others'
+            halves tell one's.
     """
 
     statistics: Mapping[str, FloatArray]
@@ -65,6 +67,7 @@ class Shadows:
     flips: bool = False
     defense: dict[str, Any] | None = None
     folder: Path | None = None
+    balanced: bool = True
 
     def __repr__(self) -> str:
         return (
@@ -228,6 +231,7 @@ class Shadows:
             flips=manifest["flips"],
             defense=json.loads(str(trained[0]["defense"])),
             folder=folder,
+            balanced=manifest.get("balanced", True),
         )
 
     def load_models(self) -> list[Any]:

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from keras_mixup_gan.attacks.shadows import store
+from keras_mixup_gan.attacks.shadows.recipes import Train, training_of
 from keras_mixup_gan.attacks.shadows.signals import (
     SIGNALS,
     default_signals,
@@ -41,8 +42,6 @@ from keras_mixup_gan.validation import (
     class_rows,
 )
 from keras_mixup_gan.versions import RESULTS_VERSION
-
-Train: TypeAlias = Callable[[FloatArray, Any, int], Any]
 
 
 def train_shadows(
@@ -163,61 +162,6 @@ def train_shadows(
                 if progress is not None:
                     progress(done, num_shadows)
     return Shadows.load(folder)
-
-
-@dataclass(frozen=True)
-class _Clone:
-    """Trains a fresh model with the settings of a given one, and its defense."""
-
-    kind: Any
-    config: dict[str, Any]
-    compile_config: dict[str, Any]
-    fit: dict[str, Any]
-
-    def __call__(self, images: FloatArray, labels: Any, seed: int) -> Any:
-        model = self.kind.from_config(_reseeded(self.config, seed))
-        model.compile_from_config(self.compile_config)
-        if getattr(model, "num_classes", None) is None:
-            labels = None
-        model.fit(images, labels, **{"verbose": 0, **self.fit})
-        return model
-
-
-def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
-    """The function that trains a model, and a text that identifies it."""
-    if all(callable(getattr(model, name, None)) for name in ("get_config", "fit")):
-        if not fit:
-            raise ValueError(
-                "`fit` is needed to train a model like another. Received: "
-                f"fit={fit!r}. Pass what that was trained with, e.g. "
-                "`fit={'epochs': 50}`."
-            )
-        clone = _Clone(
-            type(model), model.get_config(), model.get_compile_config(), dict(fit)
-        )
-        parts = [clone.config, clone.compile_config, clone.fit]
-        return clone, json.dumps(parts, sort_keys=True, default=repr)
-    if not callable(model) or hasattr(model, "generate"):
-        raise ValueError(
-            "A model is trained like one with `get_config` and `fit`, or by a "
-            f"function `train(images, labels, seed)`. Received: model={model!r:.80}."
-        )
-    named = model if hasattr(model, "__qualname__") else type(model)
-    return model, f"{named.__module__}.{named.__qualname__}"
-
-
-def _reseeded(config: Any, seed: int) -> Any:
-    """A configuration with every seed in it replaced, wherever one is set."""
-    if isinstance(config, dict):
-        return {
-            key: seed
-            if key in ("seed", "noise_seed") and isinstance(value, int)
-            else _reseeded(value, seed)
-            for key, value in config.items()
-        }
-    if isinstance(config, list):
-        return [_reseeded(value, seed) for value in config]
-    return config
 
 
 class _Pool:
@@ -382,7 +326,8 @@ def with_shadows(
 
     Without `folder` they are kept nowhere.
     """
-    if scheduler is not None and not isinstance(shadows, int):
+    is_number = isinstance(shadows, (int, np.integer))
+    if scheduler is not None and not is_number:
         raise ValueError(
             "`scheduler` is where shadow models are trained. Expected the number of "
             f"them. Received: shadows={shadows!r:.80}, scheduler={scheduler!r}. Pass "
@@ -390,9 +335,22 @@ def with_shadows(
         )
     if shadows is None:
         return target
-    if not isinstance(shadows, int):
+    if isinstance(shadows, Shadows):
         return replace(target, shadows=shadows)
+    if not is_number:
+        raise ValueError(
+            "`shadows` are models that the attacker trained. Expected how many to "
+            f"train, or `Shadows`. Received: shadows={shadows!r:.80}. Read those in a "
+            "folder by `Shadows.load(folder)`."
+        )
+    shadows = int(shadows)
     check_integer(2, shadows=shadows)
+    if not hasattr(model, "get_config"):
+        raise ValueError(
+            "Shadow models are trained like the model. Expected one with `get_config` "
+            f"and `fit`. Received: model={model!r:.80}, shadows={shadows}. Train them "
+            "by `train_shadows` with a function, and pass what it returns."
+        )
     parts = (split.members, split.non_members)
     labels = [part.labels for part in parts if part.labels is not None]
     recipe = training_of(model, fit)[1]

@@ -184,7 +184,7 @@ def drawn(leak_in=None, num_models=10, seed=0):
     }
     if leak_in is not None:
         statistics[leak_in] = statistics[leak_in] + 2 * inside
-    shadows = shadows_of(statistics["critic"], inside, POOL)
+    shadows = shadows_of(statistics["critic"], inside, POOL, balanced=False)
     return dataclasses.replace(shadows, statistics=statistics)
 
 

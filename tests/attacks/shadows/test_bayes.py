@@ -13,7 +13,14 @@ from keras_mixup_gan.attacks.shadows.bayes import (
 )
 from keras_mixup_gan.attacks.shadows.lira import LiRA, OffsetLiRA
 from keras_mixup_gan.statistics.roc import auc
-from tests.attacks.shadows.test_lira import POOL, area, drawn, game, target_of
+from tests.attacks.shadows.test_lira import (
+    POOL,
+    area,
+    drawn,
+    game,
+    shadows_of,
+    target_of,
+)
 
 FEW_SHADOWS = [RMIA, BayesianLiRA]
 
@@ -144,3 +151,26 @@ def test_shadows_that_all_agree_give_finite_scores(attack, value):
     scores = attack().fit(target_of(own, shadows)).score(POOL)
     assert np.isfinite(scores).all()
     assert auc(scores[:20], scores[20:]) >= 0
+
+
+@pytest.mark.parametrize("attack", [LiRA, OffsetLiRA, *FEW_SHADOWS])
+def test_images_that_no_shadow_saw_teach_nothing(attack):
+    """Those of `queries`, and by chance some of the pool."""
+    shadows, own = drawn(12)
+    values, inside = shadows.statistics["critic"], shadows.inside
+    more = np.random.default_rng(5).normal(3, 1, values.shape)
+    wide = shadows_of(
+        np.concatenate([values, more], axis=1),
+        np.concatenate([inside, np.zeros_like(inside)], axis=1),
+        np.concatenate([POOL, -POOL]),
+    )
+    alone = attack().fit(target_of(own, shadows)).score(POOL)
+    beside = attack().fit(target_of(own, wide)).score(POOL)
+    np.testing.assert_array_equal(beside, alone)
+
+
+def test_shadows_that_saw_all_or_nothing_teach_no_attack():
+    shadows, own = drawn(4)
+    same = shadows_of(shadows.statistics["critic"], np.ones_like(shadows.inside))
+    with pytest.raises(ValueError, match="Received: none of"):
+        BayesianLiRA().fit(target_of(own, same))

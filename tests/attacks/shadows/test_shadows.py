@@ -1,5 +1,6 @@
 """Shadow models: fair halves, resumed identically, the target never among them."""
 
+import functools
 import json
 
 import joblib
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks.shadows.recipes import training_of
 from keras_mixup_gan.attacks.shadows.store import (
     Shadows,
     answer_probes,
@@ -331,3 +333,23 @@ def test_shadows_of_another_version_are_refused(tmp_path):
     path.write_text(json.dumps({**manifest, "results_version": 0}))
     with pytest.raises(ValueError, match=r"another version .*Received: 0\."):
         Shadows.load(tmp_path)
+
+
+def test_functions_are_known_by_what_they_do():
+    def after(steps):
+        return lambda images, labels, seed: FakeGAN(images[:steps])
+
+    functions = [
+        after(1),
+        after(2),
+        lambda images, labels, seed: FakeGAN(images[:3]),
+        lambda images, labels, seed: FakeGAN(images[:4]),
+        functools.partial(after, 1),
+        functools.partial(after, 2),
+        draw_halves,
+    ]
+    names = [training_of(one, None)[1] for one in functions]
+    assert len(set(names)) == len(names)
+    assert names[-1] == "keras_mixup_gan.attacks.shadows.store.draw_halves"
+    assert training_of(after(1), None)[1] == names[0]
+    assert "0x" not in training_of(functools.partial(after, object()), None)[1]

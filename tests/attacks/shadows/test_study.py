@@ -8,6 +8,7 @@ from scipy import stats
 
 from keras_mixup_gan.attacks import (
     BayesianLiRA,
+    LiRA,
     OffsetLiRA,
     SampleFusion,
     ShadowFusion,
@@ -20,7 +21,8 @@ from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.statistics.over_seeds import mean_over_seeds
 from keras_mixup_gan.statistics.roc import auc, tpr_at_fpr
 from tests.attacks.fakes import FakeGAN, images
-from tests.attacks.shadows.test_lira import shadows_of
+from tests.attacks.shadows import test_lira
+from tests.attacks.shadows.test_lira import shadows_of, target_of
 from tests.clusters import loopback_cluster
 
 POOL = images(400, 3)
@@ -34,7 +36,8 @@ def drawn(leak, num_models=12, seed=0):
     rng = np.random.default_rng(seed)
     inside = draw_halves(num_models, len(POOL), seed, balanced=False)
     values = rng.normal(0, 3, len(POOL)) + leak * inside
-    return shadows_of(values + rng.normal(size=inside.shape), inside, POOL)
+    values = values + rng.normal(size=inside.shape)
+    return shadows_of(values, inside, POOL, balanced=False)
 
 
 def test_each_model_is_compared_with_all_others_and_never_with_itself():
@@ -194,3 +197,16 @@ def test_fusion_takes_signals_that_its_access_allows(tmp_path):
     )
     assert ShadowFusion()._signals(shadows) == ("critic", "nearest")
     assert SampleFusion()._signals(shadows) == ("nearest",)
+
+
+def test_balanced_halves_would_tell_the_answer():
+    with pytest.raises(ValueError, match=r"independent coins. Received: balanced ones"):
+        study_of(test_lira.drawn(6)[0], ["lira_offset"])
+
+
+def test_a_study_leaves_a_fitted_attack_as_it_is():
+    shadows, own = test_lira.drawn(8)
+    attack = LiRA().fit(target_of(own, shadows))
+    before = attack.score(test_lira.POOL)
+    study_of(drawn(leak=3.0), [attack])
+    np.testing.assert_array_equal(attack.score(test_lira.POOL), before)
