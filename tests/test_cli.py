@@ -1,10 +1,12 @@
 import runpy
+import sys
 
 import numpy as np
 import pytest
 
 from keras_mixup_gan import __version__
 from keras_mixup_gan.attacks import ATTACKS
+from keras_mixup_gan.cli import console
 from tests.command_line import run
 
 
@@ -158,3 +160,33 @@ def test_cells_of_one_core_are_computed_at_the_same_time(
         monkeypatch, capsys, "compare", "--out", str(tmp_path / "out"), *arguments
     )
     assert f"n_jobs={expected}" in output.err
+
+
+def test_what_is_left_is_told_from_what_it_took(monkeypatch, capsys):
+    now = iter([0, 0, 30, 4000, 4000, 4002])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.Work() as work:
+        for done in (2, 3, 6, 6):
+            work.at("shadow models", done, 6, f"{done} of 6")
+        for done in (0, 1):
+            work.at("attacks", done, 2, f"{done} of 2")
+    assert capsys.readouterr().err.splitlines() == [
+        "2 of 6",
+        "3 of 6 · 0:00 so far, about 0:00 left",
+        "6 of 6 · 0:30 so far",
+        "6 of 6 · 1:06:40 so far",
+        "0 of 2",
+        "1 of 2 · 0:02 so far, about 0:02 left",
+    ]
+
+
+def test_a_terminal_is_shown_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    with console.Work() as work:
+        work.at("attacks", 1, 4, "attack [b]2[/b] of 4")
+        work.say("a line beside it")
+    shown = capsys.readouterr().err
+    assert "attack [b]2[/b] of 4" in shown
+    assert "1/4" in shown
+    assert "a line beside it" in shown

@@ -12,7 +12,6 @@ from PIL import Image
 from keras_mixup_gan import storage
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.first_look import looked_at
-from keras_mixup_gan.cli import console
 from keras_mixup_gan.models.saving import load_gan
 from tests.attacks import onnx_files
 from tests.command_line import run
@@ -195,36 +194,6 @@ def test_a_generator_in_an_onnx_file_is_audited(folder, tmp_path, monkeypatch, c
     assert "`--value-range` must be two numbers" in output.err
 
 
-def test_what_is_left_is_told_from_what_it_took(monkeypatch, capsys):
-    now = iter([0, 0, 30, 4000, 4000, 4002])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
-    with console.Work() as work:
-        for done in (2, 3, 6, 6):
-            work.at("shadow models", done, 6, f"{done} of 6")
-        for done in (0, 1):
-            work.at("attacks", done, 2, f"{done} of 2")
-    assert capsys.readouterr().err.splitlines() == [
-        "2 of 6",
-        "3 of 6 · 0:00 so far, about 0:00 left",
-        "6 of 6 · 0:30 so far",
-        "6 of 6 · 1:06:40 so far",
-        "0 of 2",
-        "1 of 2 · 0:02 so far, about 0:02 left",
-    ]
-
-
-def test_a_terminal_is_shown_a_bar(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "120")
-    with console.Work() as work:
-        work.at("attacks", 1, 4, "attack [b]2[/b] of 4")
-        work.say("a line beside it")
-    shown = capsys.readouterr().err
-    assert "attack [b]2[/b] of 4" in shown
-    assert "1/4" in shown
-    assert "a line beside it" in shown
-
-
 def test_an_audit_of_which_nothing_ran_is_an_error(
     folder, tmp_path, monkeypatch, capsys
 ):
@@ -396,7 +365,7 @@ def test_members_among_the_non_members_are_named_or_left_out(
         else:
             pixels = (tiny.random_images(1, seed=number)[0, ..., 0] + 1) * 127.5
             Image.fromarray(pixels.astype("uint8")).save(mixed / "a" / name)
-    shutil.copy(mixed / "a" / "30.png", mixed / "a" / "copy.png")
+    shutil.copy(mixed / "a" / "30.png", mixed / "a" / "00.png")
     changed = {"members": mixed, "out": tmp_path / "out"}
     code, output = run(monkeypatch, capsys, *command(folder, **changed))
     assert code == 2
@@ -410,6 +379,11 @@ def test_members_among_the_non_members_are_named_or_left_out(
     assert "left out 4 copies" in output.err
     report = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert (report["members"], report["non_members"]) == (10, 27)
+    left = [f"a/{number:02}.png" for number in (0, 27, 28, 29, *range(31, 37))]
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert set(re.findall(r"<b>(.+\.png)</b>", page)) == set(left)
+    with np.load(tmp_path / "out" / "audit.npz") as scores:
+        assert scores["member_names"].tolist() == left
 
 
 def test_an_unwritable_folder_is_one_sentence(folder, tmp_path, monkeypatch, capsys):

@@ -148,7 +148,7 @@ def audit(
         )
     say(f"reading {model or samples} and the images")
     sources = [path for path in (members, non_members, reference) if path is not None]
-    target, (inside, outside, known) = _read(
+    target, (inside, outside, known), rows = _read(
         model, samples, sources, drop_duplicates, say, ends, seed
     )
     fit = {
@@ -174,14 +174,11 @@ def audit(
             membership="coin" if coins else "fixed",
             fast=fast,
         )
-        names = None
-        if not drop_duplicates:
-            names_of = image_names if members.is_dir() else npz_names
-            names = names_of(members)
-        if names is not None:
-            if fast:
-                names = tuple(names[row] for row in looked_at(len(names), seed))
-            report = replace(report, member_names=names)
+        names_of = image_names if members.is_dir() else npz_names
+        names = names_of(members) or [f"no. {row}" for row in range(max(rows) + 1)]
+        if fast:
+            rows = [rows[place] for place in looked_at(len(rows), seed)]
+        report = replace(report, member_names=tuple(names[row] for row in rows))
         report = replace(report, model_file=str(model or samples))
         for suffix in (".json", ".npz", ".md", ".html"):
             path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
@@ -211,8 +208,11 @@ def _read(
     say: Callable[[str], None],
     value_range: tuple[float, float] | None,
     seed: int,
-) -> tuple[Any, list[Any]]:
-    """The model or its images, and members, non-members and reference (or None)."""
+) -> tuple[Any, list[Any], list[int]]:
+    """The model or its images, and members, non-members and reference (or None).
+
+    Then which of the members that were given these are.
+    """
     from keras_mixup_gan.attacks import AttackTarget
     from keras_mixup_gan.data import load_images
 
@@ -232,11 +232,9 @@ def _read(
         shape = first.pixels.shape[1:]
         model, *rest = [load(source, shape) for source in (samples, *sources[1:])]
         model, parts = model.images, [first, *rest]
-    loaded = _distinct(sources, parts, drop_duplicates, say)
-    if name is None:
-        return model, [*(part.pixels for part in loaded), *missing]
-    if model.num_classes is None:
-        return model, [*(part.pixels for part in loaded), *missing]
+    loaded, rows = _distinct(sources, parts, drop_duplicates, say)
+    if name is None or model.num_classes is None:
+        return model, [*(part.pixels for part in loaded), *missing], rows
     unlabeled = [
         str(source)
         for source, part in zip(sources, loaded, strict=True)
@@ -249,25 +247,34 @@ def _read(
             "the same sub-folder for each class in all folders, or labels in the .npz "
             f"files. Received: {', '.join(unlabeled) or 'folders of other classes'}."
         )
-    return model, [*loaded, *missing]
+    return model, [*loaded, *missing], rows
 
 
 def _distinct(
     sources: list[Path], parts: list[Any], drop: bool, say: Callable[[str], None]
-) -> list[Any]:
-    """The parts, which share no image or lose their copies."""
+) -> tuple[list[Any], list[int]]:
+    """The parts, which share no image or lose their copies, and the members left."""
+    from keras_mixup_gan.data import Images
+
     if not drop:
         _refuse_copies(sources, parts)
-        return parts
-    kept = _without_copies(parts)
+        return parts, list(range(len(parts[0].pixels)))
+    kept = _first_copies(parts)
     number = sum(len(part.pixels) for part in parts)
-    say(f"left out {number - sum(len(part.pixels) for part in kept)} copies of images")
-    return kept
+    say(f"left out {number - sum(map(len, kept))} copies of images")
+    distinct = [
+        Images(
+            part.pixels.take(rows),
+            None if part.labels is None else part.labels[rows],
+            part.class_names,
+        )
+        for part, rows in zip(parts, kept, strict=True)
+    ]
+    return distinct, kept[0]
 
 
-def _without_copies(parts: list[Any]) -> list[Any]:
-    """The parts with each image where it occurs first."""
-    from keras_mixup_gan.data import Images
+def _first_copies(parts: list[Any]) -> list[list[int]]:
+    """The rows of each part whose images do not occur before."""
     from keras_mixup_gan.data.splits import image_digests
 
     seen: set[bytes] = set()
@@ -278,8 +285,7 @@ def _without_copies(parts: list[Any]) -> list[Any]:
             if image not in seen:
                 first.append(index)
             seen.add(image)
-        labels = None if part.labels is None else part.labels[first]
-        kept.append(Images(part.pixels.take(first), labels, part.class_names))
+        kept.append(first)
     return kept
 
 

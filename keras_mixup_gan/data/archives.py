@@ -14,7 +14,7 @@ from keras_mixup_gan.data import cache, dpimagebench
 from keras_mixup_gan.data.images import Options
 from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.storage import PackedArray, check_memory, read_arrays, reading
-from keras_mixup_gan.validation import check_images
+from keras_mixup_gan.validation import check_choice, check_images
 
 _WRITTEN = "plain arrays written by `np.savez(path, images=..., labels=...)`"
 _REMEDY = "Write it again."
@@ -50,7 +50,8 @@ def read_npz(source: Any, options: Options) -> tuple[Pixels, Any, Any]:
     """Images, which are checked, and labels and names of classes, which are not."""
     path, part = npz_part(source)
     arrays = read_arrays(path, _WRITTEN, _REMEDY, cache.LIMIT)
-    if part and part in arrays:  # of `keras-mixup-gan split`
+    if part:  # of `keras-mixup-gan split`
+        check_choice(part, arrays, f"part of {path}")
         arrays |= {"images": arrays[part]}
         arrays.pop("labels", None)
         if f"{part}_labels" in arrays:

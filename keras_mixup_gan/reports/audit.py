@@ -51,7 +51,8 @@ def save_audit(
         path: `.html` for one self-contained page, `.md` for its Markdown twin, `.txt`
             for what `print` shows, `.json` for `report.to_dict()`, `.npz` for the raw
             scores: arrays `"<attack>/members"` and `"<attack>/non_members"` in the
-            order in which the images were given. Missing folders are made.
+            order in which the images were given, and `"member_names"` where they have
+            any. Missing folders are made.
         show_members: Show the most exposed and the copied members as pictures on the
             `.html` page, beside the generated images that are nearest to them. Off by
             default: they are images of the training set, and whoever is given the page
@@ -74,6 +75,8 @@ def save_audit(
     if path.suffix == ".npz":
         split_hash = np.array(report.split_hash)
         arrays = {"split_hash": split_hash, **report.raw_scores()}
+        if report.member_names is not None:
+            arrays["member_names"] = np.array(report.member_names)
         return storage.write_arrays(path, arrays, private=True)
     if path.suffix == ".json":
         return storage.write_json(path, storage.finite(report.to_dict()))

@@ -78,6 +78,12 @@ def test_parts_of_an_archive_are_kept_apart(archive, small_cache):
     assert len(list(small_cache.iterdir())) == 2
 
 
+def test_a_misspelt_part_is_not_the_whole_file(archive):
+    write(archive, images=BYTES, members=BYTES[:5])
+    with pytest.raises(ValueError, match=r"membres'. Did you mean 'members'\?"):
+        load_images(f"{archive}:membres")
+
+
 def test_memory_holds_a_few_images(tmp_path, small_cache, monkeypatch):
     monkeypatch.setattr(cache, "_NOTE_BYTES", 2**22)
     many = np.zeros((2**11, 64, 64, 1), "float32")
