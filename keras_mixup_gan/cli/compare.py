@@ -41,10 +41,10 @@ def compare(
         int | None, typer.Option(help="Height and width to bring images to, in RGB.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Discriminator steps of every arm.")
+        int | None, typer.Option(help="Training steps of every arm.")
     ] = None,
     noise_multiplier: Annotated[
-        float | None, typer.Option(help="Noise of the DP-SGD arm.")
+        float | None, typer.Option(help="Noise of DP-SGD, without a target.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of everything, the only one.")

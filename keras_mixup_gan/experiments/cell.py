@@ -159,7 +159,7 @@ def _figures(entries: Iterable[AttackEntry]) -> tuple[AttackFigures, ...]:
 def _train(
     model: Any, cell: Cell, split: MembershipSplit, until: int, report: Progress
 ) -> None:
-    """Trains to a discriminator step, telling of progress every few batches."""
+    """Trains up to a step of the generator, telling of progress every few batches."""
     start = model.num_steps
 
     def tell(batch: int, logs: Any) -> None:

@@ -237,19 +237,23 @@ class Suite:
             check_arm(name, settings, self.delta)
 
     def _refuse_ambiguous_names(self) -> None:
-        """Raises where two blocks train different cells under one name."""
-        trained: dict[str, Any] = {}
+        """Raises where cells of one name, or that a page compares, are not alike."""
+        known: dict[str, Any] = {}
         for block in self.blocks:
-            data = self.data_of(block)
-            how = (block.checkpoints, block.num_classes, block.width, data)
-            for members, arm in product(block.members, block.arms):
-                name = f"{block.model}/{members}/{arm}"
-                if trained.setdefault(name, how) != how:
-                    raise ValueError(
-                        f"Two blocks train {name!r} in different ways. Expected one "
-                        "way for each model, number of members and arm. Received: "
-                        f"{trained[name]} and {how}. Make an arm of another name."
-                    )
+            alike = (block.num_classes, block.width, self.data_of(block))
+            for members in block.members:
+                family = f"{block.model}/{members}"
+                arms = [(f"{family}/{arm}", block.checkpoints) for arm in block.arms]
+                for name, how in [(family, alike), *arms]:
+                    if known.setdefault(name, how) != how:
+                        raise ValueError(
+                            f"Two blocks train {name!r} in different ways. Expected "
+                            "one `num_classes`, `width`, `non_members` and `reference` "
+                            "for each model and number of members, as its arms are "
+                            "compared, and one `checkpoints` for each of these. "
+                            f"Received: {known[name]} and {how}. Write a suite of its "
+                            "own for one of them."
+                        )
 
     @classmethod
     def read(cls, source: str | Path) -> "Suite":
@@ -403,9 +407,20 @@ class Suite:
         arms = dict(self.arms)
         if noise_multiplier is not None:
             private = [n for n in arms if arms[n].get("defense", n) == "dp-sgd"]
+            aimed = [name for name in private if "target_epsilon" in arms[name]]
+            if aimed or not private:
+                raise ValueError(
+                    "`noise_multiplier` is for arms of DP-SGD that are given their "
+                    "noise. Expected no `target_epsilon`, from which it follows. "
+                    f"Received: noise_multiplier={noise_multiplier}, and "
+                    f"{f'targets of {aimed}' if aimed else 'no such arm'}. Leave it "
+                    "out, or write a suite."
+                )
             for name in private:
                 arms[name] = {**arms[name], "noise_multiplier": noise_multiplier}
         blocks = self.blocks
+        if seed is not None:
+            blocks = tuple(dataclasses.replace(b, seeds=()) for b in blocks)
         if members is not None:
             blocks = tuple(dataclasses.replace(b, members=(members,)) for b in blocks)
         if steps is not None:

@@ -170,6 +170,10 @@ def test_a_block_may_have_seeds_of_its_own(written):
         (("= [0, 5]", "= ["), "is no TOML"),
         (
             ('model = "wgan_gp"\nnum_classes = 10\n', 'model = "dcgan"\n'),
+            "Two blocks train 'dcgan/40' in different ways",
+        ),
+        (
+            ('"wgan_gp"\nnum_classes = 10\nwidth = 8\n', '"dcgan"\n'),
             "Two blocks train 'dcgan/40/private' in different ways",
         ),
     ],
@@ -236,11 +240,17 @@ def test_options_change_all_blocks_and_are_part_of_the_command():
         ({"noise_multiplier": 0.0}, "`noise_multiplier` must be a finite number above"),
         ({"seed": -1}, "`seed` must be an integer"),
         ({"seed": 10**20}, "`seed` must be a number in"),
+        ({"noise_multiplier": 2.0, "suite": "paper"}, r"targets of \['dp-epsilon-1', "),
     ],
 )
 def test_options_are_checked_before_anything_runs(changes, message):
     with pytest.raises(ValueError, match=message):
-        Suite.read("compare").changed(**changes)
+        Suite.read(changes.pop("suite", "compare")).changed(**changes)
+
+
+def test_one_seed_is_that_of_all_blocks():
+    paper = Suite.read("paper").changed(seed=7)
+    assert {seed for block in paper.blocks for seed in paper.seeds_of(block)} == {7}
 
 
 def test_shadow_models_need_coins(written):
