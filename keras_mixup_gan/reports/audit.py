@@ -290,9 +290,9 @@ def _queries_in_words(result: AttackResult) -> str:
 
 
 def _picture(image: Any) -> str:
-    """A PNG of an image, uint8 or in `[-1, 1]`; of unusual channels the first."""
+    """A PNG of an image, uint8 or in `[-1, 1]`."""
     pixels = image
     if image.dtype != np.uint8:
         pixels = eight_bits(image.astype("float64"))
-    content = render.png(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
+    content = render.png(render.tile(pixels[None], 1))
     return "data:image/png;base64," + base64.b64encode(content).decode()

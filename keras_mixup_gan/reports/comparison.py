@@ -76,7 +76,12 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     samples = {name: arrays["samples"] for name, arrays in scores.items()}
     groups = figures.groups(findings) if findings.families else []
     leakage = [_svg(figures.leakage_over_quality(findings, group)) for group in groups]
-    roc = [_svg(figures.roc(findings, scores, group)) for group in groups if scores]
+    attacked = any(arm.attacks for one in findings.families for arm in one.arms)
+    roc = [
+        _svg(figures.roc(findings, scores, group))
+        for group in groups
+        if scores and attacked
+    ]
     return render.render_template(
         "comparison.html.j2",
         **_values(findings),
@@ -170,7 +175,7 @@ def _shrunk(images: Any) -> Any:
     if scale >= 1:
         return images
     size = (max(round(scale * width), 1), max(round(scale * height), 1))
-    planes = images[..., 0] if channels == 1 else images
+    planes = images if channels == 3 else images[..., 0]
     shrunk = [np.asarray(Image.fromarray(image).resize(size)) for image in planes]
     return np.stack(shrunk).reshape(len(images), size[1], size[0], -1)
 

@@ -128,10 +128,9 @@ def along_training(
         left, right = figure.subplots(1, 2)
         for arm in reversed(_drawn(family, looks)):
             if arm.curves:
-                steps = next(iter(arm.curves.values())).steps
-                fids, areas = mean_curve(arm)
-                left.plot(steps[: len(areas)], areas, **looks[arm.arm])
-                right.plot(steps[: len(fids)], fids, **looks[arm.arm])
+                steps, fids, areas = mean_curve(arm)
+                left.plot(steps, areas, **looks[arm.arm])
+                right.plot(steps, fids, **looks[arm.arm])
         _chance(left)
         left.set(ylabel="AUC of the strongest attack", ylim=_limits([family]))
         _log_scale(right, "y")
@@ -204,13 +203,16 @@ def samples(findings: Findings, images: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def mean_curve(arm: Finding) -> tuple[FloatArray, FloatArray]:
-    """Geometric mean of FID and mean AUC at the checkpoints that all seeds have."""
-    curves = arm.curves.values()
-    shared = min(len(curve.fid) for curve in curves)
-    fids = [np.log(curve.fid[:shared]) for curve in curves]
-    areas = [curve.leakage[:shared] for curve in curves]
-    return np.exp(np.mean(fids, axis=0)), np.mean(areas, axis=0)
+def mean_curve(arm: Finding) -> tuple[list[int], FloatArray, FloatArray]:
+    """Steps, geometric mean of FID and mean AUC, where an attack ran in all seeds."""
+    curves = [
+        dict(zip(curve.steps, zip(curve.fid, curve.leakage, strict=True), strict=True))
+        for curve in arm.curves.values()
+    ]
+    steps = sorted(set.intersection(*map(set, curves)))
+    points = np.array([[curve[step] for step in steps] for curve in curves])
+    fids, areas = np.moveaxis(points.reshape(len(curves), len(steps), 2), 2, 0)
+    return steps, np.exp(np.log(fids).mean(axis=0)), areas.mean(axis=0)
 
 
 def _limits(families: Sequence[FamilyFindings]) -> tuple[float, float]:
@@ -252,9 +254,9 @@ def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Look]) -> None
                 ends = 1.96 * np.multiply(curve.standard_error, [[-1], [1]])
                 low, high = np.clip(np.add(curve.leakage, ends), 0, 1)
                 axes.vlines(curve.fid, low, high, color=color, lw=1, alpha=0.4)
-        fids, areas = mean_curve(arm)
+        _, fids, areas = mean_curve(arm)
         axes.plot(fids, areas, **looks[arm.arm])
-        if arm.epsilon is not None:
+        if arm.epsilon is not None and len(fids):
             axes.annotate(
                 f"ε = {arm.epsilon:.3g}",
                 (fids[-1], areas[-1]),

@@ -154,7 +154,10 @@ def draw_roc(
 
 
 def tile(images: Any, columns: int = COLUMNS) -> Any:
-    """Images side by side with white lines between them, in gray or RGB."""
+    """Images side by side with white lines between them, in gray or RGB.
+
+    Of unusual channels the first is shown.
+    """
     images = np.asarray(images)
     rows = -(-len(images) // columns)
     blank = np.full((rows * columns, *images.shape[1:]), 255, "uint8")
@@ -163,7 +166,7 @@ def tile(images: Any, columns: int = COLUMNS) -> Any:
     height, width, channels = padded.shape[1:]
     sheet = padded.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     sheet = sheet.reshape(rows * height, columns * width, channels)[:-1, :-1]
-    return sheet[..., 0] if channels == 1 else sheet
+    return sheet if channels == 3 else sheet[..., 0]
 
 
 def png(picture: Any, side: int = 1) -> bytes:

@@ -287,6 +287,19 @@ def test_large_noisy_color_images_keep_the_page_small(tmp_path):
     assert len(comparison.to_html(made, tmp_path)) < 2_000_000
 
 
+def test_unusual_channels_and_models_that_no_attack_ran_on_have_a_page(tmp_path):
+    made = with_scores(
+        tmp_path, dataclasses.replace(fake.DP, seeds=(0,)), shape=(96, 80, 5)
+    )
+    (cell,) = made.cells
+    assert comparison.to_html(made, tmp_path).count("data:image/png;base64,") == 1
+    for curve in (cell.curve[:1], cell.curve):
+        last = dataclasses.replace(curve[-1], attacks=(fake.failed("logan"),))
+        bad = dataclasses.replace(cell, curve=(*curve[:-1], last))
+        page = comparison.to_html(dataclasses.replace(made, cells=(bad,)), tmp_path)
+        assert "ROC curves of the trained models" not in page
+
+
 def test_damaged_scores_are_refused_in_one_sentence(tmp_path):
     made = with_scores(tmp_path, dataclasses.replace(fake.UNDEFENDED, seeds=(0,)))
     (path,) = tmp_path.rglob("scores.npz")
@@ -350,10 +363,26 @@ def test_a_figure_has_six_arms_at_most_and_an_arm_one_look_in_all():
 
 
 def test_the_thick_line_is_the_mean_of_the_seeds():
-    (one,) = only_family(*family(fake.UNDEFENDED)).arms
-    fids, areas = figures.mean_curve(one)
+    cells = family(dataclasses.replace(fake.UNDEFENDED, epsilons=(1.0, 2.0, 3.0)))
+    (one,) = only_family(*cells).arms
+    steps, fids, areas = figures.mean_curve(one)
+    assert tuple(steps) == fake.STEPS
     assert fids == pytest.approx(fake.FIDS)
     assert areas == pytest.approx(fake.AUCS)
+    # In one seed no attack ran at the first checkpoint.
+    first, *later = cells[0].curve
+    first = dataclasses.replace(first, attacks=(fake.failed("logan"),))
+    cells[0] = dataclasses.replace(cells[0], curve=(first, *later))
+    (one,) = only_family(*cells).arms
+    steps, fids, areas = figures.mean_curve(one)
+    assert tuple(steps) == fake.STEPS[1:]
+    assert fids == pytest.approx(fake.FIDS[1:])
+    assert areas == pytest.approx(fake.AUCS[1:])
+    cells[1] = dataclasses.replace(cells[1], curve=cells[1].curve[:1])
+    found = analyze(results(*cells))  # without a checkpoint that all seeds have
+    lengths = map(len, figures.mean_curve(found.families[0].arms[0]))
+    assert list(lengths) == [0, 0, 0]
+    assert figures.leakage_over_quality(found).axes
 
 
 def test_what_is_saved_is_whole_and_its_numbers_are_json(tmp_path):
