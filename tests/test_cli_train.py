@@ -112,7 +112,7 @@ def test_a_private_training_says_its_epsilon(data, tmp_path, monkeypatch, capsys
     more = ("--dp-noise", 4, "--dp-clip", 0.5, "--steps", 1)
     code, output = run(monkeypatch, capsys, *words(data, tmp_path / "out", *more))
     assert code == 0
-    assert "at delta = 0.00227" in output.err
+    assert "at delta = 0.004" in output.err
     settings = zoo.from_preset(tmp_path / "out" / "preset").dp
     assert (settings.noise_multiplier, settings.l2_norm_clip) == (4.0, 0.5)
 
@@ -242,7 +242,7 @@ def test_a_watched_training_logs_quality_and_leak_and_is_taken_as_a_folder(
 
 
 def test_a_target_epsilon_is_kept(data, tmp_path, monkeypatch, capsys):
-    more = ("--target-epsilon", 3, "--epochs", 1)
+    more = ("--target-epsilon", 3, "--delta", 0.004, "--epochs", 1)
     others = ("--monitor", data)
     code, output = run(
         monkeypatch, capsys, *words(data, tmp_path / "o", *more, *others)
@@ -250,7 +250,7 @@ def test_a_target_epsilon_is_kept(data, tmp_path, monkeypatch, capsys):
     assert code == 0
     assert "No defense" not in output.err
     assert "The leak is not logged" in output.err
-    [found] = re.findall(r"epsilon is (\S+) at delta = 0.00227", output.err)
+    [found] = re.findall(r"epsilon is (\S+) at delta = 0.004", output.err)
     assert 2.5 < float(found) <= 3
 
 
@@ -366,6 +366,8 @@ def test_images_are_written_as_asked_for(preset, tmp_path, monkeypatch, capsys):
     with Image.open(files[4]) as image, Image.open(tmp_path / "grid.png") as grid:
         np.testing.assert_array_equal(np.asarray(image), expected[4, ..., 0])
         assert grid.width > 8 * 8
+    code, output = run(monkeypatch, capsys, *words_)  # into a folder of others
+    assert (code, "Expected an empty folder" in output.err) == (2, True)
 
 
 @pytest.mark.parametrize(

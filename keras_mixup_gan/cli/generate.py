@@ -49,6 +49,7 @@ def generate(
         )
         Console().say(f"wrote {out}")
         return
+    _check(out, trained.image_shape[-1])
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")
@@ -64,6 +65,26 @@ def _classes(labels: str) -> list[int]:
         ) from None
 
 
+def _check(out: Path, channels: int) -> None:
+    """Raises unless images of so many channels can be written to this path."""
+    from keras_mixup_gan import storage
+
+    if out.suffix == ".npz":
+        return
+    if channels not in (1, 3):
+        raise ValueError(
+            "Pictures are gray or RGB. Expected images of 1 or 3 channels. Received: "
+            f"{channels}. Write arrays, `--out images.npz`."
+        )
+    if not out.suffix:
+        storage.check_empty(out)
+    elif out.suffix != ".png":
+        raise ValueError(
+            "Images are written as one .png file, as an .npz file, or into a folder. "
+            f"Received: out={str(out)!r}. Leave the suffix out for a folder."
+        )
+
+
 def _write(out: Path, images: Any, labels: Any) -> None:
     """Writes images in the form that the path asks for."""
     from keras_mixup_gan import storage
@@ -73,19 +94,9 @@ def _write(out: Path, images: Any, labels: Any) -> None:
         named = {} if labels is None else {"labels": labels}
         storage.write_arrays(out, {"images": images, **named})
         return
-    if images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "Pictures are gray or RGB. Expected images of 1 or 3 channels. Received: "
-            f"{images.shape[-1]}. Write arrays, `--out images.npz`."
-        )
     if out.suffix == ".png":
         storage.write_file(out, render.png(render.tile(images), 448))
         return
-    if out.suffix:
-        raise ValueError(
-            "Images are written as one .png file, as an .npz file, or into a folder. "
-            f"Received: out={str(out)!r}. Leave the suffix out for a folder."
-        )
     for number, image in enumerate(images):
         file = out / f"{number:06}.png"
         storage.write_file(file, render.png(render.tile(image[None], 1)))

@@ -229,7 +229,7 @@ def _run(
         f"generator alone: keras-mixup-gan export {folder}"
     )
     if model.dp is not None:
-        delta = 0.1 / len(job.data.pixels)
+        delta = job.settings["dp"].get("delta") or 0.1 / len(job.data.pixels)
         say(f"epsilon is {model.epsilon(delta):.3g} at delta = {delta:.3g}")
 
 
