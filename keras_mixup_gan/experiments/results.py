@@ -293,6 +293,10 @@ class ResultFiles:
             tuple(entry for entry in known.values() if entry is not None),
             tuple(name for name, entry in known.items() if entry is None),
         )
+        kept = self._read | {entry.key for entry in results.cells}
+        for key, entry in self._entries.items():  # of other options
+            if key not in kept and not (place(self.folder, entry.name, key) / ENTRY).exists():
+                self.keep(entry)
         write_results(results, self.folder)
         return results
 

@@ -5,7 +5,12 @@ import pytest
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.experiments import read_results
-from keras_mixup_gan.experiments.results import RESULTS, write_results
+from keras_mixup_gan.experiments.results import (
+    RESULTS,
+    ResultFiles,
+    cell_key,
+    write_results,
+)
 from tests.experiments import fake_results as fake
 
 
@@ -98,3 +103,12 @@ def test_a_figure_that_was_changed_is_noticed(written):
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
     with pytest.raises(storage.DamagedFileError, match="digest is not that of its co"):
         read_results(path)
+
+
+def test_other_options_lose_no_cell_that_the_results_file_alone_holds(tmp_path):
+    results = fake.results(fake.cell(fake.UNDEFENDED, 0), seeds=(0,))
+    cell = next(results.suite.cells(results.suite.blocks[0]))
+    entry = dataclasses.replace(results.cells[0], key=cell_key(cell), title="Undefended")
+    write_results(dataclasses.replace(results, cells=(entry,)), tmp_path)
+    assert ResultFiles(results.suite.changed(seed=7), tmp_path).write().cells == ()
+    assert ResultFiles(results.suite, tmp_path).entry(cell) == entry
