@@ -77,6 +77,7 @@ def compare(
     """
     load_tensorflow()
     from keras_mixup_gan import experiments
+    from keras_mixup_gan.experiments.grid import UnfinishedError
     from keras_mixup_gan.reports import comparison
     from keras_mixup_gan.storage import check_outside
 
@@ -96,17 +97,23 @@ def compare(
         print(json.dumps({"out": str(out), **dataclasses.asdict(settings)}, indent=1))
         return
     progress = Progress()
-    results = experiments.run_grid(
-        settings,
-        out,
-        n_jobs=_jobs(settings, scheduler) if jobs is None else jobs,
-        scheduler=scheduler,
-        say=progress.say,
-        progress=progress,
-    )
+    failed = None
+    try:
+        results = experiments.run_grid(
+            settings,
+            out,
+            n_jobs=_jobs(settings, scheduler) if jobs is None else jobs,
+            scheduler=scheduler,
+            say=progress.say,
+            progress=progress,
+        )
+    except UnfinishedError as error:
+        failed, results = error, error.results
     for path in comparison.save(results, out):
         progress.say(f"wrote {path}")
     print(printable(comparison.to_text(results)))
+    if failed is not None:
+        raise failed
 
 
 def _jobs(suite: Any, scheduler: str | None) -> int:

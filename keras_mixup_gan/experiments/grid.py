@@ -11,8 +11,8 @@ import dataclasses
 import os
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,6 +42,19 @@ from keras_mixup_gan.storage import locked
 Say: TypeAlias = Callable[[str], None]
 
 
+class UnfinishedError(ValueError):
+    """Parts of a run failed, as a training that diverged; `results` are the others."""
+
+    def __init__(self, results: SuiteResults, failed: Sequence[str]) -> None:
+        self.results = results
+        more = " ..." if len(failed) > 3 else ""
+        super().__init__(
+            f"{len(failed)} parts of the comparison could not be computed. Received: "
+            f"{' '.join(failed[:3])}{more} All others are kept. Mend these or leave "
+            "them out of the suite, and give the same command again."
+        )
+
+
 def run_grid(
     suite: Suite,
     folder: str | os.PathLike[str],
@@ -69,7 +82,8 @@ def run_grid(
     Raises:
         ValueError: If a cell cannot be built, the data do not fit, the folder cannot be
             written or is in use by another run, or this process has already started
-            TensorFlow on several cores.
+            TensorFlow on several cores. After all others are finished, if a cell or its
+            shadow models could not be trained: an `UnfinishedError`.
         ImportError: If an extra is missing.
     """
     with locked(Path(folder), CELLS, UNFINISHED, SHADOWS):
@@ -105,13 +119,15 @@ def _run_grid(
             if block.shadows:  # which need the cells; other blocks run into each other
                 targets = ShadowTargets(files, block, n_jobs, scheduler, say)
                 run.compute([*waiting, *targets.without_model()])
-                targets.attack()
+                run.failed.extend(targets.attack())
                 waiting = []
         run.compute(waiting)
         for block in suite.blocks if suite.timed_rounds else ():
             run.time_steps(block)
     finally:
         results = files.write()
+    if run.failed:
+        raise UnfinishedError(results, run.failed)
     return results
 
 
@@ -149,6 +165,7 @@ class _Run:
     scheduler: str | None
     say: Say
     progress: Progress | None
+    failed: list[str] = field(default_factory=list)  # what went wrong, each with a name
 
     def compute(self, cells: Iterable[Cell]) -> None:
         """Computes cells and keeps each as soon as it is finished."""
@@ -156,7 +173,12 @@ class _Run:
         job = _Job(self.files.folder.absolute(), this_process()[0], self.progress)
         finished = run_jobs(job, distinct, n_jobs=self.n_jobs, scheduler=self.scheduler)
         with contextlib.closing(finished):
-            for done, (cell, (entry, files)) in enumerate(finished, start=1):
+            for done, (cell, found) in enumerate(finished, start=1):
+                if isinstance(found, str):
+                    self.failed.append(found)
+                    self.say(found)
+                    continue
+                entry, files = found
                 if entry.key != self.files.key_of(cell):
                     raise ValueError(
                         f"A worker computed {entry.name!r} by other code or from other "
@@ -183,8 +205,11 @@ class _Run:
             self.say(f"{block.model}/{members}: timing all arms in turns")
             split = cell.data.split(members, seed)
             models = {arm: one.build(split.image_shape) for arm, one in cells.items()}
-            images = split.members.images
-            seconds = step_seconds(models, images, suite.batch_size, suite.timed_rounds)
+            labels = None if block.num_classes is None else split.members.labels
+            seconds = step_seconds(
+                *(models, split.members.images, suite.batch_size, suite.timed_rounds),
+                labels=labels,
+            )
             ratios = median_ratios(seconds, BASELINE)
             for arm, entry in entries.items():
                 time = StepTime(statistics.median(seconds[arm]), ratios[arm])
@@ -193,13 +218,19 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Job:
-    """Computes one cell, in whatever process."""
+    """Computes one cell, in whatever process, or says why that cannot be done."""
 
     folder: Path
     node: str
     progress: Progress | None
 
-    def __call__(self, cell: Cell) -> tuple[CellResult, dict[str, bytes]]:
+    def __call__(self, cell: Cell) -> tuple[CellResult, dict[str, bytes]] | str:
+        try:
+            return self._compute(cell)
+        except ValueError as error:  # such as a divergence, which others need not share
+            return f"{cell.name}: {error}"
+
+    def _compute(self, cell: Cell) -> tuple[CellResult, dict[str, bytes]]:
         limits = 1 if cell.one_core and use_one_core() else None
         split = cell.data.split(cell.members, cell.seed)
         num_pool = cell.data.num_pool(cell.members, cell.seed)

@@ -295,7 +295,8 @@ class ResultFiles:
         )
         kept = self._read | {entry.key for entry in results.cells}
         for key, entry in self._entries.items():  # of other options
-            if key not in kept and not (place(self.folder, entry.name, key) / ENTRY).exists():
+            path = place(self.folder, entry.name, key) / ENTRY
+            if key not in kept and not path.exists():
                 self.keep(entry)
         write_results(results, self.folder)
         return results

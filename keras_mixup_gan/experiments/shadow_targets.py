@@ -51,22 +51,32 @@ class ShadowTargets:
             if self.files.entry(cell) and self.files.model_path(cell) is None
         ]
 
-    def attack(self) -> None:
-        """Trains shadow models and attacks the targets, all cells being finished."""
+    def attack(self) -> list[str]:
+        """Trains shadow models and attacks the targets, as far as these are finished.
+
+        Returns what went wrong, which stops no other attack.
+        """
+        failed = []
         for members in self.block.members:
             for arm in self.block.shadow_arms:
-                targets = [one for one in self._open(arm) if one[0].members == members]
+                targets = [
+                    (cell, kind)
+                    for cell, kind in self._open(arm)
+                    if cell.members == members and self.files.entry(cell) is not None
+                ]
                 if not targets:
                     continue
                 try:
                     shadows = self._train(members, arm)
                 except ValueError as error:  # one that diverges must not stop the rest
                     name = f"{self.block.model}/{members}"
-                    self.say(f"{name}: no {arm} shadow models: {error}")
+                    failed.append(f"{name}: no {arm} shadow models: {error}")
+                    self.say(failed[-1])
                     continue
                 for cell, kind in targets:
                     self._attack(cell, kind, shadows)
                     self.say(f"{cell.name}: attacked with {arm} shadow models")
+        return failed
 
     def _open(self, arm: str) -> Iterator[tuple[Cell, str]]:
         """The targets that an arm's shadow models are yet to attack, and under what."""

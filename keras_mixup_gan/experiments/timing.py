@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.typing import FloatArray, IntArray
 
 
 def step_seconds(
@@ -16,9 +16,13 @@ def step_seconds(
     batch_size: int,
     rounds: int = 20,
     warm_up: int = 3,
+    labels: IntArray | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of training steps, batches included, of models that take turns."""
-    takers = {name: step_taker(m, images, batch_size) for name, m in models.items()}
+    takers = {
+        name: step_taker(model, images, batch_size, labels)
+        for name, model in models.items()
+    }
     return seconds_in_turns(takers, rounds, warm_up)
 
 
@@ -50,9 +54,11 @@ def median_ratios(
     }
 
 
-def step_taker(model: Any, images: FloatArray, batch_size: int) -> Callable[[], None]:
+def step_taker(
+    model: Any, images: FloatArray, batch_size: int, labels: IntArray | None = None
+) -> Callable[[], None]:
     """A function that takes a step on the model's next batch, and waits for its end."""
-    batches, _, sampling = model.pipeline.training_batches(images, None, batch_size)
+    batches, _, sampling = model.pipeline.training_batches(images, labels, batch_size)
     if sampling is not None:
         model.privacy.begin(*sampling)
     iterator = iter(batches)

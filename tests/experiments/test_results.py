@@ -108,7 +108,8 @@ def test_a_figure_that_was_changed_is_noticed(written):
 def test_other_options_lose_no_cell_that_the_results_file_alone_holds(tmp_path):
     results = fake.results(fake.cell(fake.UNDEFENDED, 0), seeds=(0,))
     cell = next(results.suite.cells(results.suite.blocks[0]))
-    entry = dataclasses.replace(results.cells[0], key=cell_key(cell), title="Undefended")
+    changes = {"key": cell_key(cell), "title": "Undefended"}
+    entry = dataclasses.replace(results.cells[0], **changes)
     write_results(dataclasses.replace(results, cells=(entry,)), tmp_path)
     assert ResultFiles(results.suite.changed(seed=7), tmp_path).write().cells == ()
     assert ResultFiles(results.suite, tmp_path).entry(cell) == entry

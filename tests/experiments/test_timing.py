@@ -12,11 +12,13 @@ def test_ratios_compare_steps_of_the_same_round():
 
 def test_every_model_takes_every_step():
     images = np.zeros((40, 8, 8, 1), "float32")
+    settings = {"num_classes": 2, "width": 8, "seed": 0}
     models = {
-        "plain": zoo.dcgan((8, 8, 1), width=8, seed=0),
-        "mixed": zoo.dcgan((8, 8, 1), width=8, seed=0, mixup="paper"),
+        "plain": zoo.dcgan((8, 8, 1), **settings),
+        "mixed": zoo.dcgan((8, 8, 1), **settings, mixup="paper"),
     }
-    seconds = step_seconds(models, images, 20, rounds=3, warm_up=1)
+    labels = np.arange(40) % 2
+    seconds = step_seconds(models, images, 20, rounds=3, warm_up=1, labels=labels)
     assert {name: len(times) for name, times in seconds.items()} == {
         "plain": 3,
         "mixed": 3,

@@ -1,0 +1,60 @@
+"""What goes wrong in one part of a comparison costs no other part."""
+
+import dataclasses
+
+import pytest
+
+from keras_mixup_gan import experiments
+from keras_mixup_gan.experiments import grid, shadow_targets
+from keras_mixup_gan.experiments.pool import Data
+from keras_mixup_gan.experiments.results import cell_key
+from keras_mixup_gan.experiments.suite import Block
+from tests.command_line import run
+from tests.experiments import fake_results as fake
+
+
+def test_what_fails_is_named_when_all_others_are_finished(
+    tiny, small_images, tmp_path, monkeypatch
+):
+    def run_cell(cell, *_):
+        if cell.arm == "mixup-noise":
+            raise ValueError("The model has diverged.")
+        arm = dataclasses.replace(fake.UNDEFENDED, extra={"key": cell_key(cell)})
+        return dataclasses.replace(fake.cell(arm, cell.seed), name=cell.name)
+
+    def train_shadows(*_, **options):
+        raise ValueError("No Dask scheduler answers.")
+
+    (tmp_path / "file").write_text("")
+    files = (tmp_path / "file", tmp_path / "file")
+    monkeypatch.setattr(grid, "run_cell", run_cell)
+    monkeypatch.setattr(grid, "last_files", lambda place: files)
+    monkeypatch.setattr(shadow_targets, "train_shadows", train_shadows)
+    arms = ("mixup-noise", "undefended")
+    trained = {"width": 4, "shadows": 2, "shadow_arms": arms}
+    suite = tiny(
+        arms,
+        data=Data(str(small_images), None, 40, 60),
+        blocks=(Block("dcgan", (30,), arms, (2,), **trained),),
+        timed_rounds=0,
+    )
+    with pytest.raises(grid.UnfinishedError) as caught:
+        experiments.run_grid(suite, tmp_path / "out")
+    assert str(caught.value).startswith(
+        "2 parts of the comparison could not be computed. Received: "
+        "dcgan/30/mixup-noise/0: The model has diverged. "
+        "dcgan/30: no undefended shadow models: No Dask scheduler answers. All others"
+    )
+    assert [cell.arm for cell in caught.value.results.cells] == ["undefended"]
+    assert caught.value.results.missing == ("dcgan/30/mixup-noise/0",)
+
+
+def test_the_page_of_what_is_finished_is_written(tmp_path, monkeypatch, capsys):
+    def run_grid(*_, **options):
+        results = fake.results(*fake.family(fake.UNDEFENDED), missing=["a/1/b/2"])
+        raise grid.UnfinishedError(results, ["a/1/b/2: The model has diverged."])
+
+    monkeypatch.setattr(experiments, "run_grid", run_grid)
+    code, output = run(monkeypatch, capsys, "compare", "--quick", "--out", tmp_path)
+    assert (code, "a/1/b/2: The model has diverged." in output.err) == (2, True)
+    assert "Not finished: a/1/b/2" in (tmp_path / "report.html").read_text("utf-8")
