@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.auditing import controls
-from keras_mixup_gan.data import MembershipSplit, load_images
+from keras_mixup_gan.data import MembershipSplit, drawing, load_images
 from tests.command_line import run
 from tests.models import tiny
 
@@ -74,6 +74,7 @@ def test_an_archive_keeps_names_to_the_last_report(
     page = (tmp_path / "audit" / "audit.html").read_text()
     with np.load(out) as arrays:
         names = arrays["members_names"].tolist()
+        assert arrays["members"].dtype == "float32"  # of another size
     assert set(names) <= {path.as_posix() for path in files(folder)}
     assert any(f"<b>{name}</b>" in page for name in names)
 
@@ -99,6 +100,7 @@ def test_copies_are_named_or_left_out(folder, tmp_path, monkeypatch, capsys):
         (("--members", 0), "`num_members` must be"),
         (("--image-size", 4), "Expected `--image-size`"),
         (("--seed", -1), "`seed` must be"),
+        (("--coins", "--members", 10), "Fair coins make as many members as"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence(
@@ -118,3 +120,34 @@ def test_results_among_the_images_are_refused(folder, monkeypatch, capsys):
     code, output = run(monkeypatch, capsys, "split", "digits", "--out", "nowhere")
     assert code == 2
     assert "Write an archive" in output.err
+
+
+def test_pixels_stay_as_they_are_stored_and_other_files_where_they_are(
+    folder, tmp_path, monkeypatch, capsys
+):
+    words = ("split", folder, "--out", tmp_path / "split.npz")
+    for _ in range(2):  # a split may take the place of an earlier one
+        assert run(monkeypatch, capsys, *words)[0] == 0
+    members = load_images(f"{tmp_path / 'split.npz'}:members")
+    assert members.pixels.stored.dtype == "uint8"
+    (tmp_path / "split.json").write_text('{"mine": 1}')
+    code, output = run(monkeypatch, capsys, *words)
+    assert (code, "Received: " in output.err) == (2, True)
+    assert "which is another. Choose another `--out`." in output.err
+    assert (tmp_path / "split.json").read_text() == '{"mine": 1}'
+
+
+def test_files_of_16_bits_are_drawn_and_damaged_ones_named(
+    tmp_path, monkeypatch, capsys
+):
+    source = tmp_path / "images"
+    source.mkdir()
+    for number in range(6):
+        pixels = np.full((4, 4), 1000 * number, "uint16")
+        Image.fromarray(pixels).save(source / f"{number}.png")
+    assert len(drawing._digest(source / "0.png")) == 64
+    words = ("split", source, "--out", tmp_path / "out")
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    (source / "3.png").write_bytes((source / "3.png").read_bytes()[:40])
+    code, output = run(monkeypatch, capsys, *words[:2], "--out", tmp_path / "other")
+    assert (code, "3.png could not be read" in output.err) == (2, True)

@@ -9,12 +9,14 @@ import numpy as np
 
 from keras_mixup_gan.data.choosing import choose, first_copies
 from keras_mixup_gan.data.folders import image_names
-from keras_mixup_gan.data.images import read_image
+from keras_mixup_gan.data.images import DeepImageError, read_image
 from keras_mixup_gan.data.sources import find_source, load_images
 from keras_mixup_gan.data.splits import image_digests
 from keras_mixup_gan.storage import (
     check_empty,
     digest_arrays,
+    digest_file,
+    read_json,
     write_arrays,
     write_json,
     writing,
@@ -54,7 +56,9 @@ def write_archive(
     value_range: ValueRange | None,
     **draw: Any,
 ) -> dict[str, int]:
-    """Writes images of any source, float32, with labels and file names, to one file."""
+    """Writes images of any source, with labels and file names, to one file."""
+    told = out.with_suffix(".json")
+    _refuse_another(told)
     shape = None if image_size is None else (image_size, image_size, None)
     loaded = load_images(source, shape, value_range=value_range)
     found = find_source(source)
@@ -64,21 +68,22 @@ def write_archive(
     drawn = _drawn(image_digests(loaded.pixels), names, **draw)
     arrays: dict[str, Any] = {}
     for role, rows in drawn.items():
-        arrays |= {role: loaded.pixels[rows], f"{role}_names": np.array(names)[rows]}
+        images = loaded.pixels.as_stored(rows)
+        arrays |= {role: images, f"{role}_names": np.array(names)[rows]}
         if loaded.labels is not None:
             arrays[f"{role}_labels"] = loaded.labels[rows]
     if loaded.class_names is not None:
         arrays["class_names"] = np.array(loaded.class_names)
     write_arrays(out, arrays, private=True)
-    return _told(out.with_suffix(".json"), drawn, draw, str(source))
+    return _told(told, drawn, draw, str(source))
 
 
 def _digest(file: Path) -> bytes:
     """What is the same for files of the same pixels."""
     try:
         pixels = read_image(file)
-    except ValueError:  # of 16 bits, whose range only the reader will know
-        return file.read_bytes()
+    except DeepImageError:  # whose range only the reader will know
+        return str(digest_file(file)).encode()
     return digest_arrays([pixels]).encode()
 
 
@@ -100,6 +105,12 @@ def _drawn(
         role: int(len(pool) * _SHARES[role]) if number is None else number
         for role, number in given.items()
     }
+    if membership == "coin" and numbers["members"] != numbers["non_members"]:
+        raise ValueError(
+            "Fair coins make as many members as non-members. Expected equal numbers. "
+            f"Received: members={numbers['members']}, non_members="
+            f"{numbers['non_members']}. Give the same for both, or leave `--coins` out."
+        )
     drawn = choose(
         pool,
         num_members=numbers["members"],
@@ -120,6 +131,16 @@ def _drawn(
                     f"is {names[row]}. Add `--drop-duplicates`."
                 )
     return {role: np.sort(rows) for role, rows in drawn.items()}
+
+
+def _refuse_another(path: Path) -> None:
+    """Raises where the record of a split would replace another file."""
+    what, remedy = "the record of a split", "Choose another `--out`."
+    if path.exists() and "membership" not in read_json(path, what, remedy):
+        raise ValueError(
+            "A split is told of in a file of its own. Expected none, or that of an "
+            f"earlier split. Received: {str(path)!r}, which is another. {remedy}"
+        )
 
 
 def _told(

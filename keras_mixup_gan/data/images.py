@@ -33,6 +33,10 @@ _LUMA = np.array([0.299, 0.587, 0.114], "float32")
 _ROWS = 1024  # that are converted to floats at once
 
 
+class DeepImageError(ValueError):
+    """An image of more than 8 bits per channel, whose range nobody has told."""
+
+
 class Options(NamedTuple):
     """How images are to be loaded; see `load_images`."""
 
@@ -84,7 +88,7 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
         ) from error
     if not is_read:
         way = "Pass `value_range=(0, 65535)`, or what is black and white in it, or c"
-        raise ValueError(
+        raise DeepImageError(
             f"The image {file} is not stored with 8 bits per channel. Expected gray "
             f"or RGB values of 0 to 255. Received: {deep!r}, which Pillow would cut to "
             f"8 bits. {way if is_plain else 'C'}onvert the file to 8 bits first, so "
