@@ -50,7 +50,11 @@ def wanted_canaries(given: Any, has_labels: bool) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         check_integer(1, canaries=given)
         kinds = [kind for kind in KINDS if has_labels or kind != "mislabeled"]
-        return dict.fromkeys(kinds, given)
+        return dict.fromkeys(kinds, int(given))
+    given = {
+        kind: int(number) if isinstance(number, np.integer) else number
+        for kind, number in given.items()
+    }
     for kind, number in given.items():
         check_choice(kind, KINDS, "canaries")
         if kind != "other_domain" or isinstance(number, int):
@@ -60,7 +64,7 @@ def wanted_canaries(given: Any, has_labels: bool) -> dict[str, Any]:
             "Canaries with a wrong label need labels. Received: labels=None and "
             "'mislabeled' among `canaries`. Pass labels, or leave this kind out."
         )
-    return dict(given)
+    return given
 
 
 def num_spare(wanted: Mapping[str, Any]) -> int:

@@ -45,7 +45,8 @@ def read_dicom(
         return np.asarray(data.pixel_array, "uint8")
     if kind not in ("MONOCHROME1", "MONOCHROME2"):
         raise ValueError(f"its pixels are {kind} of {bits} bits, not gray nor RGB of 8")
-    slope = float(data.get("RescaleSlope") or 1)
+    slope = data.get("RescaleSlope")
+    slope = 1.0 if slope in (None, "") else float(slope)
     intercept = float(data.get("RescaleIntercept") or 0)
     if slope == 0 or not np.isfinite([slope, intercept]).all() or not 0 < bits <= 32:
         raise ValueError(f"its {bits} bits are mapped by {slope} and {intercept}")

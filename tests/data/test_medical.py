@@ -52,6 +52,7 @@ def test_color_of_8_bits_is_read(tmp_path):
         {"kind": "PALETTE COLOR"},
         {"NumberOfFrames": 2},
         {"BitsStored": 64},
+        {"RescaleSlope": 0},
         {"Rows": 60000, "Columns": 60000},
     ],
 )
