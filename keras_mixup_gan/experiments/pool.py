@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_mixup_gan.data import MembershipSplit, SplitPart, load_images
+from keras_mixup_gan.data import Images, MembershipSplit, SplitPart, load_images
 from keras_mixup_gan.data.images import check_image_shape
 from keras_mixup_gan.typing import IntArray
 from keras_mixup_gan.validation import check_choice, check_integer
@@ -20,7 +20,7 @@ class Data:
 
     Args:
         data: What `data.load_images` takes.
-        image_shape: `(height, width, channels)` to bring the images to.
+        image_shape: `(height, width, channels)` to crop and resize the images to.
         non_members: Number of non-members that are queried; expected number with coins.
         reference: Number of images for attackers and for image quality.
         data_dir: Where data sets of tfds are kept.
@@ -74,7 +74,7 @@ def _draw(
     if data.draw == COINS:
         return draw_by_coins(data, members, seed)
     split = MembershipSplit.draw(
-        load_images(data.data, data.image_shape, data_dir=data.data_dir),
+        _load(data),
         num_members=members,
         num_non_members=data.non_members,
         num_reference=data.reference,
@@ -84,6 +84,15 @@ def _draw(
     return split, None
 
 
+def _load(data: Data) -> Images:
+    return load_images(
+        data.data,
+        data.image_shape,
+        crop_to_aspect_ratio=data.image_shape is not None,
+        data_dir=data.data_dir,
+    )
+
+
 def draw_by_coins(
     data: Data, members: int, seed: int
 ) -> tuple[MembershipSplit, tuple[int, int]]:
@@ -91,7 +100,7 @@ def draw_by_coins(
 
     The pool, the non-members from outside of it and the reference part are the same for
     every seed, which only throws the coins: so one set of shadow models, trained on
-    random halves of the pool, serves all targets. Images are cropped to `image_shape`.
+    random halves of the pool, serves all targets.
     """
     if data.non_members < members:
         raise ValueError(
@@ -99,12 +108,7 @@ def draw_by_coins(
             f"Expected at least {members}, as many as members. Received: "
             f"non_members={data.non_members}."
         )
-    loaded = load_images(
-        data.data,
-        data.image_shape,
-        crop_to_aspect_ratio=data.image_shape is not None,
-        data_dir=data.data_dir,
-    )
+    loaded = _load(data)
     whole = MembershipSplit.draw(
         loaded.pixels,
         loaded.labels,

@@ -24,7 +24,7 @@ from keras_mixup_gan.experiments.results import (
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
 from keras_mixup_gan.models.saving import load_keras
 
-# Shadow models and targets are given the same latents; no target has this seed.
+# Shadow models and targets are given the same latents, whatever the targets' seeds.
 SHADOW_SEED = 1_000
 
 

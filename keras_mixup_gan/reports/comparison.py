@@ -382,6 +382,9 @@ def _values(findings: Findings) -> dict[str, Any]:
         "headline": headline(findings),
         "data": source_title(findings.data),
         "hours": sum(family.cpu_seconds for family in findings.families) / 3600,
+        "has_shadows": any(
+            arm.shadow_attacks for family in findings.families for arm in family.arms
+        ),
         "missing": missing_text(findings.missing),
         "facts": facts,
         "tables": text,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_mixup_gan.experiments.pool import FIXED, Data, draw_by_coins
+from keras_mixup_gan.experiments.pool import COINS, FIXED, Data, draw_by_coins
 
 
 def game(path, seed=0, members=30, non_members=60, reference=20):
@@ -69,6 +69,16 @@ def test_a_fixed_number_of_members_is_drawn_anew_for_each_seed(small_images):
     assert (
         Data(str(small_images), None, 60, 20).num_pool(30, 0) == game(small_images)[1]
     )
+
+
+def test_both_ways_of_drawing_crop_what_is_not_square(tmp_path):
+    path, size = tmp_path / "wide.npz", (4, 4, 1)
+    wide = np.random.default_rng(0).uniform(-1, 1, (16, 4, 8, 1)).astype("float32")
+    np.savez(path, images=wide)
+    for way in (COINS, FIXED):
+        members = Data(str(path), size, 6, 2, draw=way).split(4, 0).members
+        expected = wide[members.indices, :, 2:6]
+        np.testing.assert_allclose(members.images, expected, atol=1e-6)
 
 
 def test_an_unknown_way_of_drawing_is_refused():

@@ -197,9 +197,12 @@ def test_tables_without_anything_in_them_are_left_out():
 
 @pytest.mark.parametrize(("number", "few"), [(16, True), (128, False)])
 def test_few_shadow_models_are_called_few(number, few):
-    extra = {"shadow_attacks": (fake.shadow(0.8, num_shadows=number),)}
-    arm = FakeArm("undefended", extra=extra)
-    table = tables.shadow_table(only_family(*family(arm)))
+    shadows = (fake.shadow(0.8, num_shadows=number),)
+    extra = {"shadow_attacks": shadows, "cpu_seconds": 1800.0}
+    cells = family(FakeArm("undefended", extra=extra))
+    said = "1.5 hours of one core, without shadow models"
+    assert said in comparison.to_markdown(results(*cells))
+    table = tables.shadow_table(only_family(*cells))
     assert ("shadow models are few" in table.note) == few
     assert table.rows[0][1:3] == (f"{number} undefended", "LiRA (shadow models)")
     assert table.rows[0][-1] == "120 / 130"
