@@ -110,10 +110,10 @@ def save_to_preset(
         "keras": keras.__version__,
     }
     if model.privacy is not None:
-        # Updates whose weights were given up count too.
-        updates = model.privacy.num_updates
-        content["counters"]["steps"] = -(-updates // model.discriminator_steps)
-        content["noise_was_seeded"] = model.privacy.seeded
+        spent = model.privacy.spent  # also on updates whose weights were given up
+        steps = -(-spent.num_updates // model.discriminator_steps)
+        content["counters"] |= {"steps": steps, "num_examples": spent.num_examples}
+        content["noise_was_seeded"] = spent.seeded
     kept = variables(model, release)
     named = {key: _value(variable) for key, variable in kept.items()}
     files = PresetFiles.write(folder, content, named)
@@ -161,7 +161,7 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
     model.generator.set_weights(model.ema_generator.get_weights())
     if model.privacy is not None:
         seeded = files.content.get("noise_was_seeded", False)
-        model.privacy.noise_was_seeded = bool(seeded)
+        model.privacy.recall(model.uncounted()._replace(seeded=bool(seeded)))
     if release == "generator":
         return ReleasedGenerator(model)
     if compile:

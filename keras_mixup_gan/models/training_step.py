@@ -15,6 +15,7 @@ from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
 from keras_mixup_gan.models.refusals import check_defenses
+from keras_mixup_gan.models.step_random import StepRandom
 from keras_mixup_gan.privacy.dpsgd import DPSGD, check_multiplicity, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
 from keras_mixup_gan.randomness import StepStream
@@ -42,6 +43,8 @@ class AdversarialModel(NetworkPair):
     rows_per_image = 2
     # Whether the loss of such a row is a function of the discriminator's one score.
     scores_suffice = False
+    # Whether weights came only with the settings they are of, as in a `.keras` file.
+    _with_settings = True
 
     def __init__(
         self,
@@ -135,9 +138,20 @@ class AdversarialModel(NetworkPair):
         return weights
 
     def set_weights(self, weights: list[FloatArray]) -> None:
-        """Sets all weights; with DP-SGD, what was spent is never undone."""
+        """Sets all weights; with DP-SGD, what was spent is never undone.
+
+        Arrays that `get_weights` did not return do not say it: epsilon is then refused.
+        """
+        self._with_settings = False
         with self._remembering(getattr(weights, "spent", None)):
             super().set_weights(weights)
+
+    def load_weights(
+        self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any
+    ) -> None:
+        """Loads weights of a file as Keras does; what was spent as `set_weights`."""
+        self._with_settings = False
+        super().load_weights(filepath, skip_mismatch, **kwargs)
 
     def save_own_variables(self, store: Any) -> None:
         """Writes the counters, and with DP-SGD what was spent."""
@@ -155,11 +169,21 @@ class AdversarialModel(NetworkPair):
     @contextlib.contextmanager
     def _remembering(self, carried: Spent | None) -> Iterator[None]:
         """Keeps what was spent while weights, which carry this, are replaced."""
-        if self.privacy is not None:
-            self.privacy.recall(self.privacy.spent)
-        yield
-        if self.privacy is not None:
-            self.privacy.recall(carried)
+        if self.privacy is None:
+            yield
+            return
+        self.privacy.recall(self.privacy.spent)
+        try:
+            yield
+        finally:
+            self.privacy.recall(carried or self.uncounted())
+
+    def uncounted(self) -> Spent:
+        """What DP-SGD has spent by the counters alone."""
+        if self.privacy is None:
+            return Spent()
+        updates = self.num_steps * self.discriminator_steps
+        return self.privacy.uncounted(updates, with_settings=self._with_settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_private = vars(self).get("dp") is not None
@@ -402,46 +426,6 @@ class AdversarialModel(NetworkPair):
         optimizer = getattr(self, "d_optimizer", None)
         counted = 0 if optimizer is None else int(optimizer.iterations)
         return max(self.num_steps * self.discriminator_steps, counted)
-
-
-class StepRandom:
-    """Numbers that are a function of the seed, the step and what they are for."""
-
-    def __init__(self, seed: int, steps: Any) -> None:
-        self._seed = seed
-        self._steps = steps
-
-    def normal(self, shape: Any, stream: StepStream, draw: Any) -> Tensor:
-        """Standard normal numbers; the first axis counts this replica's examples."""
-        return self._share(tf.random.stateless_normal, shape, stream, draw)
-
-    def uniform(self, shape: Any, stream: StepStream, draw: Any) -> Tensor:
-        """Uniform numbers in `[0, 1)`; the first axis as in `normal`."""
-        return self._share(tf.random.stateless_uniform, shape, stream, draw)
-
-    def key(
-        self, stream: StepStream, draw: Any, *, per_replica: bool = False
-    ) -> Tensor:
-        """A seed `(2,)` for stateless operations, unique to step, stream and draw."""
-        replica = 0
-        if per_replica:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        key = tf.stack([tf.constant(self._seed, tf.int64), self._steps.value])
-        for part in (replica, int(stream), draw):
-            key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
-        return key
-
-    def _share(self, sample: Any, shape: Any, stream: StepStream, draw: Any) -> Tensor:
-        """This replica's rows of what one device would draw for the whole batch."""
-        key = self.key(stream, draw)
-        context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync
-        if replicas == 1:
-            return sample(shape, key)
-        rows, *rest = tf.unstack(tf.convert_to_tensor(shape))
-        whole = sample(tf.stack([rows * replicas, *rest]), key)
-        start = rows * tf.cast(context.replica_id_in_sync_group, rows.dtype)
-        return whole[start : start + rows]
 
 
 def warmed_up(momentum: float, steps: Tensor) -> Tensor:

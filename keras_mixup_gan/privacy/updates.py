@@ -38,6 +38,8 @@ class Spent(NamedTuple):
     @property
     def words(self) -> str:
         """The terms in words."""
+        if self.num_examples == 0:
+            return "terms that nothing tells,"
         return (
             f"noise_multiplier={self.noise_multiplier:g}, {self.num_examples} images "
             f"in batches of {self.batch_size},"
@@ -68,7 +70,8 @@ class PrivateUpdates:
     against them. Updates are counted where their noise is drawn, and the count only
     grows: with weights, or a file, of which more was spent it becomes that, with those
     of which less was spent it stays. It covers what this object released and what it
-    was given. Other trainings on the same images, copies that were trained on beside
+    was given; where that came without its terms, or on several, epsilon is refused.
+    Other trainings on the same images, copies that were trained on beside
     it, and updates since its last file of a process that was killed are not in it.
 
     This is a plain object on purpose, which neither Keras nor a checkpoint tracks: the
@@ -134,6 +137,7 @@ class PrivateUpdates:
         spent, noise = self.spent, self._settings.noise_multiplier
         before = spent.num_examples, spent.batch_size
         if spent.num_updates > 0:
+            self._known()
             if before != (num_examples, batch_size):
                 raise ValueError(
                     "The accountant composes steps of one sampling rate. Expected "
@@ -285,25 +289,37 @@ class PrivateUpdates:
 
     @property
     def spent(self) -> Spent:
-        """What was spent so far, and the terms of the updates that are to come."""
+        """What was spent so far, and the terms of the updates that are to come.
+
+        There are no terms where updates were on several, or on some that are unknown.
+        """
         counted, floor = int(self._count), self._floor()
-        terms = self._terms
-        if counted == 0 < floor:  # restored past `recall`, as by a checkpoint
-            terms = self._of_variables()
+        # More than were counted came past `recall`, as from a checkpoint.
+        is_known = self._others is None and floor <= counted
+        terms = self._terms if is_known else Spent()
         return terms._replace(num_updates=max(counted, floor), seeded=self.seeded)
 
-    def recall(self, carried: Spent | None) -> None:
-        """Adds what came with weights that were restored; `None` means old files."""
-        carried = carried or self._of_variables()
+    def recall(self, carried: Spent) -> None:
+        """Adds what came with weights that were restored."""
         if carried.num_updates == 0:
             return
         if int(self._count) == 0:
             self._terms = carried
         elif carried.terms != self._terms.terms:
-            self._others = carried
+            self._others = self._others or carried
         self._keep(self._terms)
         self._count.assign(max(int(self._count), carried.num_updates))
         self.noise_was_seeded |= carried.seeded
+
+    def uncounted(self, num_updates: int, *, with_settings: bool) -> Spent:
+        """What weights without a count say: no terms, unless the settings came too."""
+        if not with_settings:
+            return Spent(num_updates)
+        noise, planned = self._settings.noise_multiplier, 0
+        if self.planned_updates is not None:
+            noise, planned = float(self.calibrated_noise), int(self.planned_updates)
+        sampling = int(self._num_examples), int(self._expected_batch_size)
+        return Spent(num_updates, *sampling, noise or 0.0, planned)
 
     @property
     def num_updates(self) -> int:
@@ -319,7 +335,7 @@ class PrivateUpdates:
     def noise_multiplier(self) -> float | None:
         """The noise, as given or calibrated; `None` where there is none yet."""
         spent = self.spent
-        if spent.num_updates or spent.planned_updates:
+        if spent.num_examples and (spent.num_updates or spent.planned_updates):
             return spent.noise_multiplier
         return self._settings.noise_multiplier
 
@@ -378,7 +394,7 @@ class PrivateUpdates:
     def _known(self) -> Spent:
         """What was spent; raises unless all of it was on terms that are known."""
         spent = self.spent
-        if spent.num_examples == 0:
+        if spent.num_examples == 0 and self._others is None:
             raise ValueError(
                 "The sampling and noise that the accountant needs went with the weights"
                 " that were restored. Expected weights of a training that began. "
@@ -390,13 +406,13 @@ class PrivateUpdates:
 
     def _check_terms(self, noise: float | None) -> None:
         """Raises unless past updates were of this noise, and none of another model."""
-        spent, other = self.spent, self._others
-        if other is None and noise in (None, spent.noise_multiplier):
+        terms, other = self._terms, self._others
+        if other is None and noise in (None, terms.noise_multiplier):
             return
-        received = other or spent._replace(noise_multiplier=noise or 0.0)
+        received = other or terms._replace(noise_multiplier=noise or 0.0)
         raise ValueError(
             "The accountant composes steps of one sampling rate and one noise. Expected"
-            f" {spent.words} as before. Received: {received.words} with weights that "
+            f" {terms.words} as before. Received: {received.words} with weights that "
             "were restored. Train a new model."
         )
 
@@ -409,14 +425,6 @@ class PrivateUpdates:
             self.calibrated_noise.assign(terms.noise_multiplier)
             self.planned_updates.assign(terms.planned_updates)
             self._limit.assign(terms.planned_updates)
-
-    def _of_variables(self) -> Spent:
-        """What weights of an older file say, which hold all but the count."""
-        noise, planned = self._settings.noise_multiplier, 0
-        if self.planned_updates is not None:
-            noise, planned = float(self.calibrated_noise), int(self.planned_updates)
-        sampling = int(self._num_examples), int(self._expected_batch_size)
-        return Spent(self._floor(), *sampling, noise or 0.0, planned)
 
 
 def _rate(spent: Spent) -> float:

@@ -169,15 +169,78 @@ def test_a_checkpoint_of_tensorflow_does_not_take_it_back(tmp_path):
     assert model.epsilon(DELTA) == epsilon(5 / 20, 3.0, 4, DELTA)
 
 
-def test_files_that_carry_no_count_load_and_count_by_their_steps(tmp_path, monkeypatch):
+def test_models_of_files_without_a_count_are_counted_by_steps(tmp_path, monkeypatch):
     model = eager()
     train(model)
     with monkeypatch.context() as patch:
         patch.delattr(type(model).__mro__[2], "save_own_variables")
+        model.save(tmp_path / "old.keras")
         model.save_weights(tmp_path / "old.weights.h5")
-    other = eager()
-    other.load_weights(tmp_path / "old.weights.h5")
+    other = keras.saving.load_model(tmp_path / "old.keras")
     assert other.epsilon(DELTA) == model.epsilon(DELTA) > 0
+    assert_unknown(without_terms(lambda o: o.load_weights(tmp_path / "old.weights.h5")))
+
+
+# === Terms that are not known ===
+
+
+def without_terms(restore):
+    """A model whose own noise is far more than that of the weights it was given."""
+    other = eager(DPSGD(noise_multiplier=30.0))
+    restore(other)
+    return other
+
+
+def assert_unknown(model):
+    for use in (model.epsilon, model.privacy_statement, model.privacy_report):
+        with pytest.raises(ValueError, match=r"went with the weights.*num_examples=0"):
+            use(DELTA)
+    with pytest.raises(ValueError, match="went with the weights"):
+        train(model)
+
+
+def test_arrays_and_checkpoints_without_terms_are_not_charged_at_ones_own(
+    gone_back, tmp_path
+):
+    model, early = gone_back
+    copied = [np.array(weight) for weight in model.get_weights()]
+    assert_unknown(without_terms(lambda other: other.set_weights(copied)))
+    kept = tf.train.Checkpoint(model=model).write(str(tmp_path / "kept"))
+    assert_unknown(without_terms(lambda o: tf.train.Checkpoint(model=o).read(kept)))
+    used = without_terms(lambda other: other.load_weights(early))
+    tf.train.Checkpoint(model=used).read(kept)
+    assert used.epsilon(DELTA) == epsilon(5 / 20, 3.0, 4, DELTA)
+    used.steps.assign(5)
+    assert_unknown(used)
+
+
+def test_weights_that_fit_in_part_are_charged(gone_back):
+    model, _ = gone_back
+    store = {}
+    model.save_own_variables(store)
+    del store["0"]
+    other = eager()
+    with pytest.raises(ValueError, match="expected 3 variables"):
+        other.load_own_variables(store)
+    assert other.epsilon(DELTA) == model.epsilon(DELTA)
+
+
+@pytest.fixture(scope="module")
+def mixed(gone_back):
+    """A model of little noise that was given weights of another's."""
+    _, early = gone_back
+    model = eager()
+    model.fit(IMAGES, batch_size=10, verbose=0)
+    model.load_weights(early)
+    return model
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_no_route_joins_terms_that_differ(mixed, route, tmp_path):
+    other = route(mixed, tmp_path)
+    with pytest.raises(ValueError, match=r"batches of 10|went with the weights"):
+        other.epsilon(DELTA)
+    assert mixed.privacy.spent.num_updates == 4
 
 
 def test_the_noise_and_the_seed_of_a_file_go_with_its_count(gone_back, tmp_path):
@@ -195,12 +258,8 @@ def test_the_noise_and_the_seed_of_a_file_go_with_its_count(gone_back, tmp_path)
     assert "declared seed" in other.privacy_statement(DELTA)
 
 
-def test_updates_on_other_terms_are_not_mixed(gone_back):
-    _, early = gone_back
-    other = eager()
-    other.fit(IMAGES, batch_size=10, verbose=0)
-    other.load_weights(early)
-    for use in (other.epsilon, other.privacy_statement, other.privacy_report):
+def test_updates_on_other_terms_are_not_mixed(mixed):
+    for use in (mixed.epsilon, mixed.privacy_statement, mixed.privacy_report):
         with pytest.raises(ValueError, match=r"in batches of 10, .*batches of 5,"):
             use(DELTA)
 

@@ -77,7 +77,7 @@ def test_statement_owns_up_to_a_declared_seed():
     model = make(dp=DPSGD(noise_seed=1))
     assert "epsilon is 0" in model.privacy_statement(DELTA)
     model.privacy.begin(20, 5)
-    model.steps.assign(4)
+    model.privacy.recall(model.privacy.spent._replace(num_updates=4))
     assert "declared seed" in model.privacy_statement(DELTA)
 
 
