@@ -217,6 +217,7 @@ class GAN(AdversarialModel):
                 f"Received: x={type(x).__name__}, steps_per_epoch=None. Pass that too, "
                 "or a `tf.data.Dataset`, which begins anew."
             )
+        self._initial_epoch = None  # Keras leaves that of a backup restored earlier
         callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
         refuse_swapping(callbacks)
         kwargs["callbacks"] = [StopAtDivergence(), *callbacks]

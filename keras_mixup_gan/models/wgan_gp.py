@@ -111,7 +111,7 @@ class WGANGP(GAN):
         }
 
     def compile(
-        self, g_optimizer: Any = "adam", d_optimizer: Any = "adam", **kwargs: Any
+        self, g_optimizer: Any = None, d_optimizer: Any = None, **kwargs: Any
     ) -> None:
         """Checks that the critic goes with the penalty, and compiles."""
         check_critic(self.critic)

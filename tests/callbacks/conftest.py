@@ -22,7 +22,6 @@ class Trainer:
     def restart(self):
         for variable, value in zip(self._variables(), self._start, strict=True):
             variable.assign(value)
-        self.model._initial_epoch = None  # a restored backup leaves one
         return self
 
     def fit(self, *callbacks, epochs=1, **arguments):

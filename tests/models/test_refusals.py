@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp
+from keras_mixup_gan.models.recipes import FAMILIES
 from tests.models.tiny import make, random_images
 
 
@@ -93,9 +94,13 @@ def test_losses_and_metrics_of_targets_are_refused_by_name(name):
 @pytest.mark.parametrize(
     "optimizers", [("sgd",), (keras.optimizers.Adam(1e-3),), (None, "sgd")]
 )
-def test_a_lone_optimizer_is_not_enough(optimizers):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_lone_optimizer_is_not_enough(family, optimizers):
+    model = FAMILIES[family].from_recipe((8, 8, 1), width=4, compile=False)
     with pytest.raises(ValueError, match="two optimizers"):
-        make(compile=False).compile(*optimizers)
+        model.compile(*optimizers)
+    model.compile()
+    assert model.d_optimizer.name == "adam"
 
 
 def test_averages_that_nobody_reads_are_refused():
