@@ -165,6 +165,7 @@ class GAN(AdversarialModel):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
+        *,
         steps_per_epoch: int | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
@@ -289,7 +290,7 @@ class GAN(AdversarialModel):
             return super().evaluate(*data, batch_size=batch_size, **kwargs)
 
     def train_on_batch(
-        self, x: Any, y: Any = None, return_dict: bool = False, **weights: Any
+        self, x: Any, y: Any = None, *, return_dict: bool = False, **weights: Any
     ) -> Any:
         """One training step on raw images, which are taken and checked as `fit` does.
 
@@ -301,7 +302,7 @@ class GAN(AdversarialModel):
         )
 
     def test_on_batch(
-        self, x: Any, y: Any = None, return_dict: bool = False, **weights: Any
+        self, x: Any, y: Any = None, *, return_dict: bool = False, **weights: Any
     ) -> Any:
         """Losses on one batch of raw images, taken and checked as `fit` does."""
         refuse_weights(**weights)

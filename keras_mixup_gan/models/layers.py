@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_mixup_gan.typing import Tensor
 
-# Those whose weights are of 32 bits come first.
-POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+# In weights of 16 bits an average of many would not move.
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def normal_initializers(seed: int, stddev: float = 0.02) -> Callable[[], Any]:
@@ -129,15 +129,15 @@ def policy_scope(policy: Any) -> Iterator[None]:
         keras.config.set_image_data_format(before[1])
 
 
-def check_precision(policy: str, needs_float32: bool) -> None:
+def check_precision(policy: str) -> None:
     """Raises a `ValueError` unless models of this library train under a dtype policy.
 
-    With `needs_float32` weights are of 32 bits, though layers may compute in 16.
+    Weights are of 32 bits, though layers may compute in 16.
     """
-    known = POLICIES[:3] if needs_float32 else POLICIES
-    if policy not in known:
+    if policy not in POLICIES:
+        known = ", ".join(POLICIES)
         raise ValueError(
-            f"The model does not train in this precision. Expected {', '.join(known)}. "
+            f"The model does not train in this precision. Expected {known}. "
             f"Received: dtype={policy!r}, which `keras.config.set_floatx` and "
             "`set_dtype_policy` set too. Pass dtype='float32'."
         )

@@ -68,7 +68,7 @@ class NetworkPair(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_precision(self.dtype_policy.name, self.needs_float32 or is_private)
+        check_precision(self.dtype_policy.name)
         if num_classes is not None:
             check_integer(2, num_classes=num_classes)
             check_in_range(2, MAX_CLASSES, num_classes=num_classes)
@@ -90,9 +90,6 @@ class NetworkPair(keras.Model):
             self.ema_generator = named_network("ema_generator", make_generator, seed)
         self.ema_generator.set_weights(self.generator.get_weights())
         self.ema_generator.trainable = False
-
-    # Whether float16 or bfloat16 weights are not enough.
-    needs_float32 = False
 
     # === Optimizers ===
 

@@ -45,7 +45,7 @@ def check_compile(
                 "`ema_momentum` of the model. Received: an optimizer with use_ema=True."
                 " Leave that out."
             )
-    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str):
+    if g_optimizer is d_optimizer and not isinstance(g_optimizer, str | None):
         raise ValueError(
             "The two networks cannot share an optimizer, which keeps state for each "
             f"weight. Received: {g_optimizer} twice. Create two."

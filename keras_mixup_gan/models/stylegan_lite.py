@@ -81,7 +81,6 @@ class StyleGANLite(GAN):
 
     family = "stylegan_lite"
     title = "StyleGAN-lite"
-    needs_float32 = True  # the mapping network, whatever the policy
 
     def __init__(
         self,
