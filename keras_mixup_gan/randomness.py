@@ -1,7 +1,8 @@
 """Every stream of random numbers by its name.
 
-A generator is a function of the user's seed and of what its numbers are for, so that no
-two purposes share numbers and none depends on what was drawn before.
+A generator is a function of the user's seed and of what its numbers are for, so that
+none depends on what was drawn before. NumPy pads seeds with zeros: `default_rng(seed)`
+draws the numbers of stream 0, and `default_rng([seed, n])` those of stream n.
 """
 
 from enum import Enum, IntEnum

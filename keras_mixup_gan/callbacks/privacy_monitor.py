@@ -324,6 +324,7 @@ class PrivacyMonitor(Monitor):
                 "higher `stop_at_auc`, or a new model."
             )
         self._judge()
+        self._figures = {}  # those of no epoch
 
     def _is_safe(self) -> bool:
         return self._figures["privacy_auc"] < (self.stop_at_auc or 0.0)

@@ -58,6 +58,8 @@ class PARGAN(DCGAN):
         https://doi.org/10.1145/3447548.3467445
     """
 
+    is_undivided = "A discriminator's loss is a mean over its part of a whole batch"
+
     def __init__(self, *args: Any, num_parts: int = 4, **kwargs: Any) -> None:
         check_integer(2, num_parts=num_parts)
         refuse_together(type(self).__name__, kwargs)

@@ -38,8 +38,9 @@ class PrivGAN(PARGAN):
       it descends `privacy_ratio log p_k`; the form here has the same aim and, like the
       non-saturating loss, a gradient where that has none. With two pairs it is the
       cross-entropy of the other generator's index.
-    - The privacy discriminator has the DCGAN's architecture, starts with all others and
-      learns from generated images alone, in every discriminator update.
+    - The privacy discriminator has the DCGAN's architecture without its `dropout`,
+      starts with all others and learns from generated images alone, in every
+      discriminator update.
     - A step gives every pair as many generated images as the batch has, and its part
       of the batch. One optimizer trains all generators, one all discriminators.
     - `score`, which attacks go by, is that of `PARGAN`.

@@ -46,6 +46,8 @@ class RelaxLossDCGAN(DCGAN):
         Utility", https://arxiv.org/abs/2207.05801, Algorithm 1
     """
 
+    is_undivided = "RelaxLoss goes by the loss of a whole batch"
+
     def __init__(self, *args: Any, alpha: float = 0.5, **kwargs: Any) -> None:
         check_in_range(0, float("inf"), alpha=alpha)
         refuse_together("RelaxLoss", kwargs)

@@ -34,8 +34,9 @@ class GAN(AdversarialModel):
 
     Under `tf.distribute.MirroredStrategy` each replica takes its share of the batch,
     of the latents and of the noise, so that a step is that of one device on the whole
-    batch; only augmentation is drawn, and groups of the minibatch standard deviation
-    are formed, within a replica. Under the policy `"mixed_float16"` both optimizers
+    batch; only augmentation and dropout are drawn, and groups of the minibatch standard
+    deviation are formed, within a replica. Models with `dp`, PAR-GAN, privGAN and
+    RelaxLoss take one replica. Under the policy `"mixed_float16"` both optimizers
     scale their losses.
 
     Args:

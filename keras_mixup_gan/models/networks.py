@@ -91,6 +91,9 @@ class NetworkPair(keras.Model):
         self.ema_generator.set_weights(self.generator.get_weights())
         self.ema_generator.trainable = False
 
+    # Why replicas cannot share a batch, where that is so.
+    is_undivided = ""
+
     # === Optimizers ===
 
     @property
@@ -115,7 +118,10 @@ class NetworkPair(keras.Model):
         """
         if self.is_private or not tf.config.list_physical_devices("GPU"):
             kwargs.setdefault("jit_compile", False)
-        check_compile(g_optimizer, d_optimizer, kwargs, self.is_private)
+        undivided = self.is_undivided
+        if self.is_private:
+            undivided = "DP-SGD draws its noise once for a whole batch"
+        check_compile(g_optimizer, d_optimizer, kwargs, undivided)
         super().compile(optimizer=None, **kwargs)
         self.g_optimizer = prepared(g_optimizer, self.trained_generators)
         self.d_optimizer = prepared(

@@ -23,7 +23,7 @@ def check_defenses(mixup: Any, dp: Any) -> None:
 
 
 def check_compile(
-    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], is_private: bool
+    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], undivided: str
 ) -> None:
     """Raises a `ValueError` unless `compile` was given what two networks can use."""
     if "optimizer" in kwargs or (g_optimizer is None) != (d_optimizer is None):
@@ -51,10 +51,10 @@ def check_compile(
             f"weight. Received: {g_optimizer} twice. Create two."
         )
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if is_private and replicas > 1:
+    if undivided and replicas > 1:
         raise ValueError(
-            "DP-SGD draws its noise once for a whole batch. Expected one replica. "
-            f"Received: {replicas}. Build and compile the model outside the strategy."
+            f"{undivided}. Expected one replica. Received: {replicas}. Build and "
+            "compile the model outside the strategy."
         )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import DPSGD, MixUp, zoo
+from keras_mixup_gan import MixUp, defenses, zoo
 from tests.models.tiny import make, random_images, random_labels, state
 
 CASES = {
@@ -84,9 +84,18 @@ def test_each_device_draws_noise_of_its_own():
     assert not np.array_equal(*[key.numpy() for key in keys])
 
 
-def test_private_training_keeps_to_one_device():
-    with two_devices().scope(), pytest.raises(ValueError, match="once for a whole"):
-        make(dp=DPSGD())
+@pytest.mark.parametrize(
+    ("defense", "reason"),
+    [
+        (defenses.DifferentialPrivacy(), "draws its noise once for a whole batch"),
+        (defenses.PARGANDefense(), "its part of a whole batch"),
+        (defenses.PrivGANDefense(), "its part of a whole batch"),
+        (defenses.RelaxLoss(), "the loss of a whole batch"),
+    ],
+)
+def test_steps_that_need_the_whole_batch_keep_to_one_device(defense, reason):
+    with two_devices().scope(), pytest.raises(ValueError, match=f"{reason}.*: 2. Buil"):
+        defense.build("dcgan", (8, 8, 1), width=4)
 
 
 def test_a_batch_that_cannot_be_shared_equally():
