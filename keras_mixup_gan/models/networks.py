@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names
-from keras_mixup_gan.models.divergence import check_finite, check_weights
+from keras_mixup_gan.models.divergence import check_weights
 from keras_mixup_gan.models.layers import check_precision, named_network, policy_scope
 from keras_mixup_gan.models.optimizers import (
     LearningRates,
@@ -18,6 +18,7 @@ from keras_mixup_gan.models.optimizers import (
     prepared,
     trainable_variables,
 )
+from keras_mixup_gan.models.portions import in_portions, latents_and_classes
 from keras_mixup_gan.models.refusals import check_compile
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
@@ -29,8 +30,6 @@ from keras_mixup_gan.validation import (
     class_rows,
     eight_bits,
 )
-
-_LATENT_BLOCK = 256
 
 
 class NetworkPair(keras.Model):
@@ -256,10 +255,8 @@ class NetworkPair(keras.Model):
         )
         if labels is None and self.num_classes is not None:
             labels = classes
-        images = self.decode(latents, labels, batch_size, truncation=truncation)
-        if dtype == "float32":
-            return images
-        return eight_bits(images)
+        convert = eight_bits if dtype == "uint8" else np.asarray
+        return self._decoded(latents, labels, batch_size, truncation, convert)
 
     def decode(
         self,
@@ -290,14 +287,7 @@ class NetworkPair(keras.Model):
                 f"`latents` must be an array (num_images, {self.latent_dim}). "
                 f"Received: shape={latents.shape}."
             )
-        scale = tf.constant(truncation, tf.float32)
-        images = _in_portions(
-            lambda parts: self._generate_batch(parts, scale),
-            self._with_labels(latents, labels),
-            batch_size,
-        )
-        check_finite(images, "The generator's images")
-        return images.reshape(len(latents), *self.image_shape)
+        return self._decoded(latents, labels, batch_size, truncation, np.asarray)
 
     def score(
         self,
@@ -325,8 +315,8 @@ class NetworkPair(keras.Model):
         if check_range or getattr(images, "dtype", None) == np.uint8:
             images = check_images(images, image_shape=self.image_shape)
         inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
-        scores = _in_portions(self._score_batch, inputs, batch_size)
-        check_finite(scores, "The discriminator's scores")
+        what = "The discriminator's scores"
+        scores = in_portions(self._score_batch, inputs, batch_size, what)
         return scores.astype("float64")
 
     def inference_scores(self, images: Tensor, labels: Tensor | None) -> Tensor:
@@ -396,6 +386,25 @@ class NetworkPair(keras.Model):
         check_weights(self.ema_generator)
         self.ema_generator.export(filepath, format=format, **kwargs)
 
+    def _decoded(
+        self,
+        latents: FloatArray,
+        labels: Any,
+        batch_size: int,
+        truncation: float,
+        convert: Callable[[FloatArray], np.ndarray[Any, Any]],
+    ) -> np.ndarray[Any, Any]:
+        """Images for latents, converted portion by portion."""
+        scale = tf.constant(truncation, tf.float32)
+        images = in_portions(
+            lambda parts: self._generate_batch(parts, scale),
+            self._with_labels(latents, labels),
+            batch_size,
+            "The generator's images",
+            convert,
+        )
+        return images.reshape(len(latents), *self.image_shape)
+
     def _with_labels(self, inputs: FloatArray, labels: Any) -> list[FloatArray]:
         """Inputs of a network, with rows of labels where the model is conditional."""
         rows = class_rows(labels, self.num_classes, len(inputs))
@@ -413,34 +422,3 @@ class NetworkPair(keras.Model):
     def _score_batch(self, inputs: list[Tensor]) -> Tensor:
         images, labels = (*inputs, None)[:2]
         return self.inference_scores(images, labels)
-
-
-# === Latents and outputs in portions ===
-
-
-def latents_and_classes(
-    num_images: int, seed: int, start: int, latent_dim: int, num_classes: int | None
-) -> tuple[FloatArray, IntArray]:
-    """Latents and classes, drawn in fixed blocks so that portions fit together."""
-    first, last = start // _LATENT_BLOCK, (start + num_images) // _LATENT_BLOCK
-    blocks, classes = [], []
-    for block in range(first, last + 1):
-        random = np.random.default_rng([seed, block])
-        blocks.append(random.standard_normal((_LATENT_BLOCK, latent_dim)))
-        classes.append(random.integers(num_classes or 1, size=_LATENT_BLOCK))
-    window = slice(start - first * _LATENT_BLOCK, None)
-    latents = np.concatenate(blocks)[window][:num_images].astype("float32")
-    return latents, np.concatenate(classes)[window][:num_images]
-
-
-def _in_portions(
-    function: Callable[[list[FloatArray]], Tensor],
-    inputs: list[FloatArray],
-    batch_size: int,
-) -> FloatArray:
-    """A function's outputs for arrays of equal length, computed so many at once."""
-    outputs = [
-        function([tf.constant(part[at : at + batch_size]) for part in inputs]).numpy()
-        for at in range(0, len(inputs[0]), batch_size)
-    ]
-    return np.concatenate(outputs) if outputs else np.zeros(0, "float32")

@@ -1,6 +1,7 @@
 """What a training step computes, and what reaches the discriminator."""
 
 import itertools
+import tracemalloc
 
 import keras
 import numpy as np
@@ -438,6 +439,15 @@ def test_generated_images_by_type(unconditional):
     assert pixels.dtype == np.uint8
     np.testing.assert_allclose(pixels, (floats + 1) * 127.5, atol=0.5001)
     assert unconditional.generate(0).shape == (0, 8, 8, 1)
+
+
+def test_no_more_than_a_portion_of_many_images_is_held_as_floats(unconditional):
+    unconditional.generate(4096)  # traced by TensorFlow
+    tracemalloc.start()
+    images = unconditional.generate(4096)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * images.nbytes  # all of them as floats would be four times
 
 
 def test_generated_image_depends_on_seed_and_index_alone(unconditional):

@@ -7,7 +7,7 @@ from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models import StyleGANLite
 from keras_mixup_gan.models.dcgan import fake_loss, real_loss
 from keras_mixup_gan.models.inputs import Batch
-from keras_mixup_gan.models.networks import latents_and_classes
+from keras_mixup_gan.models.portions import latents_and_classes
 from keras_mixup_gan.models.recipes import load_recipe
 from keras_mixup_gan.models.style_layers import MinibatchStddev
 from keras_mixup_gan.models.stylegan_lite import num_levels, r1_penalty
