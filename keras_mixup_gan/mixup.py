@@ -30,7 +30,9 @@ from keras_mixup_gan.validation import (
     check_choice,
     check_in_range,
     check_integer,
+    check_not_negative,
     check_positive,
+    plain_fields,
 )
 
 # Images that a data set's second pass holds in memory to permute them.
@@ -127,9 +129,11 @@ class MixUp:
         check_choice(self.per, ("sample", "batch"), "per")
         check_choice(self.pairing, ("batch", "passes"), "pairing")
         check_in_range(1 / self.num_samples, 1, max_weight=self.max_weight)
-        check_in_range(0, float("inf"), noise_stddev=self.noise_stddev)
+        check_not_negative(noise_stddev=self.noise_stddev)
         if self.seed is not None:
             check_integer(0, seed=self.seed)
+            check_in_range(0, 2**63 - 1, seed=self.seed)
+        plain_fields(self)
         if self.augment is not None:
             policy = ",".join(check_policy(self.augment))
             object.__setattr__(self, "augment", policy)

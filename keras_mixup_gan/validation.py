@@ -369,6 +369,16 @@ def check_positive(**named: float) -> None:
             )
 
 
+def check_not_negative(**named: float) -> None:
+    """Raises a `ValueError` unless every named value is finite and at least zero."""
+    for name, value in named.items():
+        if not (_is_number(value) and np.isfinite(value) and value >= 0):
+            raise ValueError(
+                f"`{name}` must be a finite number of at least 0. "
+                f"Received: {name}={value!r}."
+            )
+
+
 def check_in_range(low: float, high: float, **named: float) -> None:
     """Raises a `ValueError` unless every named value is a number in `[low, high]`."""
     for name, value in named.items():
@@ -388,6 +398,17 @@ def check_integer(minimum: int, **named: int) -> None:
                 f"`{name}` must be an integer of at least {minimum}. "
                 f"Received: {name}={value!r}."
             )
+
+
+def plain_number(value: Any) -> Any:
+    """A NumPy number as Python's, which Keras and JSON take; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plain_fields(settings: Any) -> None:
+    """Makes numbers in the fields of a frozen dataclass plain ones."""
+    for name, value in vars(settings).items():
+        object.__setattr__(settings, name, plain_number(value))
 
 
 def _is_number(value: Any) -> bool:

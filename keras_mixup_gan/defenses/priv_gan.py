@@ -17,7 +17,7 @@ from keras_mixup_gan.models.dcgan import (
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import named_network, policy_scope
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_in_range
+from keras_mixup_gan.validation import check_not_negative
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -69,7 +69,7 @@ class PrivGAN(PARGAN):
         privacy_ratio: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        check_in_range(0, float("inf"), privacy_ratio=privacy_ratio)
+        check_not_negative(privacy_ratio=privacy_ratio)
         super().__init__(*args, num_parts=num_parts, **kwargs)
         self.privacy_ratio = privacy_ratio
         shape, width, num_classes = self.image_shape, self.width, self.num_classes

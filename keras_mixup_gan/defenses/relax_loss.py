@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.dcgan import DCGAN, fake_loss, real_loss, refuse_together
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_in_range
+from keras_mixup_gan.validation import check_not_negative
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -49,7 +49,7 @@ class RelaxLossDCGAN(DCGAN):
     is_undivided = "RelaxLoss goes by the loss of a whole batch"
 
     def __init__(self, *args: Any, alpha: float = 0.5, **kwargs: Any) -> None:
-        check_in_range(0, float("inf"), alpha=alpha)
+        check_not_negative(alpha=alpha)
         refuse_together("RelaxLoss", kwargs)
         super().__init__(*args, **kwargs)
         self.alpha = alpha

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
@@ -21,7 +20,7 @@ from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.privacy.updates import OVERRUN
 from keras_mixup_gan.registry import register
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, plain_number
 
 
 class GAN(AdversarialModel):
@@ -123,10 +122,7 @@ class GAN(AdversarialModel):
         transform = recipes.resolve_mixup(mixup, recipe)
         fixed = {"mixup": transform, "dp": dp, "num_classes": num_classes, "seed": seed}
         every = {**settings, **fixed}
-        plain = {  # Keras takes no NumPy numbers
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in every.items()
-        }
+        plain = {name: plain_number(value) for name, value in every.items()}
         model = cls(image_shape, **plain)
         if compile:
             recipes.compile_from(recipe, model)
@@ -229,11 +225,14 @@ class GAN(AdversarialModel):
         pipeline = self.pipeline
         with plain_data_errors(OVERRUN):
             held_out = kwargs.pop("validation_data", None)
+            if type(held_out) is tuple and len(held_out) == 3:
+                refuse_weights(sample_weight=held_out[2])
+                held_out = held_out[:2]
             if share := kwargs.pop("validation_split", 0):
                 x, y, held_out = pipeline.held_out(x, y, share, held_out)
             if held_out is not None:
                 kwargs["validation_data"] = pipeline.evaluation_data(
-                    self.numbered(held_out)
+                    self.numbered(held_out), name="validation_data"
                 )
             batches, length, sampling = pipeline.training_batches(x, y, batch_size)
             if self.privacy is not None and sampling is not None:

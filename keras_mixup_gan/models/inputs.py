@@ -112,14 +112,16 @@ class InputPipeline:
             return self._of_dataset(dataset), None, None
         return self._of_arrays(*_collected(x, dataset))
 
-    def evaluation_data(self, x: Any, y: Any = None) -> tuple[Any, ...]:
+    def evaluation_data(
+        self, x: Any, y: Any = None, name: str = "x"
+    ) -> tuple[Any, ...]:
         """What `evaluate` is to pass on: raw images and labels, or a data set of them.
 
         Values of arrays are checked now, those of a data set as it is read.
         """
         dataset = as_dataset(x)
         if dataset is None:
-            images, labels = self.arrays(x, y, "x")
+            images, labels = self.arrays(x, y, name)
             return (images,) if labels is None else (images, labels)
         self._check_dataset(dataset)
         read = self._reader(dataset)

@@ -70,6 +70,7 @@ class LearningRates:
 
     def __init__(self, **optimizers: keras.optimizers.Optimizer) -> None:
         self.optimizers = [_LearningRate(*named) for named in optimizers.items()]
+        self._rates = [1.0] * len(self.optimizers)  # the last above zero
 
     @property
     def variables(self) -> list[Any]:
@@ -88,9 +89,11 @@ class LearningRates:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        ratio = value / self.learning_rate
-        for one in self.optimizers:
-            one.learning_rate = one.learning_rate * ratio
+        if self.learning_rate > 0:
+            self._rates = [one.learning_rate for one in self.optimizers]
+        ratio = value / self._rates[0]
+        for one, rate in zip(self.optimizers, self._rates, strict=True):
+            one.learning_rate = rate * ratio
 
 
 class _LearningRate:

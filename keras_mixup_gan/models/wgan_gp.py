@@ -18,7 +18,7 @@ from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import keyed_choices, squared_slopes
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
+from keras_mixup_gan.validation import check_choice, check_integer, check_not_negative
 
 L = keras.layers
 
@@ -69,7 +69,7 @@ class WGANGP(GAN):
             raise ValueError(_no_batch_norm("norm='batch'"))
         check_choice(norm, ("layer", "group", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width, critic_steps=critic_steps)
-        check_in_range(0, float("inf"), gradient_penalty=gradient_penalty)
+        check_not_negative(gradient_penalty=gradient_penalty)
         image_shape = check_image_shape(image_shape)
         super().__init__(
             lambda seed: build_generator(

@@ -25,7 +25,9 @@ from keras_mixup_gan.validation import (
     check_choice,
     check_in_range,
     check_integer,
+    check_not_negative,
     check_positive,
+    plain_fields,
 )
 
 
@@ -87,14 +89,16 @@ class DPSGD:
         self._check_noise()
         if self.noise_seed is not None:
             check_integer(0, noise_seed=self.noise_seed)
+            check_in_range(0, 2**63 - 1, noise_seed=self.noise_seed)
         if self.num_examples is not None:
             check_integer(1, num_examples=self.num_examples)
         check_integer(1, augmentation_multiplicity=self.augmentation_multiplicity)
+        plain_fields(self)
 
     def _check_noise(self) -> None:
         """Raises unless the noise is given, or follows from a target, but not both."""
         if self.noise_multiplier is not None:
-            check_in_range(0, float("inf"), noise_multiplier=self.noise_multiplier)
+            check_not_negative(noise_multiplier=self.noise_multiplier)
         given = [self.noise_multiplier, self.target_epsilon, self.delta]
         missing = [value is None for value in given]
         if missing not in ([False, True, True], [True, False, False]):

@@ -53,6 +53,10 @@ def test_a_plateau_lowers_both_learning_rates(model, fit):
 def test_a_callback_that_knows_one_optimizer_keeps_the_ratio(model, fit):
     model.optimizer.learning_rate = model.optimizer.learning_rate / 2
     assert rates(model) == [0.01, 0.04]
+    model.optimizer.learning_rate = 0.0
+    assert rates(model) == [0, 0]
+    model.optimizer.learning_rate = 0.01
+    assert rates(model) == [0.01, 0.04]
     updates = int(model.optimizer.iterations)
     fit()
     assert int(model.optimizer.iterations) == updates + 2

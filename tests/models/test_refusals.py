@@ -1,5 +1,7 @@
 """What Keras users try first and these models cannot do is refused in a sentence."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -128,6 +130,17 @@ def test_places_of_other_arguments_in_keras_are_not_taken():
             method(*given)
 
 
+def test_validation_data_may_be_a_triple_as_in_keras_but_without_weights():
+    model, images = make(compile=False), random_images(4)
+    for data, message in (
+        ((images, None, np.ones(4)), "`sample_weight` has no meaning"),
+        ((images, None, None), "call `compile"),  # it came that far
+        ((images * 9, None, None), "`validation_data` must lie in"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(images, batch_size=4, validation_data=data)
+
+
 @pytest.mark.parametrize("setting", [{"dp": True}, {"dp": False}, {"dp": "yes"}])
 def test_defenses_are_settings(setting):
     with pytest.raises(ValueError, match="`dp` must be settings"):
@@ -148,6 +161,9 @@ def test_numpy_numbers_are_settings(tmp_path):
         num_classes=np.int64(3),
         seed=np.int64(1),
         ema_momentum=np.float32(0.5),
+        mixup=MixUp(alpha=np.float32(8), seed=np.int64(1), mix_fakes=np.bool_(True)),
     )
     model.save_to_preset(tmp_path / "preset")
     assert [type(side) for side in model.image_shape] == [int] * 3
+    private = DPSGD(np.float32(1), np.float64(2), num_examples=np.int64(9))
+    json.dumps(private.get_config())

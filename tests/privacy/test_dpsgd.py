@@ -312,6 +312,8 @@ def test_noise_differs_between_processes_whatever_seed_is_set():
         ({"l2_norm_clip": float("inf")}, "l2_norm_clip"),
         ({"noise_multiplier": -1}, "noise_multiplier"),
         ({"noise_multiplier": "much"}, "noise_multiplier"),
+        ({"noise_multiplier": float("inf")}, "noise_multiplier"),
+        ({"noise_seed": 2**63}, "noise_seed"),
         ({"noise_seed": -1}, "noise_seed"),
         ({"noise_seed": 1.5}, "noise_seed"),
         ({"num_examples": 0}, "num_examples"),
