@@ -283,7 +283,8 @@ def _guarantee(epsilon: float, delta: float, not_covered: Sequence[str]) -> str:
 
 def _guaranteed(model: Any) -> str | None:
     """What is known without an audit, of a model that was trained by DP-SGD."""
-    if model.privacy is None or model.privacy.num_updates == 0:
+    spent = None if model.privacy is None else model.privacy.spent
+    if spent is None or 0 in (spent.num_updates, spent.num_examples):
         return None
     try:
         found = model.privacy_report()

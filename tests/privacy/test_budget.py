@@ -264,6 +264,12 @@ def test_updates_on_other_terms_are_not_mixed(mixed):
             use(DELTA)
 
 
+def test_the_card_of_a_preset_on_several_terms_says_so(mixed, tmp_path):
+    folder = mixed.save_to_preset(tmp_path / "preset")
+    for card in (folder / "README.md", zoo.write_card(folder)):
+        assert "not known: it carries no epsilon" in card.read_text()
+
+
 # === The plan ===
 
 
