@@ -147,7 +147,7 @@ def test_a_released_generator_is_audited_without_a_discriminator(released):
     assert {entry.status for entry in report.attacks} == {"done", "skipped"}
     assert "discriminator" not in report.access
     assert {"samples", "queries", "generator"} <= set(report.access)
-    with pytest.raises(ValueError, match="trained like one with"):
+    with pytest.raises(ValueError, match="are trained like the model"):
         auditing.audit(generator, *parts, shadows=4, shadow_fit={"epochs": 1})
 
 
