@@ -370,9 +370,14 @@ def _threat(result: AttackResult) -> tuple[float, float, float]:
 
 
 def _guarantee(model: Any) -> PrivacyReport | None:
-    """The guarantee of a model that was trained with differential privacy."""
+    """The guarantee of a model that was trained with differential privacy.
+
+    `None` of one whose updates were made on terms that are not known.
+    """
     updates = getattr(model, "privacy", None)
     if not getattr(updates, "num_updates", 0):
+        return None
+    if hasattr(updates, "spent") and not updates.spent.num_examples:
         return None
     report = model.privacy_report()
     return report if isinstance(report, PrivacyReport) else None

@@ -1,5 +1,7 @@
 """What each release gives away, and what coins prove."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -124,3 +126,11 @@ def test_delta_is_that_of_the_guarantee_or_small():
     report = audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, attacks="logan")
     assert report.delta == min(1e-5, 0.1 / 120)
     assert np.isfinite(report.verdict.auc)
+
+
+def test_updates_on_unknown_terms_are_audited_without_a_guarantee():
+    class Mixed(FakeGAN):
+        privacy = SimpleNamespace(num_updates=3, spent=SimpleNamespace(num_examples=0))
+
+    report = audit(Mixed(MEMBERS), MEMBERS, NON_MEMBERS, OUTSIDE, FAST)
+    assert report.privacy is None
