@@ -377,7 +377,8 @@ def _guarantee(model: Any) -> PrivacyReport | None:
     updates = getattr(model, "privacy", None)
     if not getattr(updates, "num_updates", 0):
         return None
-    if hasattr(updates, "spent") and not updates.spent.num_examples:
+    spent = getattr(updates, "spent", None)
+    if spent is not None and not spent.num_examples:
         return None
     report = model.privacy_report()
     return report if isinstance(report, PrivacyReport) else None
