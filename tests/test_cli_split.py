@@ -100,7 +100,10 @@ def test_copies_are_named_or_left_out(folder, tmp_path, monkeypatch, capsys):
         (("--members", 0), "`num_members` must be"),
         (("--image-size", 4), "Expected `--image-size`"),
         (("--seed", -1), "`seed` must be"),
-        (("--coins", "--members", 10), "Fair coins make as many members as"),
+        (
+            ("--coins", "--members", 9, "--non-members", 8),
+            "Fair coins make",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence(

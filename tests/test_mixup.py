@@ -308,6 +308,7 @@ def published_epochs():
     return result
 
 
+@pytest.mark.long
 def test_paper_rule_uses_one_weight_a_batch_and_all_members_once_a_pass(
     published_epochs,
 ):
@@ -327,6 +328,7 @@ def test_paper_rule_uses_one_weight_a_batch_and_all_members_once_a_pass(
     assert_distributed(np.array(weights), scipy.stats.uniform.cdf)
 
 
+@pytest.mark.long
 def test_paper_rule_partners_come_from_the_whole_data_set(published_epochs):
     met = np.zeros((12, 12))
     for _, partners in published_epochs:

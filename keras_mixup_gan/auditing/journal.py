@@ -22,6 +22,7 @@ from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import without_secret
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import ValueRange
 from keras_mixup_gan.versions import RESULTS_VERSION, versions_of_numbers
 
 _NUM_PROBES = 64
@@ -43,6 +44,7 @@ class Journal:
         model: Any,
         split: MembershipSplit,
         probes: FloatArray,
+        value_range: ValueRange | None = None,
     ) -> None:
         self.model_hash = weights_digest(model)
         self.damaged: list[str] = []
@@ -52,19 +54,17 @@ class Journal:
         if folder is not None:
             self._folder = storage.make_folder(Path(folder))
             self._probes = probes[:_NUM_PROBES]
-            behavior = None
-            if self.model_hash is None or not is_ours(model):
-                behavior = behavior_digest(target, self._probes)
+            if self.model_hash is None:
+                self.model_hash = behavior_digest(target, self._probes)
             self._context = {
                 "results": RESULTS_VERSION,
                 "versions": versions_of_numbers(),
-                "model": self.model_hash or behavior,
+                "model": self.model_hash,
                 "split": split.content_hash,
                 **_known_to_attacker(target, self._probes),
             }
-            if self.model_hash is not None and behavior is not None:
-                self._context["behavior"] = behavior  # more than weights decide it
-            self.model_hash = self.model_hash or behavior
+            if value_range is not None and not is_ours(model):
+                self._context["value_range"] = [float(end) for end in value_range]
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other audits out of the folder, while scores are written there."""
@@ -209,6 +209,8 @@ def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, An
     if shadows is not None:
         arrays = [*shadows.statistics.values(), shadows.inside]
         trained = [storage.digest_arrays(arrays), *shadows.ids]
+        if (shadows.inside == shadows.inside[0]).all(axis=0).any():
+            trained.append("learned without records that all or none saw")
     others = [behavior_digest(other, probes) for other in target.reference_models]
     return {
         "seed": target.seed,

@@ -219,6 +219,7 @@ def audit(
         *(target, model, chosen, split, folder),
         lambda title, num_done: tell(title, num_done, total),
         watched,
+        value_range,
     )
     if all(entry.status != "done" for entry in entries):
         raise NothingRanError(entries)
@@ -231,6 +232,7 @@ def audit(
                 f"{title}, on the null target", len(chosen) + num_done, total
             ),
             watched,
+            value_range,
         )
         damaged = damaged + null_journal.damaged
         sizes = len(plain.members.pixels), len(plain.non_members.pixels)
@@ -401,13 +403,14 @@ def _attack(
     folder: str | os.PathLike[str] | None,
     tell: Callable[[str, int], None],
     watched: Callable[[int, int], None],
+    value_range: tuple[float, float] | None,
 ) -> tuple[list[AttackEntry], Journal, AttackTarget]:
     """Entries of all attacks, the journal of their scores, and what they attacked.
 
     That is the target with a memory, so that images are generated once for all.
     """
     queries = ShuffledQueries(split, target.seed)
-    journal = Journal(folder, target, model, split, queries.images)
+    journal = Journal(folder, target, model, split, queries.images, value_range)
     if target.sampler is not None:
         target = replace(target, sampler=cached(target.sampler))
     with journal.held():

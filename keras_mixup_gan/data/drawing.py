@@ -100,6 +100,9 @@ def _drawn(
 ) -> dict[str, IntArray]:
     """Rows of each part, in the order of the names, no image in two of them."""
     pool = first_copies(digests) if drop_duplicates else np.arange(len(names))
+    if membership == "coin":  # as many of each
+        members = non_members if members is None else members
+        non_members = members if non_members is None else non_members
     given = {"members": members, "non_members": non_members, "reference": reference}
     numbers = {
         role: int(len(pool) * _SHARES[role]) if number is None else number

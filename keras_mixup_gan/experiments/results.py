@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_mixup_gan import storage
 from keras_mixup_gan.attacks import ATTACKS
 from keras_mixup_gan.data.sources import find_source
+from keras_mixup_gan.experiments.pool import FIXED
 from keras_mixup_gan.experiments.suite import Cell, Suite
 from keras_mixup_gan.metrics import Metric
 from keras_mixup_gan.mixup import MixUp
@@ -223,6 +224,8 @@ def cell_key(cell: Cell) -> str:
     source = find_source(cell.data.data)
     if source is not None and not source.is_fixed:
         content["split"] = cell.data.split(cell.members, cell.seed).content_hash
+    elif cell.data.draw == FIXED and cell.data.image_shape is not None:
+        content["crop"] = True
     return storage.digest_json(content)
 
 
@@ -296,7 +299,8 @@ class ResultFiles:
         kept = self._read | {entry.key for entry in results.cells}
         for key, entry in self._entries.items():  # of other options
             path = place(self.folder, entry.name, key) / ENTRY
-            if key not in kept and not path.exists():
+            is_inside = ".." not in path.parts and path.is_relative_to(self.folder)
+            if key not in kept and is_inside and not path.exists():
                 self.keep(entry)
         write_results(results, self.folder)
         return results

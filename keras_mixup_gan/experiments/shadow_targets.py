@@ -62,7 +62,7 @@ class ShadowTargets:
                 targets = [
                     (cell, kind)
                     for cell, kind in self._open(arm)
-                    if cell.members == members and self.files.entry(cell) is not None
+                    if cell.members == members and self.files.model_path(cell)
                 ]
                 if not targets:
                     continue

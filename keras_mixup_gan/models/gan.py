@@ -154,7 +154,9 @@ class GAN(AdversarialModel):
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("mixup", "dp", "dtype")
         }
-        return cls(**{**config, **restored})
+        model = cls(**{**config, **restored})
+        model._with_settings = True
+        return model
 
     def fit(
         self,

@@ -160,8 +160,10 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
         getattr(model, key).assign(number)
     model.generator.set_weights(model.ema_generator.get_weights())
     if model.privacy is not None:
-        seeded = files.content.get("noise_was_seeded", False)
-        model.privacy.recall(model.uncounted()._replace(seeded=bool(seeded)))
+        seeded = bool(files.content.get("noise_was_seeded", False))
+        model.privacy.recall(
+            model.uncounted(with_settings=True)._replace(seeded=seeded)
+        )
     if release == "generator":
         return ReleasedGenerator(model)
     if compile:

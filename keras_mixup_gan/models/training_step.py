@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup_gan.augment import augment as diff_augment
@@ -43,8 +44,8 @@ class AdversarialModel(NetworkPair):
     rows_per_image = 2
     # Whether the loss of such a row is a function of the discriminator's one score.
     scores_suffice = False
-    # Whether weights came only with the settings they are of, as in a `.keras` file.
-    _with_settings = True
+    # Whether weights come with the settings they are of, as in a `.keras` file.
+    _with_settings = False
 
     def __init__(
         self,
@@ -142,6 +143,14 @@ class AdversarialModel(NetworkPair):
 
         Arrays that `get_weights` did not return do not say it: epsilon is then refused.
         """
+        expected = [tuple(variable.shape) for variable in self.weights]
+        received = [np.shape(array) for array in weights]
+        if received != expected:
+            raise ValueError(
+                f"`weights` must be {len(expected)} arrays of the model's shapes. "
+                f"Received: {len(received)} arrays, or such of other shapes. Pass what "
+                "`get_weights()` of such a model returned."
+            )
         self._with_settings = False
         with self._remembering(getattr(weights, "spent", None)):
             super().set_weights(weights)
@@ -176,14 +185,16 @@ class AdversarialModel(NetworkPair):
         try:
             yield
         finally:
-            self.privacy.recall(carried or self.uncounted())
+            known = self.uncounted(with_settings=self._with_settings)
+            self.privacy.recall(carried or known)
+            self._with_settings = False
 
-    def uncounted(self) -> Spent:
+    def uncounted(self, *, with_settings: bool) -> Spent:
         """What DP-SGD has spent by the counters alone."""
         if self.privacy is None:
             return Spent()
         updates = self.num_steps * self.discriminator_steps
-        return self.privacy.uncounted(updates, with_settings=self._with_settings)
+        return self.privacy.uncounted(updates, with_settings=with_settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_private = vars(self).get("dp") is not None

@@ -178,7 +178,9 @@ def test_models_of_files_without_a_count_are_counted_by_steps(tmp_path, monkeypa
         model.save_weights(tmp_path / "old.weights.h5")
     other = keras.saving.load_model(tmp_path / "old.keras")
     assert other.epsilon(DELTA) == model.epsilon(DELTA) > 0
-    assert_unknown(without_terms(lambda o: o.load_weights(tmp_path / "old.weights.h5")))
+    path = tmp_path / "old.weights.h5"
+    assert_unknown(without_terms(lambda other: other.load_weights(path)))
+    assert_unknown(without_terms(lambda o: keras.saving.load_weights(o, path)))
 
 
 # === Terms that are not known ===
@@ -212,6 +214,16 @@ def test_arrays_and_checkpoints_without_terms_are_not_charged_at_ones_own(
     assert used.epsilon(DELTA) == epsilon(5 / 20, 3.0, 4, DELTA)
     used.steps.assign(5)
     assert_unknown(used)
+
+
+def test_arrays_that_fit_nowhere_change_nothing(gone_back):
+    model, _ = gone_back
+    before = model.epsilon(DELTA)
+    plain = [np.array(weight) for weight in model.get_weights()]
+    for arrays in (plain[:-1], [np.zeros(3), *plain[1:]]):
+        with pytest.raises(ValueError, match="arrays of the model's shapes"):
+            model.set_weights(arrays)
+    assert model.epsilon(DELTA) == before
 
 
 def test_weights_that_fit_in_part_are_charged(gone_back):
@@ -287,6 +299,7 @@ def test_epochs_of_less_than_a_step_are_refused(steps, dp):
         train(make(dp=dp, compile=False), steps_per_epoch=steps)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "how", [{}, {"steps_per_execution": 4}, {"run_eagerly": True}], ids=str
 )

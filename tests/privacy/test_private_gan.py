@@ -246,6 +246,7 @@ def test_an_endless_data_set_is_refused():
         make(dp=DPSGD()).fit(dataset, steps_per_epoch=1, verbose=0)
 
 
+@pytest.mark.long
 def test_restored_weights_do_not_undo_what_was_spent(tmp_path):
     model = eager(dp=DPSGD(noise_multiplier=1.0, noise_seed=1))
     images, start = random_images(24), model.get_weights()

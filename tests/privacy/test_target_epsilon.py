@@ -20,6 +20,7 @@ def train(model, **arguments):
     return model.fit(IMAGES, **{"batch_size": 5, "verbose": 0, **arguments})
 
 
+@pytest.mark.long
 def test_noise_is_calibrated_to_the_updates_that_fit_is_asked_for():
     model = make(dp=target(), discriminator_steps=2)
     assert model.noise_multiplier is None

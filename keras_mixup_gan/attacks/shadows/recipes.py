@@ -7,12 +7,14 @@ them.
 import functools
 import inspect
 import json
-import re
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from keras_mixup_gan.storage import digest_json
+import numpy as np
+
+from keras_mixup_gan.storage import digest_arrays, digest_json
 from keras_mixup_gan.typing import FloatArray
 
 Train: TypeAlias = Callable[[FloatArray, Any, int], Any]
@@ -49,7 +51,7 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
             type(model), model.get_config(), model.get_compile_config(), dict(fit)
         )
         parts = [clone.config, clone.compile_config, clone.fit]
-        return clone, _text(parts)
+        return clone, json.dumps(parts, sort_keys=True, default=repr)
     if not callable(model) or hasattr(model, "generate"):
         raise ValueError(
             "A model is trained like one with `get_config` and `fit`, or by a "
@@ -61,28 +63,36 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
 def _named(function: Any) -> str:
     """A text that identifies a function, or an object by its class.
 
-    Of one without a name of its own, also what it does and what it was given.
+    Of one without a name of its own, also what it does and which plain values and
+    arrays it was given.
     """
     if isinstance(function, functools.partial):
-        given = _text([function.args, function.keywords])
-        return f"{_named(function.func)} {given}"
+        digest = digest_json(_plain([function.args, function.keywords]))
+        return f"{_named(function.func)} {digest[:16]}"
     named = function if hasattr(function, "__qualname__") else type(function)
     name = f"{named.__module__}.{named.__qualname__}"
     if "<" not in name or not inspect.isfunction(function):
         return name
-    code = function.__code__
-    known = [cell.cell_contents for cell in function.__closure__ or ()]
-    parts = code.co_code.hex(), code.co_consts, code.co_names, function.__defaults__
-    return f"{name} {digest_json(_text([parts, known]))[:16]}"
+    known = inspect.getclosurevars(function).nonlocals
+    given = [function.__defaults__, function.__kwdefaults__, known]
+    return f"{name} {digest_json(_plain([function.__code__, *given]))[:16]}"
 
 
-def _text(parts: Any) -> str:
-    """Settings as a text that is the same in every process."""
-    return json.dumps(parts, sort_keys=True, default=_without_address)
-
-
-def _without_address(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+def _plain(value: Any) -> Any:
+    """A value as JSON, the same in every process; of most objects the class alone."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, types.CodeType):
+        return [value.co_code.hex(), value.co_names, _plain(value.co_consts)]
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return [[_plain(key), _plain(each)] for key, each in value.items()]
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    if isinstance(value, np.ndarray):
+        return digest_arrays([value])
+    return type(value).__qualname__
 
 
 def _reseeded(config: Any, seed: int) -> Any:

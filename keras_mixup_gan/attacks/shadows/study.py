@@ -248,11 +248,12 @@ def study_of(
     """The study of models that are trained, such as `Shadows.load(folder)`.
 
     Args:
-        shadows: What `train_shadows` returned: at least 4 models.
+        shadows: What `shadow_study` left, or `train_shadows(balanced=False)` returned:
+            at least 4 models.
         attacks: See `shadow_study`.
 
     Raises:
-        ValueError: If an attack needs other signals, or a record lacks models.
+        ValueError: If an attack needs other signals, or the halves are balanced.
     """
     check_integer(4, num_models=shadows.num_shadows)
     if attacks is None:

@@ -335,21 +335,34 @@ def test_shadows_of_another_version_are_refused(tmp_path):
         Shadows.load(tmp_path)
 
 
-def test_functions_are_known_by_what_they_do():
-    def after(steps):
-        return lambda images, labels, seed: FakeGAN(images[:steps])
+def after(steps):
+    return lambda images, labels, seed: FakeGAN(images[:steps])
 
-    functions = [
-        after(1),
-        after(2),
-        lambda images, labels, seed: FakeGAN(images[:3]),
-        lambda images, labels, seed: FakeGAN(images[:4]),
-        functools.partial(after, 1),
-        functools.partial(after, 2),
-        draw_halves,
-    ]
-    names = [training_of(one, None)[1] for one in functions]
+
+def at_least(*, steps=1):
+    return lambda images, labels, seed, *, least=steps: FakeGAN(images[:least])
+
+
+FUNCTIONS = [
+    after(1),
+    after(2),
+    at_least(steps=1),
+    at_least(steps=2),
+    after(np.arange(2000)),
+    after(np.arange(2000) + 1),
+    after({(1, "a"): 1, 2: 3}),
+    lambda images, labels, seed: [FakeGAN(each) for each in images if each in {"a", 3}],
+    lambda images, labels, seed: [FakeGAN(each) for each in images if each in {"b", 3}],
+    functools.partial(after, 1),
+    functools.partial(after, 2),
+    draw_halves,
+]
+
+
+def test_functions_are_known_by_what_they_do():
+    names = [training_of(one, None)[1] for one in FUNCTIONS]
     assert len(set(names)) == len(names)
     assert names[-1] == "keras_mixup_gan.attacks.shadows.store.draw_halves"
     assert training_of(after(1), None)[1] == names[0]
-    assert "0x" not in training_of(functools.partial(after, object()), None)[1]
+    given = [training_of(after(FakeGAN()), None)[1] for _ in range(2)]
+    assert given[0] == given[1]  # no address
