@@ -18,6 +18,7 @@ from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.results import DONE
 
 RESULTS, README = publish.RESULTS, publish.README
+TRAINING = publish.ROOT / "docs" / "training.md"
 MAX_WORDS = 2_500
 
 
@@ -32,6 +33,7 @@ def problems() -> Iterator[str]:
         yield "compare.json: the undefended model leaks too little to be defended"
     yield from _pages(grid)
     yield from _timings()
+    yield from _memory()
     studies = {title: _read(name) for title, name in shadow_study.STUDIES.items()}
     page = (publish.ROOT / "docs" / "audit.md").read_text("utf-8")
     if shadow_study.table(studies) not in page:
@@ -120,6 +122,19 @@ def _timings() -> Iterator[str]:
     ]
     if not all(low < ratio <= high for ratio, low, high in limits):
         yield f"dp.json: ratios out of what is claimed: {limits}"
+
+
+def _memory() -> Iterator[str]:
+    told = " ".join(TRAINING.read_text("utf-8").split())
+    for name, row in _read("scale.json")["figures"].items():
+        stage, _, images = name.removeprefix("memory of the ").partition(", ")
+        if stage == name:
+            continue
+        text = f"{row['gigabytes']:.2f} GB for the {stage}"
+        if images.startswith("200000") and text not in told:
+            yield f"{TRAINING.name}: {text} is not there"
+        if row["gigabytes"] > 1.5:
+            yield f"scale.json: the {stage} of {images} takes more than 1.5 GB"
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.models.tiny import (
 
 CASES = [
     ("none", False),
-    ("mixup", True),
+    pytest.param("mixup", True, marks=pytest.mark.long),
     ("dp", True),
     pytest.param("paper", True, marks=pytest.mark.long),
     pytest.param("augmented", False, marks=pytest.mark.long),
