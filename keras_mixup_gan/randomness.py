@@ -9,6 +9,7 @@ from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Stream(Enum):
@@ -92,6 +93,11 @@ def generator(seed: int, stream: Stream, *parts: int) -> np.random.Generator:
 def derived_seed(seed: int, stream: Stream, *parts: int) -> int:
     """A seed below 2**31, for software that takes one."""
     return int(generator(seed, stream, *parts).integers(2**31))
+
+
+def some_rows(number: int, most: int, seed: int, stream: Stream) -> NDArray[Any]:
+    """At most so many of `number` rows, drawn at random, in their order."""
+    return np.sort(generator(seed, stream).permutation(number)[:most])
 
 
 def without_secret(config: dict[str, Any]) -> dict[str, Any]:

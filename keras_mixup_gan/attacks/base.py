@@ -6,8 +6,6 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
-
 from keras_mixup_gan.attacks.target import (
     ACCESSES,
     AttackTarget,
@@ -15,7 +13,7 @@ from keras_mixup_gan.attacks.target import (
     ReferenceData,
 )
 from keras_mixup_gan.data.labeled import split_labels
-from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.randomness import Stream, some_rows
 from keras_mixup_gan.registry import (
     check_attributes,
     check_name,
@@ -187,8 +185,7 @@ class Attack(abc.ABC):
         images = self._reference(target, minimum).images
         if len(images) <= number:
             return images
-        order = generator(target.seed, stream).permutation(len(images))
-        return images[np.sort(order[:number])]
+        return images[some_rows(len(images), number, target.seed, stream)]
 
 
 def register_attack(kind: _Kind) -> _Kind:

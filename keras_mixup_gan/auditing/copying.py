@@ -16,7 +16,7 @@ from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.copies import samples
 from keras_mixup_gan.auditing.feature_likelihood import fld_gap
 from keras_mixup_gan.data.splits import MembershipSplit
-from keras_mixup_gan.randomness import Stream, derived_seed, generator
+from keras_mixup_gan.randomness import Stream, derived_seed, some_rows
 from keras_mixup_gan.typing import FloatArray, IntArray
 
 NUM_BLOCKS = 1  # of generated images
@@ -89,8 +89,7 @@ def _some(images: FloatArray, seed: int) -> FloatArray:
     """So many as are fitted, drawn at random: parts may be sorted by class."""
     if len(images) <= MAX_FITTED:
         return images
-    order = generator(seed, Stream.COPYING_ROWS).permutation(len(images))
-    return images[np.sort(order[:MAX_FITTED])]
+    return images[some_rows(len(images), MAX_FITTED, seed, Stream.COPYING_ROWS)]
 
 
 def data_copying(

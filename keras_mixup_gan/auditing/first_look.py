@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.data.splits import MembershipSplit
-from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.randomness import Stream, some_rows
 from keras_mixup_gan.typing import IntArray
 
 NUM_QUERIES, NUM_SAMPLES = 1000, 2000
@@ -22,8 +20,7 @@ def fast_attacks(names: Iterable[str]) -> tuple[str, ...]:
 
 def looked_at(number: int, seed: int) -> IntArray:
     """Which of so many images are looked at: all, or some drawn without regard."""
-    order = generator(seed, Stream.FIRST_LOOK).permutation(number)
-    return np.sort(order[:NUM_QUERIES])
+    return some_rows(number, NUM_QUERIES, seed, Stream.FIRST_LOOK)
 
 
 def first_look(

@@ -77,11 +77,11 @@ class Journal:
             return None
         kind, unfitted = type(attack), copy.copy(attack)
         unfitted._target = None  # to which fitting adds settings
-        is_ours = kind.__module__.startswith("keras_mixup_gan.")
+        is_known = kind.__module__.startswith("keras_mixup_gan.")
         key = {
             **self._context,
             # Ours are known by name, so that a file may move; others may share a name.
-            "attack": is_ours or f"{kind.__module__}.{kind.__qualname__}",
+            "attack": is_known or f"{kind.__module__}.{kind.__qualname__}",
             "name": [attack.name, name],
             "settings": plain_settings(unfitted.settings),
             "features": _features_digest(attack, self._probes),
@@ -161,12 +161,13 @@ class _Generated:
 
     def __init__(self, sampler: Sampler, number: int) -> None:
         self._sampler, self._number = sampler, number
-        first = np.asarray(sampler(0, min(number, SAMPLE_BLOCK)))
-        self.shape, self.dtype = (number, *first.shape[1:]), first.dtype
+        self._first = np.ascontiguousarray(sampler(0, min(number, SAMPLE_BLOCK)))
+        self.shape, self.dtype = (number, *self._first.shape[1:]), self._first.dtype
 
     def blocks(self) -> Iterator[Any]:
         """The images in their order."""
-        for start in range(0, self._number, SAMPLE_BLOCK):
+        yield self._first
+        for start in range(SAMPLE_BLOCK, self._number, SAMPLE_BLOCK):
             stop = min(start + SAMPLE_BLOCK, self._number)
             yield np.ascontiguousarray(self._sampler(start, stop), self.dtype)
 
