@@ -6,8 +6,9 @@
 Arms are trained on the same random halves of one pool of images and measured at
 checkpoints: image quality, and every attack with the arm's own models as shadow models,
 who know the defense. All is kept in FOLDER: stopped at any moment, the same command
-continues. `python -m benchmarks.defense --from FILE` prints what a file of figures
-says.
+continues. Arms that FILE has and that are not asked for stay in it: they can be run on
+different days, in different folders. `python -m benchmarks.defense --from FILE` prints
+what a file of figures says.
 
 The arms and their checkpoints were fixed before their first run; those of the DCGAN on
 digits were chosen on other trainings, of another pool, and the other studies take its
@@ -249,6 +250,19 @@ def _figures(found: Any, folder: Path, steps: int) -> dict[str, Any]:
     return {"fid": fids, **found.to_dict()}
 
 
+def started(name: str, file: Path | None) -> dict[str, Any]:
+    """The figures of a study that a file has; those of no arm where there is none."""
+    if file is None or not file.exists():
+        return {"study": name, "arms": {}}
+    figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    if (kept := figures["study"]) != name:
+        raise ValueError(
+            f"The file holds another study. Expected figures of {name}. Received: "
+            f"{file}, of {kept}. Name another file."
+        )
+    return figures
+
+
 def main() -> None:
     """Trains what is missing, prints the figures, and writes them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -272,7 +286,10 @@ def main() -> None:
             f"This study has no such arm. Expected {', '.join(study.checkpoints)}. "
             f"Received: --arms {' '.join(sorted(missing))}."
         )
-    figures: dict[str, Any] = {"study": given.study, "arms": {}}
+    try:
+        figures = started(given.study, given.out)
+    except ValueError as error:
+        parser.error(str(error))
     for name in given.arms or study.checkpoints:
         figures["arms"][name] = measured(
             given.study,

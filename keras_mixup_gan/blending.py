@@ -84,17 +84,16 @@ def weighted(rows: Tensor, weights: Tensor) -> Tensor:
 def shared(rows: Tensor, shares: Tensor, partners: Tensor) -> Tensor:
     """Blends the same by few terms, at a cost that is linear in the batch.
 
-    Both are `(num_mixtures, num_samples)`. Terms are summed in the order of the rows,
-    as the product with a matrix of weights sums them. Up to 384 rows, which that takes
-    in one block, the bits are the same.
+    Both are `(num_mixtures, num_samples)`. Products are rounded and then summed from
+    the first on, on every processor; a product of matrices is free to do otherwise.
     """
-    if partners.shape[1] > 1:
-        order = tf.argsort(partners, axis=1)
-        partners = tf.gather(partners, order, batch_dims=1)
-        shares = tf.gather(shares, order, batch_dims=1)
     flat = tf.reshape(rows, (tf.shape(rows)[0], -1))
-    shares = tf.cast(shares, rows.dtype)[:, None]
-    return _shaped(tf.matmul(shares, tf.gather(flat, partners)), rows)
+    shares = tf.cast(shares, rows.dtype)
+    terms = [
+        shares[:, n, None] * tf.gather(flat, partners[:, n])
+        for n in range(partners.shape[1])
+    ]
+    return _shaped(tf.add_n(terms), rows)
 
 
 def _shaped(mixtures: Tensor, rows: Tensor) -> Tensor:

@@ -73,8 +73,21 @@ def test_pixels_are_those_of_their_source_and_so_are_gradients():
 
 
 @pytest.mark.parametrize("num_samples", [1, 2, 3])
-@pytest.mark.parametrize(("num_rows", "width"), [(4, 2), (64, 784), (193, 75)])
-def test_few_terms_give_the_bits_of_the_product_with_all_weights(
+@pytest.mark.parametrize(("num_rows", "width"), [(4, 2), (64, 784), (1500, 7)])
+def test_few_terms_give_the_same_bits_on_every_processor(num_samples, num_rows, width):
+    rows = tf.random.stateless_uniform((num_rows, width), KEY, -1, 1)
+    partners = draw_partners(tf.constant(num_rows), num_samples, KEY)
+    shares = draw_shares(num_rows, num_samples, 8.0, 1.0, KEY)
+    blended = shared(rows, shares, partners)
+    expected = np.zeros((num_rows, width), "float32")
+    for share, partner in zip(shares.numpy().T, partners.numpy().T, strict=True):
+        expected += share[:, None] * rows.numpy()[partner]
+    np.testing.assert_array_equal(blended, expected)
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 3])
+@pytest.mark.parametrize(("num_rows", "width"), [(4, 2), (64, 784), (1500, 7)])
+def test_few_terms_differ_from_the_product_with_all_weights_in_rounding_alone(
     num_samples, num_rows, width
 ):
     rows = tf.random.stateless_uniform((num_rows, width), KEY, -1, 1)
@@ -84,14 +97,5 @@ def test_few_terms_give_the_bits_of_the_product_with_all_weights(
     expected = np.zeros((num_rows, num_rows), "float32")
     np.put_along_axis(expected, partners.numpy(), shares.numpy(), axis=1)
     np.testing.assert_array_equal(weights, expected)
-    blended = shared(rows, shares, partners)
-    np.testing.assert_array_equal(blended, weighted(rows, weights))
-
-
-def test_few_terms_of_many_rows_differ_from_the_product_in_rounding_alone():
-    rows = tf.random.stateless_uniform((1500, 7), KEY, -1, 1)
-    partners = draw_partners(tf.constant(1500), 2, KEY)
-    shares = draw_shares(1500, 2, 8.0, 1.0, KEY)
-    weights = weight_matrix(shares, partners, 1500)
     difference = shared(rows, shares, partners) - weighted(rows, weights)
-    assert np.abs(difference).max() <= 2 * np.finfo("float32").eps
+    assert np.abs(difference).max() <= num_samples * np.finfo("float32").eps

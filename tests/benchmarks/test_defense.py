@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from benchmarks import defense, defense_tables, publish
@@ -210,3 +212,14 @@ def test_a_private_model_has_noise_of_its_own():
     study = defense.STUDIES["dcgan"]
     one, other = (study.build("private", (28, 28, 1), seed) for seed in (1, 2))
     assert one.dp.noise_seed != other.dp.noise_seed
+
+
+def test_arms_that_a_file_has_stay_in_it(tmp_path):
+    file = tmp_path / "figures.json"
+    assert defense.started("dcgan", None) == {"study": "dcgan", "arms": {}}
+    assert defense.started("dcgan", file) == {"study": "dcgan", "arms": {}}
+    figures = {"study": "dcgan", "arms": {"undefended": [checkpoint(10, [8.0])]}}
+    file.write_text(json.dumps(figures), "utf-8")
+    assert defense.started("dcgan", file) == figures
+    with pytest.raises(ValueError, match=r"another study.*Received: .*of dcgan"):
+        defense.started("patches", file)
