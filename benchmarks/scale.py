@@ -9,8 +9,9 @@ holds above what TensorFlow takes once it is imported, files that are mapped lef
 The same steps over the cache are timed against those over floats in memory. Time is
 that of the nearest search over the bare matrix products that it cannot do without, of
 one audit's queries against more and more samples, that of precision, recall, density
-and coverage over the same from all distances at once, and that of a data set to which
-`MixUp` is applied over a `map` written by hand.
+and coverage over the same from all distances at once, that of a data set to which
+`MixUp` is applied over a `map` written by hand, and that of fresh processes that import
+the library, or generate images, over one that imports TensorFlow and Keras.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import json
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +36,15 @@ from keras_mixup_gan.versions import software_versions
 SIDE, CHANNELS = 64, 3
 NUM_QUERIES, QUERY_VALUES, CHUNK = 2000, 784, 2048
 MIXED_SHAPE = (28, 28, 1)
+STARTS = {
+    "TensorFlow and Keras": "import tensorflow, keras",
+    "the library": "import keras_mixup_gan",
+    "its statistics": "import keras_mixup_gan.statistics",
+    "64 images of a preset": (
+        "from keras_mixup_gan import zoo; "
+        "zoo.from_preset('dcgan_digits_mixup').generate(64)"
+    ),
+}
 
 
 # === Memory ===
@@ -287,6 +299,23 @@ def mixing_against_a_map(batch_size: int, rounds: int) -> dict[str, float]:
     }
 
 
+def starts(rounds: int) -> dict[str, dict[str, float]]:
+    """Fresh processes, in turns, over one that imports TensorFlow and Keras."""
+    from keras_mixup_gan.experiments import timing
+
+    def starter(program: str) -> Callable[[], Any]:
+        words = [sys.executable, "-c", program]
+        return lambda: subprocess.run(words, check=True, capture_output=True)
+
+    takers = {name: starter(program) for name, program in STARTS.items()}
+    seconds = timing.seconds_in_turns(takers, rounds, warm_up=1)
+    ratios = timing.median_ratios(seconds, next(iter(STARTS)))
+    return {
+        name: {"ratio": ratios[name], "seconds": statistics.median(times)}
+        for name, times in seconds.items()
+    }
+
+
 def main() -> None:
     """Measures, prints and saves the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -297,6 +326,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, nargs="*", default=[64, 2048])
     parser.add_argument("--queries", type=int, default=2000, help="of an audit")
     parser.add_argument("--batch-sizes", type=int, nargs="*", default=[64, 256, 2048])
+    parser.add_argument("--starts", type=int, default=5, help="of fresh processes")
     parser.add_argument("--steps", type=int, default=200, help="of a training")
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=[*STAGES])
     parser.add_argument("--epoch-steps", type=int, default=20, help="timed in turns")
@@ -333,6 +363,9 @@ def main() -> None:
     for number in given.batch_sizes:
         row = mixing_against_a_map(number, given.rounds)
         add(f"MixUp, batches of {number}", row)
+    if given.starts:
+        for name, row in starts(given.starts).items():
+            add(f"start of {name}", row)
     if given.out is not None:
         content = {"figures": rows, "versions": software_versions()}
         given.out.parent.mkdir(parents=True, exist_ok=True)
