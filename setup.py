@@ -76,7 +76,7 @@ setup(
         "keras>=3.13.2",
         "mlxtend>=0.23",
         "numpy>=1.26",
-        "pillow>=10.0",
+        "pillow>=10.1",
         "rich>=13.0",
         "scikit-learn>=1.4",
         "scipy>=1.11",

@@ -42,6 +42,7 @@ def test_folders_hold_the_same_files_and_the_same_draw(
     assert set.union(*parts) == files(folder)
     for path in parts[0]:
         assert (out / "members" / path).read_bytes() == (folder / path).read_bytes()
+        assert (out / "members" / path).stat().st_mode & 0o777 == 0o600
     about = json.loads((out / "split.json").read_text())
     assert (about["seed"], about["members"]) == (3, 20)
     # As in Python.

@@ -12,6 +12,7 @@ from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, storage, zoo
 from keras_mixup_gan.cli import training_folder, watching
+from keras_mixup_gan.data import Images
 from keras_mixup_gan.models import presets
 from tests.command_line import run
 from tests.models import tiny
@@ -239,6 +240,19 @@ def test_a_watched_training_logs_quality_and_leak_and_is_taken_as_a_folder(
     code, output = run(monkeypatch, capsys, *words_)
     assert code == 2
     assert "has not ended" in output.err
+
+
+def test_classes_of_held_out_images_are_those_of_the_training(tmp_path):
+    names = ("a", "b", "c")
+    data = Images(tiny.random_images(6), np.arange(6) % 3, names)
+    for number, name in enumerate("aacc"):
+        place = tmp_path / name / f"{number}.png"
+        place.parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), number).save(place)
+    model = tiny.make(num_classes=3)
+    watch = watching.Watch(monitor=str(tmp_path))
+    quality, *_ = watch.callbacks(model, data, tmp_path, 1, 0, say=lambda text: None)
+    np.testing.assert_array_equal(quality.labels, [0, 0, 2, 2])
 
 
 def test_a_target_epsilon_is_kept(data, tmp_path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 from keras_mixup_gan.attacks import LOGAN, GANLeaks
 from keras_mixup_gan.callbacks import ImageGrid, PrivacyMonitor, QualityMonitor
 from keras_mixup_gan.data import Images, load_images
+from keras_mixup_gan.data.classes import renumbered
 from keras_mixup_gan.metrics import extractor_for
 
 _NUM_PICTURES, _NUM_MEMBERS, _NUM_SAMPLES = 20, 1000, 2000
@@ -54,7 +55,10 @@ class Watch:
         held_out = load_images(
             self.monitor, model.image_shape, value_range=self.value_range
         )
-        labels = None if model.num_classes is None else held_out.labels
+        labels = None
+        if model.num_classes is not None:
+            held_out = renumbered(held_out, data.class_names, "monitor images")
+            labels = held_out.labels
         extractor = extractor_for(model.image_shape)
         found: list[Any] = [
             QualityMonitor(

@@ -4,6 +4,7 @@ It holds `images.npy` and `about.json`, which is written after the rows that it 
 with their digest. A file that is not as it says is written anew.
 """
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -14,11 +15,11 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from keras_mixup_gan.data.images import (
@@ -40,6 +41,7 @@ from keras_mixup_gan.storage import (
 
 VARIABLE = "KERAS_MIXUP_GAN_CACHE"
 LIMIT = 2**27  # bytes of images that are kept in memory
+READER = 1  # raised by whoever changes what is read from a file
 _NOTE_BYTES = 2**26  # that may have to be written again
 _CHUNK_BYTES = 2**20
 _npy: Any = np.lib.format
@@ -94,12 +96,22 @@ def gather(
     listed = hashlib.sha256()
     for file in files:
         about, name = file.stat(), file.relative_to(root).as_posix()
-        listed.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+        dates = f"{about.st_mtime_ns}\0{about.st_ctime_ns}"
+        listed.update(f"{name}\0{about.st_size}\0{dates}\n".encode())
     source = f"{root.resolve()}:{part}" if part else str(root.resolve())
-    known = {"files": listed.hexdigest(), "Pillow": PIL.__version__}
+    known = {"files": listed.hexdigest(), **_readers()}
     shape, crop, _, value_range = options
     chosen = [shape, crop, value_range]
     return Pixels(_cached(source, chosen, known, count, first, fitted))
+
+
+def _readers() -> dict[str, Any]:
+    """What the pixels depend on besides the files."""
+    readers: dict[str, Any] = {"reader": READER}
+    for package in ("pillow", "pydicom"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            readers[package] = metadata.version(package)
+    return readers
 
 
 def _cached(

@@ -45,9 +45,12 @@ def read_dicom(
         return np.asarray(data.pixel_array, "uint8")
     if kind not in ("MONOCHROME1", "MONOCHROME2"):
         raise ValueError(f"its pixels are {kind} of {bits} bits, not gray nor RGB of 8")
-    slope = data.get("RescaleSlope")
+    if "ModalityLUTSequence" in data:
+        raise ValueError("its values become those of the modality by a table")
+    mapped = _transformation(data)
+    slope = mapped.get("RescaleSlope")
     slope = 1.0 if slope in (None, "") else float(slope)
-    intercept = float(data.get("RescaleIntercept") or 0)
+    intercept = float(mapped.get("RescaleIntercept") or 0)
     if slope == 0 or not np.isfinite([slope, intercept]).all() or not 0 < bits <= 32:
         raise ValueError(f"its {bits} bits are mapped by {slope} and {intercept}")
     lowest = -(2 ** (bits - 1)) if data.PixelRepresentation else 0
@@ -57,3 +60,11 @@ def read_dicom(
     values = data.pixel_array.astype("float64") * slope + intercept
     pixels = unit_range(np.clip(values, low, high), (low, high))[..., None]
     return -pixels if kind == "MONOCHROME1" else pixels
+
+
+def _transformation(data: Any) -> Any:
+    """What holds the slope and the intercept: enhanced objects have it in groups."""
+    kinds = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+    groups = [group for kind in kinds for group in data.get(kind) or ()]
+    name = "PixelValueTransformationSequence"
+    return next((one for group in groups for one in group.get(name) or ()), data)

@@ -44,7 +44,7 @@ def write_folders(folder: Path, out: Path, **draw: Any) -> dict[str, int]:
     drawn = _drawn(digests, names, **draw)
     for role, rows in drawn.items():
         for row in rows:
-            with writing(out / role / names[row]) as place:
+            with writing(out / role / names[row], private=True) as place:
                 shutil.copyfile(folder / names[row], place)
     return _told(out / DRAWN, drawn, draw, str(folder))
 

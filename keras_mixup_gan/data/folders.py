@@ -21,6 +21,10 @@ _TEXTS = {
     *(".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini"),
     *(".db", ".md5", ".sha256", ".sums"),
 }
+_TEXTS_WITHOUT_SUFFIX = {
+    *("README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "CHANGELOG", "CHANGES"),
+    *("AUTHORS", "VERSION", "CITATION", "MD5SUMS", "SHA256SUMS"),
+}
 
 
 class _Listing(NamedTuple):
@@ -163,4 +167,4 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_text(path: Path) -> bool:
-    return path.suffix.lower() in _TEXTS or (not path.suffix and path.name.isupper())
+    return path.suffix.lower() in _TEXTS or path.name in _TEXTS_WITHOUT_SUFFIX

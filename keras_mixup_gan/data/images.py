@@ -26,6 +26,7 @@ EXTENSIONS = (".bmp", ".dcm", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Pillow knows forty more, and starts other programs for some of them.
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
 _TIFF = (".tif", ".tiff")
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 # More than cameras make, and less than what would fill a machine's memory.
 _MAX_PIXELS, _MAX_SIDE, _MAX_BYTES = 2**26, 2**16, 2**28
 # ITU-R BT.601 luma, the weights that Pillow and TensorFlow use as well.
@@ -52,7 +53,7 @@ class Options(NamedTuple):
 def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any]:
     """Decodes one file to uint8 `(height, width, 1 or 3)`, unless it is huge.
 
-    Gray of 16 bits is read with a `value_range`, as float32 in `[-1, 1]`, and DICOM as
+    Gray of more bits is read with a `value_range`, as float32 in `[-1, 1]`, and DICOM as
     `read_dicom` does. Photographs are turned upright as their camera says;
     transparency shows white.
     """
@@ -73,6 +74,7 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
                 )
             deep = _deep_mode(opened)
             is_plain = deep.startswith("I;") and not opened.has_transparency_data
+            is_negative = _tag(opened, _PHOTOMETRIC, 1) == 0
             if is_read := not deep or (is_plain and value_range is not None):
                 opened.load()
                 ImageOps.exif_transpose(opened, in_place=True)
@@ -96,17 +98,28 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
         )
     if deep and value_range is not None:
         pixels = from_range(pixels, value_range, f"the image {file}")
+        if is_negative:  # which Pillow turns round at 8 bits alone
+            pixels = -pixels
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def _deep_mode(opened: Image.Image) -> str:
-    """The mode in which a file stores 16 bits per channel; empty where it has 8."""
-    if opened.format not in ("PNG", "TIFF"):  # the only ones that can
+    """The mode in which a file stores more bits per channel; empty where it has 8."""
+    if opened.format == "TIFF":
+        bits = _tag(opened, _BITS, 1)
+        if bits > 8:
+            return f"{opened.mode.partition(';')[0]};{bits}"
+        if _tag(opened, _SAMPLE_FORMAT, 1) != 1:
+            raise ValueError(f"its {bits} bits have a sign")
+    if opened.format != "PNG":  # no other can
         return ""
-    if opened.mode in ("I", "F") and opened.format == "TIFF":
-        return f"{opened.mode};32"
     stored = (np.ravel(tile[3])[0] for tile in getattr(opened, "tile", ()))
     return next((str(mode) for mode in stored if ";16" in str(mode)), "")
+
+
+def _tag(opened: Image.Image, number: int, default: int) -> int:
+    """The largest value of a tag of a TIFF file; the default where it has none."""
+    return int(np.max(getattr(opened, "tag_v2", {}).get(number, default)))
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

@@ -149,6 +149,13 @@ def load_images(
     """
     shape = None if image_shape is None else _wanted(image_shape)
     found = find_source(source)
+    if found is not None and found.is_meant is None and _is_folder(source):
+        warnings.warn(
+            f"{source!r} is a data set of this name, and the folder {_path(source)} is "
+            f"not read. Expected a name or a folder. Received: both. Write './{source}'"
+            " for the folder.",
+            stacklevel=2,
+        )
     if data_dir is not None and (found is None or found.name != "tfds"):
         raise ValueError(
             "`data_dir` says where TensorFlow Datasets keeps its data. Expected a "
@@ -371,7 +378,6 @@ for _source in (
         "'tfds:<name>'",
         tfds.load_tfds,
         lambda source: isinstance(source, str) and source.startswith("tfds:"),
-        is_fixed=True,
     ),
     Source("folder", "a folder of images", load_folder, _is_folder),
     Source("npz", "an .npz file", _load_npz, archives.is_npz),

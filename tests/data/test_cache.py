@@ -1,4 +1,5 @@
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -156,6 +157,25 @@ def test_a_folder_that_changed_is_read_anew(folder, tmp_path):
     np.testing.assert_array_equal(after.images, in_memory(folder).images)
     np.testing.assert_array_equal(before.pixels[:], kept)  # of the old file
     files_of(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:The 12 images")
+def test_a_file_of_the_same_size_and_date_is_noticed(folder):
+    load_images(folder)
+    file = folder / "a" / "00.png"
+    about = file.stat()
+    file.write_bytes(file.read_bytes())
+    os.utime(file, ns=(about.st_atime_ns, about.st_mtime_ns))
+    with pytest.warns(UserWarning, match="are read once"):
+        load_images(folder)
+
+
+@pytest.mark.filterwarnings("ignore:The 12 images")
+def test_what_was_read_in_another_way_is_read_anew(folder, monkeypatch):
+    load_images(folder)
+    monkeypatch.setattr(cache, "READER", 0)
+    with pytest.warns(UserWarning, match="are read once"):
+        load_images(folder)
 
 
 @pytest.mark.filterwarnings("ignore:The 12 images")

@@ -64,6 +64,14 @@ def test_hidden_files_and_texts_are_not_worth_a_word(tmp_path, name):
     assert len(load_images(tmp_path).images) == 1
 
 
+@pytest.mark.parametrize("name", ["IM000001", "DICOMDIR"])
+def test_files_without_a_suffix_are_told(tmp_path, name):
+    put(tmp_path / "a.png")
+    touch(tmp_path / name)
+    with pytest.warns(UserWarning, match=name):
+        assert len(load_images(tmp_path).images) == 1
+
+
 def test_a_folder_of_other_files_says_which(tmp_path):
     touch(tmp_path / "cat" / "a.gif")
     with pytest.raises(ValueError, match=r"holds no images.*Received: 1 other.*a\.gif"):

@@ -1,5 +1,6 @@
 """DICOM and TIFF files: how their values become pixels in `[-1, 1]`."""
 
+import struct
 import sys
 
 import numpy as np
@@ -80,6 +81,90 @@ def test_tiff_is_read_with_8_and_with_16_bits(tmp_path):
     Image.fromarray(STORED).save(tmp_path / "a.tif", compression="tiff_lzw")
     again, _ = load_images(tmp_path, value_range=(0, 4095))
     np.testing.assert_array_equal(again, images)
+
+
+def tiff(pixels, bits, *, photometric=1, sample_format=1):
+    """A TIFF file of planes `(planes, height, width)`, as their bytes, one a strip."""
+    planes, height, width = pixels.shape
+    strips = [np.ascontiguousarray(plane).tobytes() for plane in pixels]
+    if bits == 12:
+        digits = "".join(f"{value:03x}" for value in pixels.ravel())
+        strips = [bytes.fromhex(digits)]
+    tags = [
+        *((256, [width]), (257, [height]), (258, [bits] * planes), (259, [1])),
+        *((262, [photometric]), (273, [0] * planes), (277, [planes]), (278, [height])),
+        (279, [len(strip) for strip in strips]),
+        *((284, [2 if planes > 1 else 1]), (339, [sample_format] * planes)),
+    ]
+    end = 8 + 2 + 12 * len(tags) + 4
+    start = end + sum(4 * len(values) for _, values in tags if len(values) > 1)
+    entries, further = b"", b""
+    for tag, values in tags:
+        if tag == 273:
+            sizes = [len(strip) for strip in strips]
+            values = list(start + np.cumsum([0, *sizes[:-1]]))
+        content = struct.pack(f"<{len(values)}I", *values)
+        if len(values) > 1:
+            content, further = (
+                struct.pack("<I", end + len(further)),
+                further + content,
+            )
+        entries += struct.pack("<HHI", tag, 4, len(values)) + content
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    return head + entries + bytes(4) + further + b"".join(strips)
+
+
+@pytest.mark.parametrize(("bits", "most"), [(12, 4095), (16, 65535)])
+def test_tiff_of_more_than_8_bits_needs_its_range(tmp_path, bits, most):
+    pixels = np.linspace(0, most, 16).round().astype("uint16").reshape(1, 2, 8)
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, bits))
+    with pytest.raises(ValueError, match=rf"not stored with 8 bits.*'I;{bits}'.*value"):
+        load_images(tmp_path)
+    images, _ = load_images(tmp_path, value_range=(0, most))
+    np.testing.assert_allclose(images[..., 0], pixels / most * 2 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, "uint8"), (16, "uint16")])
+def test_tiff_may_say_that_low_values_are_bright(tmp_path, bits, dtype):
+    most = 2**bits - 1
+    pixels = np.array([[[0, most // 5, most]]], dtype)
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, bits, photometric=0))
+    images, _ = load_images(tmp_path, value_range=(0, most))
+    np.testing.assert_allclose(images.ravel(), [1, 0.6, -1], atol=1e-6)
+
+
+def test_planes_of_16_bit_color_are_refused(tmp_path):
+    pixels = np.zeros((3, 4, 4), "uint16")
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, 16, photometric=2))
+    for value_range in (None, (0, 65535)):
+        with pytest.raises(ValueError, match=r"8 bits per channel.*'RGB;16'.*Convert"):
+            load_images(tmp_path, value_range=value_range)
+
+
+def test_signed_bytes_are_refused(tmp_path):
+    pixels = np.zeros((1, 4, 4), "int8")
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, 8, sample_format=2))
+    with pytest.raises(ValueError, match="its 8 bits have a sign"):
+        load_images(tmp_path)
+
+
+def test_enhanced_objects_say_in_groups_what_values_mean(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    mapped, group = pydicom.Dataset(), pydicom.Dataset()
+    mapped.RescaleSlope, mapped.RescaleIntercept = 2, -1024
+    group.PixelValueTransformationSequence = [mapped]
+    for kind in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        put(tmp_path, STORED, **{kind: [group]})
+        images, _ = load_images(tmp_path, value_range=(-1000, 1000))
+        expected = np.clip((2.0 * STORED - 1024) / 1000, -1, 1)
+        np.testing.assert_allclose(images[0, ..., 0], expected, atol=1e-6)
+
+
+def test_values_that_a_table_maps_are_refused(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    put(tmp_path, STORED, ModalityLUTSequence=[pydicom.Dataset()])
+    with pytest.raises(ValueError, match="by a table"):
+        load_images(tmp_path)
 
 
 def test_of_several_pages_none_is_chosen(tmp_path):

@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_mixup_gan.data import Images, load_images
 from keras_mixup_gan.data import digits as digits_file
+from keras_mixup_gan.data.sources import SOURCES
 
 
 @pytest.fixture(scope="module")
@@ -296,3 +298,18 @@ def test_reading_digits_does_not_import_tensorflow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_a_name_that_is_also_a_folder_is_told(tmp_path, monkeypatch):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "digits" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning, match=r"folder digits is not read.*'\./digits'"):
+        assert len(load_images("digits").images) == 5000
+    assert len(load_images("./digits").images) == 1
+
+
+def test_only_names_of_the_package_always_mean_the_same_images():
+    fixed = {name for name, source in SOURCES.items() if source.is_fixed}
+    assert fixed == {"digits", "patches"}
