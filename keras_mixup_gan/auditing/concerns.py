@@ -46,13 +46,13 @@ class Concern(Enum):
     )
     FEW_QUERIES = (
         "Only {members} members and {non_members} non-members were queried; a leak "
-        "below AUC {smallest:.2f} would probably have gone unnoticed. Query 1,000 a "
+        "below AUC {smallest:.2f} could have gone unnoticed. Query 1,000 a "
         "side to see one of AUC {with_more:.2f}."
     )
     FIRST_LOOK = (
-        "This was a first look: attacks that take long were left out, and of each part "
-        "at most {queries:,} images were queried, by at most {samples:,} generated "
-        "ones. Only a whole audit can show that little is found."
+        "This was a first look: attacks that take long and canaries were left out, and "
+        "of each part at most {queries:,} images were queried, by at most {samples:,} "
+        "generated ones. Only a whole audit can show that little is found."
     )
     FEW_NON_MEMBERS = (
         "With {non_members} non-members the rate at 1 % false positives is the rate at "

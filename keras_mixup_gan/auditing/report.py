@@ -135,7 +135,7 @@ class AuditReport:
         `strongest` is the best of several on the same queries and so looks better
         than it is; this one does not.
         """
-        return self._held_out(self.release)
+        return self._held_out()
 
     @property
     def detectable_auc(self) -> float:
@@ -175,11 +175,11 @@ class AuditReport:
         """Whether the members as a set are recognized, by all attacks of the release.
 
         The p-value is corrected for the number of attacks. The number of images that
-        are needed is of the attack that was chosen on one half of the images, by its
-        AUC on the other.
+        are needed is of the attack whose AUC is the largest on one half of the images,
+        by its AUC on the other. `None` where pixels alone tell the parts apart.
         """
-        found, held_out = self.enough_for(self.release), self.strongest_held_out
-        if held_out is None:
+        found, held_out = self.enough_for(self.release), self._held_out(by_area=True)
+        if held_out is None or (self.blind is not None and self.blind.is_shifted):
             return None
         pairs = [(each.member_scores, each.non_member_scores) for each in found]
         tests = [set_inference(*pair, num_tests=len(found)) for pair in pairs]
@@ -213,14 +213,18 @@ class AuditReport:
         """The attacks that ran and need no more than this release."""
         return tuple(each for each in self.done if release.covers(each.release))
 
-    def _held_out(self, release: Release) -> HeldOutStrongest | None:
+    def _held_out(
+        self, release: Release | None = None, *, by_area: bool = False
+    ) -> HeldOutStrongest | None:
         scores = {
             result.name: (result.member_scores, result.non_member_scores)
-            for result in self.enough_for(release)
+            for result in self.enough_for(release or self.release)
         }
         if not scores:
             return None
-        return strongest_held_out(scores, TARGET_FPR, CONFIDENCE, self.seed)
+        return strongest_held_out(
+            scores, TARGET_FPR, CONFIDENCE, self.seed, by_area=by_area
+        )
 
     def _epsilon(self, release: Release) -> float | None:
         """Lower bound on epsilon by all attacks, corrected for all of the report."""

@@ -12,6 +12,7 @@ from keras_mixup_gan.auditing.verdict import (
     probability,
     with_interval,
 )
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_up
 from keras_mixup_gan.statistics.power import SetInference
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def guarantee(report: AuditReport) -> Iterator[str]:
     coins = "as it was here" if report.coins else "which was not so here"
     yield (
         "Where a fair coin decided who is a member, "
-        f"{coins}, no attack whatsoever exceeds AUC {privacy.auc_bound:.3f}, or finds "
-        f"more than {100 * privacy.tpr_bound(TARGET_FPR):.1f} % of the members at "
-        f"{100 * TARGET_FPR:g} % false positives."
+        f"{coins}, no attack whatsoever exceeds AUC {rounded_up(privacy.auc_bound)}, "
+        f"or finds more than {100 * rounded_up(privacy.tpr_bound(TARGET_FPR)):.1f} % "
+        f"of the members at {100 * TARGET_FPR:g} % false positives."
     )
     for sentence in privacy.not_covered:
         yield f"Not covered: {sentence}"
@@ -105,12 +106,14 @@ def defense(report: AuditReport) -> str:
 def of_the_set(found: SetInference) -> str:
     """What attacks tell of the members as a set, in a sentence."""
     p_value = probability(found.p_value)
-    if found.p_value > SET_ERROR or found.num_needed is None:
+    if found.p_value > SET_ERROR:
         return f"As a set the members are not told from non-members ({p_value})."
+    said = f"As a set the members are told from non-members ({p_value})"
+    if found.num_needed is None:
+        return f"{said}."
     return (
-        f"As a set the members are told from non-members ({p_value}); who holds some "
-        f"{found.num_needed:,} of them, and as many others drawn alike, could prove "
-        "that they were trained on."
+        f"{said}; who holds some {found.num_needed:,} of them, and as many others "
+        "drawn alike, could prove that they were trained on."
     )
 
 

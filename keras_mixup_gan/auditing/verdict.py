@@ -70,7 +70,8 @@ class AuditVerdict:
         attack: Title of the attack that decides.
         num_attacks: Number of attacks that this release is enough for.
         auc: AUC of the attack; of several it is chosen on one half of the queries
-            and this is its AUC on the other half.
+            and this is its AUC on the other half, unless another one proves the leak:
+            then it is that one's on all queries.
         interval: DeLong interval of `auc`.
         point: Its true-positive rate at 1 % false positives on the same queries.
         is_held_out: Whether `auc` and `point` are of queries that did not choose.
@@ -96,18 +97,24 @@ class AuditVerdict:
 
     def __str__(self) -> str:
         if self.point is None:
-            return self.leak.value.format(release=self.release)
+            return self.leak.value.format(
+                release=self.release,
+                copies=self.copies,
+                reached="no attack could be run",
+            )
         point, attack, where = self.point, self.attack, ""
         if self.num_attacks > 1:
             attack = f"the strongest of {self.num_attacks} attacks, {attack},"
         if self.is_held_out:
             where = " (chosen on one half of the images, measured on the other)"
+        elif self.num_attacks > 1:
+            where = " (chosen and measured on the same images)"
         rate = (
             f"{percent_with_interval(point.tpr, point.tpr_interval)} of the members at "
             f"{100 * point.realized_fpr:.1f} % false positives"
         )
         area = with_interval(self.auc, self.interval)
-        return self.leak.value.format(
+        said = self.leak.value.format(
             release=self.release,
             attack=self.attack,
             reached=f"{attack} reaches AUC {area} and finds {rate}{where}",
@@ -117,6 +124,12 @@ class AuditVerdict:
             pixels=self.pixels,
             copies=self.copies,
         )
+        if self.leak is Leak.NOT_FOUND and self.epsilon:
+            said += (
+                f" Yet the attacks prove an epsilon above {self.epsilon:.2f}: they "
+                "recognize some of what coins decided on."
+            )
+        return said
 
 
 def judge(
@@ -136,10 +149,12 @@ def judge(
     it leaks is told, by the worse of AUC and members found, by the attack that was
     chosen on one half of the queries, from the other half. Where pixels alone
     distinguish the two sets, neither a leak nor its absence is claimed. Copies of
-    members, which any release gives away, come before all else.
+    members, which any release gives away, come before all attacks.
     """
+    copied = copies if copies is not None and copies.found else None
     if not done or held_out is None:
-        return AuditVerdict(Leak.UNKNOWN, release)
+        leak = Leak.UNKNOWN if copied is None else Leak.COPIED
+        return AuditVerdict(leak, release, copies=copied)
     proofs = {each.name: proof(each, num_tests) for each in done}
     strongest = next(each for each in done if each.name == held_out.name)
     area, interval, point = held_out.auc, held_out.interval, held_out.operating_point
@@ -151,7 +166,7 @@ def judge(
         point = strongest.operating_point
     if blind is not None and blind.is_shifted:
         leak = Leak.UNDECIDED
-    elif copies is not None and copies.found:
+    elif copied is not None:
         leak = Leak.COPIED
     elif proven:
         leak = _size(proofs[strongest.name], area, point)
@@ -168,7 +183,7 @@ def judge(
         is_held_out=is_held_out,
         unnoticed=max(0.5, *(family_interval(each, 1)[1] for each in done)),
         pixels=None if blind is None else blind.auc,
-        copies=copies if leak is Leak.COPIED else None,
+        copies=copied if leak is Leak.COPIED else None,
         epsilon=epsilon,
     )
 

@@ -53,8 +53,8 @@ class Options(NamedTuple):
 def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any]:
     """Decodes one file to uint8 `(height, width, 1 or 3)`, unless it is huge.
 
-    Gray of more bits is read with a `value_range`, as float32 in `[-1, 1]`, and DICOM as
-    `read_dicom` does. Photographs are turned upright as their camera says;
+    Gray of more bits is read with a `value_range`, as float32 in `[-1, 1]`, and DICOM
+    as `read_dicom` does. Photographs are turned upright as their camera says;
     transparency shows white.
     """
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.data import source_title
 from keras_mixup_gan.experiments.analysis.findings import (
     FamilyFindings,
@@ -29,6 +30,7 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
 from keras_mixup_gan.experiments.results import SCORES, SuiteResults, place
 from keras_mixup_gan.reports import figures, render
 from keras_mixup_gan.reports import tables as text
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_up
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -217,29 +219,34 @@ def headline(findings: Findings) -> str:
 def _leak(findings: Findings) -> str:
     """What there is to defend, in the family that leaks most."""
     found = [
-        (family.baseline.strongest.auc.mean, family)
+        (_leaks(family.baseline), family.baseline.strongest.auc.mean, family)
         for family in findings.families
         if family.baseline and family.baseline.strongest
     ]
     if not found:
         return "No attack ran on an undefended model."
-    area, family = max(found, key=lambda pair: pair[0])
+    leaks, area, family = max(found, key=lambda each: each[:2])
+    title = text.family_title(family).replace(",", " of", 1)
+    if not leaks:
+        return f"No attack proves that an undefended {title} leaks: AUC {area:.2f}."
     return (
-        f"Whether an image was trained on can be told from an undefended "
-        f"{text.family_title(family).replace(',', ' of', 1)} with AUC {area:.2f} "
-        "(0.5 is guessing, 1 is certainty)."
+        f"Whether an image was trained on can be told from an undefended {title} with "
+        f"AUC {area:.2f} (0.5 is guessing, 1 is certainty)."
     )
+
+
+def _leaks(arm: Finding) -> bool:
+    """Whether attackers who have everything prove a leak in some seed."""
+    return text.of_release(arm, Release.EVERYTHING).leaks
 
 
 def verdict_sentences(family: FamilyFindings) -> str:
     """What is said of all arms of a family at equal quality, verdict by verdict."""
-    baseline = family.baseline.strongest if family.baseline else None
-    if baseline is not None:
-        low, _ = baseline.auc.interval or baseline.auc_of_queries[0]
-        chance = ["What the undefended model leaks is not distinguishable from chance."]
-        said_first = chance if low <= 0.5 else []
-    else:
+    said_first = []
+    if family.baseline is None or family.baseline.strongest is None:
         said_first = ["There is no undefended model to compare with."]
+    elif not _leaks(family.baseline):
+        said_first = ["No attack proves that the undefended model leaks."]
     groups = text.verdict_groups(family)
     said = [f"{v.value.capitalize()}: {', '.join(arms)}." for v, arms in groups.items()]
     for verdict in (Verdict.LEAKS_LESS, Verdict.LEAKS_MORE):
@@ -263,7 +270,7 @@ def bound_sentence(arm: Finding) -> str | None:
         return None
     said = (
         f"By its ε no attack on {arm.title} exceeds AUC "
-        f"{text.rounded_up(bounds.auc):.3f}: the strongest, with LiRA where it ran, is "
+        f"{rounded_up(bounds.auc):.3f}: the strongest, with LiRA where it ran, is "
         f"{check.side.value} ({check.auc:.3f})"
     )
     if check.undefended_auc is not None and check.undefended_side is not None:
@@ -314,8 +321,8 @@ def _guarantee(arm: Finding, epsilon: float) -> str:
         shown += ", were its noise secret: here it is drawn from a known seed"
     if arm.bounds is not None and arm.bounds.auc < _VACUOUS:
         shown += (
-            f". No attack then exceeds AUC {text.rounded_up(arm.bounds.auc):.3f} or "
-            f"finds more than {render.percent(text.rounded_up(arm.bounds.tpr))} of the "
+            f". No attack then exceeds AUC {rounded_up(arm.bounds.auc):.3f} or "
+            f"finds more than {render.percent(rounded_up(arm.bounds.tpr))} of the "
             f"members at {render.percent(arm.bounds.fpr, 0)} false positives"
         )
     return f"{shown}."

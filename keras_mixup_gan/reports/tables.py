@@ -1,6 +1,5 @@
 """The tables of a comparison: cells of text, made once for every output."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -275,24 +274,25 @@ def range_text(mean: Mean, digits: int = 1) -> str:
 def leaks_text(arm: Finding) -> str:
     """Whether images leak, and everything: `no / yes`, or a dash without an attack."""
     kinds = (Release.SAMPLES, Release.EVERYTHING)
-    found = [one for one in arm.releases if one.release in kinds]
-    said = ["yes" if one.leaks else "no" for one in found if one.num_attacks]
-    return " / ".join(said) if len(said) == len(kinds) else NONE
+    found = [of_release(arm, kind) for kind in kinds]
+    if not all(one.num_attacks for one in found):
+        return NONE
+    return " / ".join("yes" if one.leaks else "no" for one in found)
+
+
+def of_release(arm: Finding, release: Release) -> ReleaseFinding:
+    """What a release of an arm's models gives away; nothing where no attack ran."""
+    found = (one for one in arm.releases if one.release is release)
+    return next(found, ReleaseFinding(release, 0, None, False))
 
 
 def _samples(arm: Finding) -> ReleaseFinding:
-    found = (one for one in arm.releases if one.release is Release.SAMPLES)
-    return next(found, ReleaseFinding(Release.SAMPLES, 0, None, False))
+    return of_release(arm, Release.SAMPLES)
 
 
 def epsilon_text(epsilon: float | None) -> str:
     """Epsilon, or ∞ where nothing is guaranteed."""
     return "∞" if epsilon is None else f"{epsilon:.3g}"
-
-
-def rounded_up(bound: float, digits: int = 3) -> float:
-    """A bound as it may be printed: never below itself."""
-    return math.ceil(bound * 10**digits) / 10**digits
 
 
 def _versus(comparison: Comparison | None) -> str:

@@ -9,6 +9,7 @@ A lower bound of 0 proves nothing, and no bound from above follows from any atta
 Unusable scores and arguments out of range raise a `ValueError`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -248,3 +249,8 @@ def _check_rates(delta: float, significance: float) -> None:
             "`significance` must lie in (0, 1). Received: "
             f"significance={significance!r}. Use .05 for a 95 % bound."
         )
+
+
+def rounded_up(bound: float, digits: int = 3) -> float:
+    """A bound from above as it may be printed: never below itself."""
+    return math.ceil(bound * 10**digits) / 10**digits

@@ -112,12 +112,15 @@ def strongest_held_out(
     fpr: float = 0.01,
     confidence: float = 0.95,
     seed: int = 0,
+    *,
+    by_area: bool = False,
 ) -> HeldOutStrongest:
     """Chooses the most threatening attack on one half and reports it on the other.
 
     That is the one of the largest `leaks.threat`, and of those that are not above
-    chance the one of the largest AUC. The best of many on the same queries overstates
-    what it would do on others; on the half that did not choose it, it does not.
+    chance, or of all with `by_area`, the one of the largest AUC. The best of many on
+    the same queries overstates what it would do on others; on the half that did not
+    choose it, it does not.
 
     `scores` holds `(member_scores, non_member_scores)` of each attack by name, all on
     the same queries in the same order; `fpr` is the false-positive rate of the
@@ -137,6 +140,8 @@ def strongest_held_out(
 
     def reached(name: str) -> tuple[float, float]:
         chosen_on = halves[name][0][0], halves[name][1][0]
+        if by_area:
+            return 0.0, auc(*chosen_on)
         interval = delong_interval(*chosen_on, confidence)
         point = tpr_at_fpr(*chosen_on, fpr, confidence)
         return threat(interval, point, confidence), auc(*chosen_on)

@@ -142,6 +142,8 @@ def test_the_pages_show_them(split, tmp_path):
     for suffix in (".html", ".md"):
         text = save_audit(report, tmp_path / f"audit{suffix}").read_text("utf-8")
         assert text.count(" bits of exposure (") == 3
+        assert f"{report.verdict.epsilon:.2f}" in text
+        assert "psilon" in text
 
 
 def test_an_audit_of_samples_alone_exposes_canaries_too(split):

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.auditing import Concern, Leak
+from keras_mixup_gan.auditing.advice import next_steps
+from keras_mixup_gan.auditing.text import of_the_set
+from keras_mixup_gan.auditing.verdict import AuditVerdict, judge
+from keras_mixup_gan.statistics.power import SetInference
 from tests.attacks.fakes import FakeGAN, defense, images
 from tests.auditing.audits import (
     FAST,
@@ -44,6 +49,7 @@ def test_sets_that_differ_without_a_model_are_warned_about():
     assert concerns(report)[0] is Concern.SHIFTED_PARTS
     assert report.verdict.leak is Leak.UNDECIDED
     assert report.verdict.pixels == report.blind.auc
+    assert report.set_inference is None
     assert report.to_dict()["blind"]["auc"] == report.blind.auc
     alike = audit(FakeGAN(), MEMBERS, NON_MEMBERS, **options)
     assert abs(alike.blind.auc - 0.5) < 4 * np.sqrt(231 / (12 * 120 * 110))
@@ -59,7 +65,7 @@ def test_an_audit_says_what_it_could_have_seen():
     several = audit(FakeGAN(), MEMBERS[:60], NON_MEMBERS[:60], OUTSIDE, FAST)
     assert several.detectable_auc > 0.65
     assert several.warnings[0].values["smallest"] == several.detectable_auc
-    assert "below AUC 0.67 would probably" in str(several.warnings[0])
+    assert "below AUC 0.67 could have gone" in str(several.warnings[0])
 
 
 def test_the_size_of_a_leak_is_that_on_the_half_that_did_not_choose():
@@ -126,3 +132,42 @@ def test_ignoring_a_known_defense_is_warned_about():
     assert report.to_dict()["mixup"]["num_samples"] == 2
     report = audit(model, MEMBERS, NON_MEMBERS, OUTSIDE, attacks="logan_mixup")
     assert not report.warnings
+
+
+class Copies:
+    """A check that found copies."""
+
+    found, num_samples, num_members, num_non_members = True, 100, 10, 10
+    members_copied, samples_of_members, non_members_copied = 4, 5, 0
+
+
+def test_copies_are_found_although_no_attack_could_be_run():
+    verdict = judge(Release.GENERATOR, (), 1, None, None, Copies())
+    assert verdict.leak is Leak.COPIED
+    assert "copies 4 of 10 members" in str(verdict)
+    assert "the generator, no attack could be run." in str(verdict)
+
+
+def test_where_parts_differ_copies_are_still_a_reason_not_to_publish():
+    brighter = np.clip(NON_MEMBERS + 0.5, -1, 1)
+    report = audit(MEMBERS[:50], MEMBERS, brighter, blind=True, copies=True)
+    assert report.verdict.leak is Leak.UNDECIDED
+    assert report.copies.found
+    assert next(next_steps(report)).startswith("Do not publish the model")
+
+
+def test_coins_that_prove_epsilon_are_told_beside_an_absent_leak():
+    point = leaky_report(attacks="logan")["logan"].operating_point
+    found = {"attack": "LOGAN", "num_attacks": 2, "point": point}
+    verdict = AuditVerdict(Leak.NOT_FOUND, Release.GENERATOR, **found, epsilon=3.0)
+    assert "prove an epsilon above 3.00" in str(verdict)
+    assert "chosen and measured on the same images" in str(verdict)
+    calm = AuditVerdict(Leak.NOT_FOUND, Release.GENERATOR, **found, epsilon=0.0)
+    assert "epsilon" not in str(calm)
+
+
+def test_a_set_is_told_by_the_p_value_alone():
+    assert of_the_set(SetInference(1e-9, None)).endswith("(p < 0.0001).")
+    assert "are told" in of_the_set(SetInference(1e-9, None))
+    assert "are not told" in of_the_set(SetInference(0.5, 40))
+    assert "some 40 of them" in of_the_set(SetInference(1e-3, 40))

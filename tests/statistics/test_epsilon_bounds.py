@@ -5,6 +5,7 @@ from scipy import stats
 from keras_mixup_gan.statistics.epsilon_bounds import (
     epsilon_clopper_pearson,
     epsilon_one_run,
+    rounded_up,
 )
 
 BOUNDS = {
@@ -176,3 +177,10 @@ def test_unusable_arguments_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             epsilon_one_run([1.0, 2.0], [0.0, 1.0], num_guesses=guesses)
+
+
+@pytest.mark.parametrize(
+    ("bound", "printed"), [(0.57847, 0.579), (0.5, 0.5), (1.0, 1.0), (0.0203, 0.021)]
+)
+def test_a_bound_is_printed_never_below_itself(bound, printed):
+    assert rounded_up(bound) == printed >= bound

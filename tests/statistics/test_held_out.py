@@ -79,6 +79,15 @@ def test_the_strongest_attack_is_chosen_and_judged_on_different_halves():
     assert found.interval == delong_interval(members[second], others[second])
 
 
+def test_the_largest_area_may_choose_instead_of_the_threat():
+    rng = np.random.default_rng(0)
+    others, few = rng.normal(size=1000), rng.normal(-0.2, 1, size=1000)
+    few[rng.permutation(1000)[:200]] = 9.0  # found for certain, others not at all
+    scores = {"few": (few, others), "all": (rng.normal(0.3, 1, 1000), others)}
+    assert strongest_held_out(scores).name == "few"
+    assert strongest_held_out(scores, by_area=True).name == "all"
+
+
 def test_attacks_on_different_queries_are_not_compared():
     with pytest.raises(ValueError, match="same queries"):
         strongest_held_out({"a": ([1.0, 2.0], [0.0, 1.0]), "b": ([1.0] * 3, [0.0] * 2)})
