@@ -356,11 +356,19 @@ class MixUp:
     def draw_partners(
         self, batch_size: Tensor, seed: Tensor, labels: Tensor | None = None
     ) -> Tensor:
-        """Indices `(batch, num_samples)` of distinct rows to blend."""
-        if not self.same_class:
-            return blending.draw_partners(batch_size, self.num_samples, seed)
-        classes = tf.argmax(labels, axis=1)
-        return blending.draw_partners_of_class(classes, self.num_samples, seed)
+        """Indices `(batch, num_samples)` of distinct rows to blend.
+
+        Neighbors share an image; where fakes are not blended they are no neighbors, or
+        a discriminator that compares rows of a batch would see that only reals do.
+        """
+        if self.same_class:
+            classes = tf.argmax(labels, axis=1)
+            partners = blending.draw_partners_of_class(classes, self.num_samples, seed)
+        else:
+            partners = blending.draw_partners(batch_size, self.num_samples, seed)
+        if self.mix_fakes:
+            return partners
+        return tf.gather(partners, tf.argsort(partners[:, 0]))
 
 
 def check_mixable(batch: dict[str, Any], mixup: MixUp) -> None:

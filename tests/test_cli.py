@@ -190,3 +190,9 @@ def test_a_terminal_is_shown_a_bar(monkeypatch, capsys):
     assert "attack [b]2[/b] of 4" in shown
     assert "1/4" in shown
     assert "a line beside it" in shown
+
+
+def test_a_first_look_is_a_suite_of_its_own(monkeypatch, capsys):
+    words = ("compare", "--quick", "--suite", "paper", "--dry-run")
+    code, output = run(monkeypatch, capsys, *words)
+    assert (code, "Expected `--quick` or `--suite`" in output.err) == (2, True)

@@ -422,3 +422,32 @@ def test_a_null_target_is_audited_too(folder, tmp_path, monkeypatch, capsys):
     assert code == 0, said.err
     content = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert set(content["null_target"]["areas"]) == {"logan", "gan_leaks"}
+
+
+def test_pages_need_an_extra_and_figures_do_not(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, output = run(monkeypatch, capsys, *command(folder, tmp_path))
+    assert code == 0
+    assert "no audit.html: Writing a report needs" in output.err
+    assert "LOGAN (discriminator score)" in output.out
+    assert {"audit.json", "audit.npz"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_homes_are_found_after_an_equals_sign(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m").symlink_to(folder / "non-members")
+    words = ["audit", folder / "model.keras", "--members=~/m", *ATTACKS]
+    words += ["--non-members", folder / "members.npz", "--out=~/report"]
+    assert run(monkeypatch, capsys, *words)[0] == 0
+    with np.load(tmp_path / "report" / "audit.npz", allow_pickle=False) as arrays:
+        assert arrays["member_names"][0] == "00.png"
+    assert not (tmp_path / "~").exists()
+
+
+def test_batches_of_shadow_models_are_refused_without_any(
+    folder, tmp_path, monkeypatch, capsys
+):
+    more = ("--shadow-batch-size", 16)
+    code, output = run(monkeypatch, capsys, *command(folder, tmp_path, *more))
+    assert (code, "are for shadow models" in output.err) == (2, True)

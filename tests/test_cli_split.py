@@ -155,3 +155,15 @@ def test_files_of_16_bits_are_drawn_and_damaged_ones_named(
     (source / "3.png").write_bytes((source / "3.png").read_bytes()[:40])
     code, output = run(monkeypatch, capsys, *words[:2], "--out", tmp_path / "other")
     assert (code, "3.png could not be read" in output.err) == (2, True)
+
+
+def test_an_archive_that_is_no_split_is_not_replaced(tmp_path, monkeypatch, capsys):
+    mine = tmp_path / "mine.npz"
+    np.savez(mine, images=tiny.random_images(30))
+    before = mine.read_bytes()
+    code, output = run(monkeypatch, capsys, "split", mine, "--out", mine)
+    assert (code, "that is no split" in output.err) == (2, True)
+    assert mine.read_bytes() == before
+    for _ in range(2):  # an earlier split may be
+        out = ("--out", tmp_path / "split.npz")
+        assert run(monkeypatch, capsys, "split", mine, *out)[0] == 0

@@ -12,8 +12,9 @@ from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, storage, zoo
 from keras_mixup_gan.cli import training_folder, watching
+from keras_mixup_gan.cli.console import trained_batch_size
 from keras_mixup_gan.data import Images
-from keras_mixup_gan.models import presets
+from keras_mixup_gan.models import DCGAN, presets
 from tests.command_line import run
 from tests.models import tiny
 
@@ -362,6 +363,27 @@ def test_a_clock_before_1980_is_one_sentence(data, tmp_path, monkeypatch):
         training_folder.run(begun.job, 1, tmp_path, print)
 
 
+def test_a_training_that_goes_on_takes_back_what_it_ended_with(
+    data, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    assert run(monkeypatch, capsys, *words(data, out, "--epochs", 1))[0] == 0
+    assert trained_batch_size(str(out)) == 20
+
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DCGAN, "fit", stopped)
+    assert run(monkeypatch, capsys, *words(data, out, "--epochs", 3))[0] == 130
+    code, output = run(monkeypatch, capsys, "generate", out)
+    assert (code, "has not ended" in output.err) == (2, True)
+
+
+def test_other_models_tell_no_batch_size(preset):
+    for model in (None, "dcgan_digits", str(preset)):
+        assert trained_batch_size(model) is None
+
+
 # === generate ===
 
 
@@ -375,6 +397,10 @@ def test_images_are_written_as_asked_for(preset, tmp_path, monkeypatch, capsys):
     with np.load(tmp_path / "images.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["images"], expected)
         np.testing.assert_array_equal(arrays["labels"], labels)
+    options = ("--num", 5, "--out", tmp_path / "all.npz")
+    assert run(monkeypatch, capsys, "generate", preset, *options)[0] == 0
+    with np.load(tmp_path / "all.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["labels"], [0, 1, 2, 0, 1])
     files = sorted((tmp_path / "folder").iterdir())
     assert [file.name for file in files] == [f"00000{n}.png" for n in range(5)]
     with Image.open(files[4]) as image, Image.open(tmp_path / "grid.png") as grid:

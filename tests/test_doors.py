@@ -236,6 +236,7 @@ def rows(table):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:The data set is mixed")
 @pytest.mark.parametrize(("call", "said"), rows(REFUSED))
 def test_what_is_refused(call, said):
     with warnings.catch_warnings(action="ignore"):

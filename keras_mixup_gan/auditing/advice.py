@@ -58,7 +58,8 @@ def next_steps(report: AuditReport) -> Iterator[str]:
     if leak is Leak.NOT_FOUND and "shadows" not in report.access:
         yield (
             "Before anything is released, audit with shadow models, `shadows=16` or "
-            "more: the strongest attacks need them."
+            "more with the training's `shadow_fit`, or `--shadows 16`: the strongest "
+            "attacks need them, and a model that can be trained again."
         )
     if leak is Leak.NOT_FOUND and report.privacy is None:
         yield (

@@ -64,11 +64,13 @@ class Concern(Enum):
     )
     MIXUP_IGNORED = (
         "The model was trained with mixup, but no attack that takes it into account "
-        "was run: that needs reference images, and more than a first look."
+        "was run: that needs the discriminator or shadow models, reference images, and "
+        "more than a first look."
     )
     AUGMENTATION_IGNORED = (
         "The model was trained with augmentation, but no attack that takes it into "
-        "account was run; add 'logan_augmented' to the attacks."
+        "account was run: 'logan_augmented' does, which needs the discriminator, and "
+        "those with shadow models."
     )
     COMBINATION_IGNORED = (
         "The model was trained with mixup and augmentation; each attack takes one of "

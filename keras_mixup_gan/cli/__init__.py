@@ -14,7 +14,7 @@ import typer
 from keras_mixup_gan.cli import audit, compare, export, generate, split, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
-from keras_mixup_gan.cli.console import load_tensorflow, printable
+from keras_mixup_gan.cli.console import load_tensorflow, printable, with_homes
 from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.versions import __version__
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 COMMANDS = (split.split, train.train, generate.generate, audit.audit, export.export)
 for command in (*COMMANDS, compare.compare):
-    app.command()(command)
+    app.command()(with_homes(command))
 app.add_typer(zoo.app, name="zoo")
 
 

@@ -18,6 +18,7 @@ from keras_mixup_gan.cli.console import (
     printable,
     read_model,
     resumable,
+    trained_batch_size,
 )
 
 
@@ -51,8 +52,12 @@ def audit(
         typer.Option(help="Steps of each of them; by default as many as the model's."),
     ] = None,
     shadow_batch_size: Annotated[
-        int, typer.Option(help="Images in a batch of theirs.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            help="Images in a batch of theirs; by default as `train` says of the "
+            "model, else 64."
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Dask scheduler that trains them, e.g. tcp://10.0.0.1:8786."),
@@ -125,14 +130,14 @@ def audit(
     from keras_mixup_gan.reports import save_audit
     from keras_mixup_gan.validation import check_integer
 
-    check_integer(1, shadow_batch_size=shadow_batch_size)
-    if shadow_steps is not None:
-        check_integer(1, shadow_steps=shadow_steps)
-    if shadows is None and (scheduler is not None or shadow_steps is not None):
+    sizes = {"shadow_batch_size": shadow_batch_size, "shadow_steps": shadow_steps}
+    check_integer(1, **{name: n for name, n in sizes.items() if n is not None})
+    asked = {"scheduler": scheduler, **sizes}
+    if shadows is None and any(value is not None for value in asked.values()):
+        received = ", ".join(f"{name}={value}" for name, value in asked.items())
         raise ValueError(
-            "A scheduler and steps are for shadow models. Expected `--shadows` with "
-            f"them. Received: scheduler={scheduler}, shadow_steps={shadow_steps}. Add "
-            "`--shadows 16`."
+            "A scheduler, steps and batches are for shadow models. Expected "
+            f"`--shadows` with them. Received: {received}. Add `--shadows 16`."
         )
     storage.check_outside(
         out, members=members, non_members=non_members, reference=reference
@@ -154,8 +159,11 @@ def audit(
     fit = {
         "epochs": 1,
         "steps_per_epoch": shadow_steps or max(1, getattr(target, "num_steps", 1)),
-        "batch_size": shadow_batch_size,
+        "batch_size": shadow_batch_size or trained_batch_size(model) or 64,
     }
+    if shadows is not None:
+        steps, size = fit["steps_per_epoch"], fit["batch_size"]
+        say(f"each shadow model is trained for {steps} steps of {size} images")
     with storage.locked(out, "scores"), Work() as work:
         report = run_audit(
             target,
@@ -181,8 +189,13 @@ def audit(
         report = replace(report, member_names=tuple(names[row] for row in rows))
         report = replace(report, model_file=str(model or samples))
         for suffix in (".json", ".npz", ".md", ".html"):
-            path = save_audit(report, out / f"audit{suffix}", show_members=show_members)
-            say(f"wrote {path}")
+            try:
+                path = out / f"audit{suffix}"
+                save_audit(report, path, show_members=show_members)
+            except ImportError as error:  # an extra, for pages alone
+                say(f"no {path.name}: {error}")
+            else:
+                say(f"wrote {path}")
     print(printable(report))
 
 

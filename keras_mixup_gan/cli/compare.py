@@ -50,8 +50,11 @@ def compare(
         int | None, typer.Option(help="Seed of everything, the only one.")
     ] = None,
     suite: Annotated[
-        str, typer.Option(help="compare, quick, smoke, paper, full, or a .toml file.")
-    ] = "compare",
+        str | None,
+        typer.Option(
+            help="compare (the default), quick, smoke, paper, full, or a .toml file."
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -81,7 +84,13 @@ def compare(
     from keras_mixup_gan.reports import comparison
     from keras_mixup_gan.storage import check_outside
 
-    settings = experiments.Suite.read("quick" if quick else suite).changed(
+    if quick and suite is not None:
+        raise ValueError(
+            "A first look is a suite of its own. Expected `--quick` or `--suite`. "
+            f"Received: both, suite={suite!r}. Leave one out."
+        )
+    name = "quick" if quick else suite or "compare"
+    settings = experiments.Suite.read(name).changed(
         data=data,
         members=members,
         non_members=non_members,
@@ -109,8 +118,11 @@ def compare(
         )
     except UnfinishedError as error:
         failed, results = error, error.results
-    for path in comparison.save(results, out):
-        progress.say(f"wrote {path}")
+    try:
+        for path in comparison.save(results, out):
+            progress.say(f"wrote {path}")
+    except ImportError as error:  # an extra, for pages alone
+        progress.say(f"no page: {error}")
     print(printable(comparison.to_text(results)))
     if failed is not None:
         raise failed

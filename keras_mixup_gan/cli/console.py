@@ -165,6 +165,33 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def trained_batch_size(model: str | None) -> int | None:
+    """The batch size of what `train` left in a folder; `None` of anything else."""
+    path = Path(model or "") / "train.json"
+    if not path.is_file():
+        return None
+    from keras_mixup_gan.storage import read_json, reading, unseal
+
+    what, remedy = "the state of a training", "Pass `--shadow-batch-size`."
+    with reading(path, what, remedy):
+        return int(unseal(read_json(path, what, remedy))["settings"]["batch_size"])
+
+
+def with_homes(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose paths may begin with `~`, as after `=` no shell replaces it."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> None:
+        command(
+            **{
+                name: value.expanduser() if isinstance(value, Path) else value
+                for name, value in options.items()
+            }
+        )
+
+    return wrapped
+
+
 def read_model(model: str, *, compile: bool = True) -> Any:
     """A trained model: a `.keras` file, a preset, or what `train` left in a folder."""
     load_tensorflow()

@@ -50,6 +50,8 @@ def generate(
         Console().say(f"wrote {out}")
         return
     _check(out, trained.image_shape[-1])
+    if classes is None and trained.num_classes is not None and out.suffix == ".npz":
+        classes = np.arange(num) % trained.num_classes  # which the file then tells
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")

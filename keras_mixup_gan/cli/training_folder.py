@@ -187,6 +187,8 @@ def _run(
         )
     if model.num_steps:
         say(f"continuing after step {model.num_steps} of {total}")
+    if model.num_steps < total:  # the last checkpoint is the same model
+        (folder / "model.keras").unlink(missing_ok=True)
 
     def keep(epoch: int, logs: dict[str, Any]) -> None:
         losses = {name: float(value) for name, value in logs.items()}

@@ -59,6 +59,12 @@ def write_archive(
     """Writes images of any source, with labels and file names, to one file."""
     told = out.with_suffix(".json")
     _refuse_another(told)
+    if out.exists() and not told.exists():
+        raise ValueError(
+            "An archive would be replaced that is no split. Expected a new file, or an "
+            f"earlier split and the {told.name} beside it. Received: out={str(out)!r}. "
+            "Choose another `--out`."
+        )
     shape = None if image_size is None else (image_size, image_size, None)
     loaded = load_images(source, shape, value_range=value_range)
     found = find_source(source)

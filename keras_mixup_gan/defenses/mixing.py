@@ -72,7 +72,7 @@ class Noise(Defense):
     """Gaussian noise on reals and fakes, without mixing.
 
     Args:
-        noise_stddev: Standard deviation of the noise on each value, at least 0.
+        noise_stddev: Standard deviation of the noise on each value, above 0.
     """
 
     name = "noise"

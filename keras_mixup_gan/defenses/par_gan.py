@@ -39,6 +39,9 @@ class PARGAN(DCGAN):
     discriminator computes every score of a batch, so that a step costs up to
     `num_parts` times the DCGAN's.
 
+    Losses of `evaluate` and `val_*` are those of the largest of the scores, and not the
+    means that are trained.
+
     `score`, which attacks go by, is the score of the discriminator that an image's part
     falls to, less the mean of the others': who holds the model can compute the part,
     and the others, which never saw the image, tell how it looks to those that did not.

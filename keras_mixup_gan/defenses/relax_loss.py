@@ -35,7 +35,8 @@ class RelaxLossDCGAN(DCGAN):
 
     Args:
         *args: Arguments of `DCGAN`.
-        alpha: Level of the loss on reals, above 0. At chance it is `log 2 = 0.693`.
+        alpha: Level of the loss on reals, at least 0, which is the plain DCGAN. At
+            chance it is `log 2 = 0.693`.
         **kwargs: Further arguments of `DCGAN`, without `mixup`, `dp` and `augment`.
 
     Raises:

@@ -296,7 +296,8 @@ class GAN(AdversarialModel):
     ) -> Any:
         """One training step on raw images, which are taken and checked as `fit` does.
 
-        A model with `mixup` or `dp` is trained by `fit` alone.
+        Several discriminator updates are all on these images. A model with `mixup` or
+        `dp` is trained by `fit` alone.
         """
         refuse_weights(**weights)
         return super().train_on_batch(

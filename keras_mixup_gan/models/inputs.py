@@ -4,6 +4,7 @@ A data set's batches are dicts with the fields of `Batch` that apply: a replicat
 set cannot carry the others, which are `None`. The step reads them as `Batch`.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -290,6 +291,14 @@ class InputPipeline:
     # === Data sets ===
 
     def _of_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if is_mixed(dataset) and self.mixup is None:
+            warnings.warn(
+                "The data set is mixed, and the model knows nothing of it: generated "
+                "images are not mixed, and its card and audits name no mixup. Expected "
+                "raw images and a model with `mixup`. Received: a data set to which "
+                "MixUp was applied. Build the model with `mixup=` instead.",
+                stacklevel=4,
+            )
         read = self._reader(dataset)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
 

@@ -197,13 +197,13 @@ class AdversarialModel(NetworkPair):
         return self.privacy.uncounted(updates, with_settings=with_settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        is_private = vars(self).get("dp") is not None
-        fixed = ("dp", "discriminator_steps", *(("mixup", "augment") * is_private))
+        fixed = ("dp", "discriminator_steps", "mixup", "augment")
         if name in fixed and name in vars(self):
             raise AttributeError(
-                f"`{name}` is fixed when a model is built, as the accountant relies on "
-                f"it. Expected it as an argument of {type(self).__name__}. Received: "
-                f"{name}={value!r}. Build another model."
+                f"`{name}` is fixed when a model is built, as its training, its card "
+                "and its audits rely on it. Expected it as an argument of "
+                f"{type(self).__name__}. Received: {name}={value!r}. Build another "
+                "model."
             )
         super().__setattr__(name, value)
 

@@ -147,7 +147,10 @@ class WGANGP(GAN):
         labels: Tensor | None,
         draw: int,
     ) -> Tensor:
-        """Lines 11 and 12, on latents that the critic has not met."""
+        """Lines 11 and 12, on latents that the critic has not met.
+
+        Noise of mixing is that of the critic's last update.
+        """
         with tf.GradientTape() as tape:
             fakes, labels = self.counterparts(batch, draw + 1, noise_draw=draw)
         return super().update_generator(tape, batch, fakes, labels, draw)

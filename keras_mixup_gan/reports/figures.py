@@ -181,7 +181,7 @@ def roc(
                     linestyle=looks[arm]["linestyle"],
                     linewidth=1.4,
                 )
-            axes.set_title(title)
+            axes.set_title(render.plain_title(title))
         for axes in list(panels)[len(attacks) :]:
             axes.axis("off")
         _legend(figure, findings.families, looks)

@@ -594,7 +594,8 @@ def test_mixing_twice_through_the_model():
 def test_a_mixed_data_set_trains_a_model_without_mixup():
     dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4)
     model = eager()
-    model.fit(dataset.apply(MixUp(noise_stddev=1.0)), verbose=0)
+    with pytest.warns(UserWarning, match="the model knows nothing of it"):
+        model.fit(dataset.apply(MixUp(noise_stddev=1.0)), verbose=0)
     assert int(model.steps) == 2
 
 

@@ -377,9 +377,10 @@ def test_executions_of_several_steps_are_planned_whole(drawn):
     assert model.epsilon(DELTA) <= 2
 
 
+@pytest.mark.parametrize("dp", [TARGET, None])
 @pytest.mark.parametrize("name", ["dp", "discriminator_steps", "mixup", "augment"])
-def test_what_the_accountant_relies_on_is_fixed(name):
-    model = make(dp=TARGET, compile=False)
+def test_what_others_rely_on_is_fixed(name, dp):
+    model = make(dp=dp, compile=False)
     before = getattr(model, name)
     with pytest.raises(AttributeError, match=f"`{name}` is fixed"):
         setattr(model, name, None)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
+from keras_mixup_gan.models import DCGAN
 from keras_mixup_gan.privacy import epsilon
 from tests.models.tiny import (
     NUM_CLASSES,
@@ -295,3 +296,17 @@ def test_an_update_before_fit_is_one_sentence():
     model.privacy.begin(*sampling)
     with pytest.raises(ValueError, match="Expected training through `fit`"):
         model.train_step(next(iter(batches)))
+
+
+def test_an_objective_that_rows_do_not_descend_is_refused():
+    class Calm(DCGAN):
+        def discriminator_objective(self, real, fake):
+            return super().discriminator_objective(real, fake) + tf.reduce_mean(real**2)
+
+    class CalmByRows(Calm):
+        def row_losses(self, rows, discriminate):
+            return super().row_losses(rows, discriminate)
+
+    with pytest.raises(ValueError, match=r"descends `row_losses`.*Received: dp="):
+        Calm((8, 8, 1), width=2, dp=DPSGD())
+    assert CalmByRows((8, 8, 1), width=2, dp=DPSGD()).dp is not None

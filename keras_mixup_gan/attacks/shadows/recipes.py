@@ -43,9 +43,9 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
     if all(callable(getattr(model, name, None)) for name in ("get_config", "fit")):
         if not fit:
             raise ValueError(
-                "`fit` is needed to train a model like another. Received: "
-                f"fit={fit!r}. Pass what that was trained with, e.g. "
-                "`fit={'epochs': 50}`."
+                "What `fit` takes is needed to train a model like another. Expected "
+                f"what that was trained with. Received: {fit!r}. Pass e.g. "
+                "`fit={'epochs': 50}`, to `audit` as `shadow_fit=`."
             )
         clone = _Clone(
             type(model), model.get_config(), model.get_compile_config(), dict(fit)
