@@ -10,9 +10,9 @@ from pathlib import Path
 __version__ = "0.2.0"  # its only place
 # Raised by hand by whoever changes a number that the library computes from the same
 # data, settings and seed. Results of another version are never mixed with new ones.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 # The release that first gave these numbers: later ones continue its results.
-_SAME_NUMBERS_SINCE = "0.1.0"
+_SAME_NUMBERS_SINCE = "0.2.0"
 
 
 def software_versions() -> dict[str, str]:
