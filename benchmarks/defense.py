@@ -29,6 +29,7 @@ from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.models.recipes import resolve_mixup
 from keras_mixup_gan.privacy import DPSGD
+from keras_mixup_gan.versions import RESULTS_VERSION
 
 # What the zoo's functions are given for each arm.
 ARMS: dict[str, dict[str, Any]] = {
@@ -252,13 +253,15 @@ def _figures(found: Any, folder: Path, steps: int) -> dict[str, Any]:
 
 def started(name: str, file: Path | None) -> dict[str, Any]:
     """The figures of a study that a file has; those of no arm where there is none."""
+    own = {"study": name, "results_version": RESULTS_VERSION}
     if file is None or not file.exists():
-        return {"study": name, "arms": {}}
+        return {**own, "arms": {}}
     figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    if (kept := figures["study"]) != name:
+    kept = {key: figures.get(key, 1) for key in own}  # the first told no version
+    if kept != own:
         raise ValueError(
-            f"The file holds another study. Expected figures of {name}. Received: "
-            f"{file}, of {kept}. Name another file."
+            f"The file holds another study, or by another version. Expected {own}. "
+            f"Received: {file}, of {kept}. Name another file."
         )
     return figures
 

@@ -358,8 +358,8 @@ class MixUp:
     ) -> Tensor:
         """Indices `(batch, num_samples)` of distinct rows to blend.
 
-        Neighbors share an image; where fakes are not blended they are no neighbors, or
-        a discriminator that compares rows of a batch would see that only reals do.
+        Neighbors share an image; where fakes are not blended rows are shuffled, or a
+        discriminator that compares neighbors in a batch would see that only reals do.
         """
         if self.same_class:
             classes = tf.argmax(labels, axis=1)
@@ -368,7 +368,9 @@ class MixUp:
             partners = blending.draw_partners(batch_size, self.num_samples, seed)
         if self.mix_fakes:
             return partners
-        return tf.gather(partners, tf.argsort(partners[:, 0]))
+        shuffle = tf.random.experimental.stateless_shuffle
+        order_key = tf.random.fold_in(seed, 1)
+        return tf.gather(partners, shuffle(tf.range(batch_size), order_key))
 
 
 def check_mixable(batch: dict[str, Any], mixup: MixUp) -> None:

@@ -14,7 +14,7 @@ from keras_mixup_gan import MixUp, auditing, storage, zoo
 from keras_mixup_gan.cli import training_folder, watching
 from keras_mixup_gan.cli.console import trained_batch_size
 from keras_mixup_gan.data import Images
-from keras_mixup_gan.models import DCGAN, presets
+from keras_mixup_gan.models import presets
 from tests.command_line import run
 from tests.models import tiny
 
@@ -370,13 +370,20 @@ def test_a_training_that_goes_on_takes_back_what_it_ended_with(
     assert run(monkeypatch, capsys, *words(data, out, "--epochs", 1))[0] == 0
     assert trained_batch_size(str(out)) == 20
 
-    def stopped(*arguments, **options):
-        raise KeyboardInterrupt
+    nowhere = ("--epochs", 3, "--monitor", tmp_path / "nowhere")
+    assert run(monkeypatch, capsys, *words(data, out, *nowhere))[0] == 2
+    assert (out / "model.keras").is_file()
 
-    monkeypatch.setattr(DCGAN, "fit", stopped)
-    assert run(monkeypatch, capsys, *words(data, out, "--epochs", 3))[0] == 130
+    def stopped(path):
+        if path.name == "model.keras":
+            raise KeyboardInterrupt
+        return storage.writing(path)
+
+    monkeypatch.setattr(training_folder, "writing", stopped)
+    assert run(monkeypatch, capsys, *words(data, out, "--epochs", 2))[0] == 130
     code, output = run(monkeypatch, capsys, "generate", out)
     assert (code, "has not ended" in output.err) == (2, True)
+    assert not (out / "preset").exists()
 
 
 def test_other_models_tell_no_batch_size(preset):
@@ -400,7 +407,10 @@ def test_images_are_written_as_asked_for(preset, tmp_path, monkeypatch, capsys):
     options = ("--num", 5, "--out", tmp_path / "all.npz")
     assert run(monkeypatch, capsys, "generate", preset, *options)[0] == 0
     with np.load(tmp_path / "all.npz", allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["labels"], [0, 1, 2, 0, 1])
+        drawn = zoo.from_preset(preset).generate(5)
+        np.testing.assert_array_equal(arrays["images"], drawn)
+        again = zoo.from_preset(preset).generate(5, arrays["labels"])
+        np.testing.assert_array_equal(again, drawn)
     files = sorted((tmp_path / "folder").iterdir())
     assert [file.name for file in files] == [f"00000{n}.png" for n in range(5)]
     with Image.open(files[4]) as image, Image.open(tmp_path / "grid.png") as grid:

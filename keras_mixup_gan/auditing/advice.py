@@ -44,7 +44,7 @@ def next_steps(report: AuditReport) -> Iterator[str]:
                     f"{', though not by shadow models, which find more' * untried}."
                 )
                 break
-    if leak in LEAKS and report.augment is None:
+    if leak in LEAKS and report.augment is None and report.privacy is None:
         yield (
             'Train with augmented mixup, `mixup="augmented"`, and audit again: on '
             "digits it left the least of the leak, though not none, of what makes "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keras_mixup_gan.auditing.results import CONFIDENCE, TARGET_FPR, AttackResult
 from keras_mixup_gan.auditing.verdict import (
+    at_least,
     percent_with_interval,
     probability,
     with_interval,
@@ -64,7 +65,7 @@ def releases(report: AuditReport) -> Iterator[tuple[str, ...]]:
             continue
         leak = found.leak.name.lower().replace("_", " ")
         if found.epsilon:
-            leak += f", epsilon above {found.epsilon:.2f}"
+            leak += f", epsilon above {at_least(found.epsilon)}"
         rate = percent_with_interval(found.point.tpr, found.point.tpr_interval)
         yield release.value, leak, found.attack, f"{found.auc:.3f}", rate
 
@@ -82,7 +83,8 @@ def guarantee(report: AuditReport) -> Iterator[str]:
     coins = "as it was here" if report.coins else "which was not so here"
     yield (
         "Where a fair coin decided who is a member, "
-        f"{coins}, no attack whatsoever exceeds AUC {rounded_up(privacy.auc_bound)}, "
+        f"{coins}, no attack whatsoever exceeds AUC "
+        f"{rounded_up(privacy.auc_bound):.3f}, "
         f"or finds more than {100 * rounded_up(privacy.tpr_bound(TARGET_FPR)):.1f} % "
         f"of the members at {100 * TARGET_FPR:g} % false positives."
     )

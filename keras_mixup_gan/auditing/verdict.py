@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -126,8 +127,8 @@ class AuditVerdict:
         )
         if self.leak is Leak.NOT_FOUND and self.epsilon:
             said += (
-                f" Yet the attacks prove an epsilon above {self.epsilon:.2f}: they "
-                "recognize some of what coins decided on."
+                f" Yet the attacks prove an epsilon above {at_least(self.epsilon)}: "
+                "they recognize some of what coins decided on."
             )
         return said
 
@@ -151,7 +152,8 @@ def judge(
     distinguish the two sets, neither a leak nor its absence is claimed. Copies of
     members, which any release gives away, come before all attacks.
     """
-    copied = copies if copies is not None and copies.found else None
+    is_shifted = blind is not None and blind.is_shifted
+    copied = copies if copies is not None and copies.found and not is_shifted else None
     if not done or held_out is None:
         leak = Leak.UNKNOWN if copied is None else Leak.COPIED
         return AuditVerdict(leak, release, copies=copied)
@@ -164,7 +166,7 @@ def judge(
         strongest = proven[0] if proven else strongest
         area, interval = strongest.auc, strongest.auc_interval
         point = strongest.operating_point
-    if blind is not None and blind.is_shifted:
+    if is_shifted:
         leak = Leak.UNDECIDED
     elif copied is not None:
         leak = Leak.COPIED
@@ -218,6 +220,11 @@ def with_interval(area: float, interval: tuple[float, float]) -> str:
     """`0.832 [0.815, 0.849]`."""
     low, high = interval
     return f"{area:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def at_least(bound: float) -> str:
+    """A bound from below, never above itself: `1.12`."""
+    return f"{math.floor(100 * bound) / 100:.2f}"
 
 
 def percent_with_interval(rate: float, interval: tuple[float, float]) -> str:

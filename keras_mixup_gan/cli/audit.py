@@ -120,7 +120,8 @@ def audit(
 
     Images are brought to the model's shape as `data.load_images` does. Stopped at any
     moment, the same command continues with the attacks that are missing. The folder
-    `scores` of the report says who was a member: keep it like the images themselves.
+    `scores` and `audit.npz` say who was a member, and the page names some: keep them
+    like the images themselves.
     """
     load_tensorflow()
     from keras_mixup_gan.auditing import audit as run_audit
@@ -156,14 +157,12 @@ def audit(
     target, (inside, outside, known), rows = _read(
         model, samples, sources, drop_duplicates, say, ends, seed
     )
-    fit = {
-        "epochs": 1,
-        "steps_per_epoch": shadow_steps or max(1, getattr(target, "num_steps", 1)),
-        "batch_size": shadow_batch_size or trained_batch_size(model) or 64,
-    }
+    fit = None
     if shadows is not None:
-        steps, size = fit["steps_per_epoch"], fit["batch_size"]
+        steps = shadow_steps or max(1, getattr(target, "num_steps", 1))
+        size = shadow_batch_size or trained_batch_size(model) or 64
         say(f"each shadow model is trained for {steps} steps of {size} images")
+        fit = {"epochs": 1, "steps_per_epoch": steps, "batch_size": size}
     with storage.locked(out, "scores"), Work() as work:
         report = run_audit(
             target,
@@ -175,7 +174,7 @@ def audit(
             progress=functools.partial(_tell, work),
             folder=out / "scores",
             shadows=shadows,
-            shadow_fit=None if shadows is None else fit,
+            shadow_fit=fit,
             scheduler=scheduler,
             null_target=null_target and read_model(null_target),
             release=release,

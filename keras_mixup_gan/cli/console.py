@@ -167,8 +167,8 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
 
 def trained_batch_size(model: str | None) -> int | None:
     """The batch size of what `train` left in a folder; `None` of anything else."""
-    path = Path(model or "") / "train.json"
-    if not path.is_file():
+    path = Path(model or ".").expanduser() / "train.json"
+    if model is None or not path.is_file():
         return None
     from keras_mixup_gan.storage import read_json, reading, unseal
 

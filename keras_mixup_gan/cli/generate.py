@@ -51,7 +51,11 @@ def generate(
         return
     _check(out, trained.image_shape[-1])
     if classes is None and trained.num_classes is not None and out.suffix == ".npz":
-        classes = np.arange(num) % trained.num_classes  # which the file then tells
+        from keras_mixup_gan.models.portions import latents_and_classes
+
+        # Those that are drawn anyway, which the file then tells.
+        sizes = trained.latent_dim, trained.num_classes
+        _, classes = latents_and_classes(num, seed, 0, *sizes)
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")

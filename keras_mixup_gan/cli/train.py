@@ -64,7 +64,7 @@ def train(
     ] = None,
     value_range: Annotated[
         str | None,
-        typer.Option(help="What black and white are, where pixels have 16 bits."),
+        typer.Option(help="What black and white are, where pixels have 12 or 16 bits."),
     ] = None,
     monitor: Annotated[
         str | None,

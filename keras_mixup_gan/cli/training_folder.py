@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,8 +188,6 @@ def _run(
         )
     if model.num_steps:
         say(f"continuing after step {model.num_steps} of {total}")
-    if model.num_steps < total:  # the last checkpoint is the same model
-        (folder / "model.keras").unlink(missing_ok=True)
 
     def keep(epoch: int, logs: dict[str, Any]) -> None:
         losses = {name: float(value) for name, value in logs.items()}
@@ -284,6 +283,8 @@ class _Store:
         writer.writerows(self.state["history"])
         write_file(self.folder / "history.csv", table.getvalue().encode())
         self._write()
+        (self.folder / "model.keras").unlink(missing_ok=True)  # of an earlier end
+        shutil.rmtree(self.folder / "preset", ignore_errors=True)
         for old in self.folder.glob("checkpoint-*.keras"):
             if old != path:
                 old.unlink()

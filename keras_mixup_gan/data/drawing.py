@@ -80,8 +80,9 @@ def write_archive(
             arrays[f"{role}_labels"] = loaded.labels[rows]
     if loaded.class_names is not None:
         arrays["class_names"] = np.array(loaded.class_names)
+    numbers = _told(told, drawn, draw, str(source))  # by which the archive is known
     write_arrays(out, arrays, private=True)
-    return _told(told, drawn, draw, str(source))
+    return numbers
 
 
 def _digest(file: Path) -> bytes:

@@ -125,7 +125,7 @@ def load_images(
         data_dir: Where TensorFlow Datasets keeps its data, if not in `TFDS_DATA_DIR` or
             `~/tensorflow_datasets`.
         value_range: The values `(low, high)` that become -1 and 1, such as `(0, 1)`, or
-            `(0, 4095)` for 12 bits, of arrays, `.npz` files and gray files of 16 bits.
+            `(0, 4095)` for 12 bits, of arrays, `.npz` files and deeper gray files.
             Those of 8 bits always are 0..255. Color of 16 bits, which Pillow would cut
             to 8, is refused. Of DICOM it is the window, in the units of the modality
             (Hounsfield, say), at whose ends values are cut; by default -1 and 1 are

@@ -264,7 +264,7 @@ class Suite:
         Raises:
             ValueError: If there is no such file, or it does not describe a suite.
         """
-        path = Path(source)
+        path = Path(source).expanduser()
         if path.suffix != ".toml":
             path = SUITES / f"{source}.toml"
         try:

@@ -61,12 +61,6 @@ class DCGAN(GAN):
         check_choice(norm, ("layer", "group", "batch", None), "norm")
         check_integer(1, latent_dim=latent_dim, width=width)
         check_dropout(dropout, kwargs.get("dp"))
-        if kwargs.get("dp") is not None and self._has_own_objective():
-            raise ValueError(
-                "DP-SGD descends `row_losses`, by rows, and not the objective of this "
-                f"class. Expected `row_losses` of {type(self).__name__}, or no `dp`. "
-                f"Received: dp={kwargs['dp']}. Leave it out, or write both."
-            )
         image_shape = check_image_shape(image_shape)
         super().__init__(
             lambda seed: build_generator(
@@ -83,18 +77,6 @@ class DCGAN(GAN):
         self.width = width
         self.norm = norm
         self.dropout = dropout
-
-    def _has_own_objective(self) -> bool:
-        """Whether a subclass changes what is descended, but not by rows."""
-        steps = (
-            "discriminator_objective",
-            "discriminator_loss",
-            "update_discriminator",
-        )
-        kind = type(self)
-        return kind.row_losses is DCGAN.row_losses and any(
-            getattr(kind, name) is not getattr(DCGAN, name) for name in steps
-        )
 
     def make_discriminator(self, *args: Any, **kwargs: Any) -> keras.Model:
         """The discriminator, before anything else of the model is there."""

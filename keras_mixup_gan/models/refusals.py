@@ -78,3 +78,16 @@ def refuse_swapping(callbacks: Any) -> None:
                 "generates. Expected `ema_momentum` of the model. Received: "
                 "`SwapEMAWeights`, which knows one optimizer's averages. Leave it out."
             )
+
+
+def refuse_own_objective(kind: type, dp: Any) -> None:
+    """Raises a `ValueError` if a class changes a loss that DP-SGD does not descend."""
+    order = [set(vars(each)) for each in kind.__mro__]
+    by_rows = next(at for at, names in enumerate(order) if "row_losses" in names)
+    losses = {"discriminator_objective", "discriminator_loss", "update_discriminator"}
+    if any(losses & names for names in order[:by_rows]):
+        raise ValueError(
+            "DP-SGD descends `row_losses`, row by row, and no other loss. Expected "
+            f"`row_losses` of {kind.__name__}, or no `dp`. Received: dp={dp}. Leave "
+            "it out, or write both."
+        )

@@ -15,7 +15,7 @@ from keras_mixup_gan.models.inputs import Batch, InputPipeline
 from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
-from keras_mixup_gan.models.refusals import check_defenses
+from keras_mixup_gan.models.refusals import check_defenses, refuse_own_objective
 from keras_mixup_gan.models.step_random import StepRandom
 from keras_mixup_gan.privacy.dpsgd import DPSGD, check_multiplicity, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
@@ -65,6 +65,7 @@ class AdversarialModel(NetworkPair):
             check_policy(augment)
         if dp is not None:
             refuse_mixup(dp, mixup)
+            refuse_own_objective(type(self), dp)
             check_multiplicity(dp, augment)
         if augment is not None and mixup is not None and mixup.augment is not None:
             raise ValueError(

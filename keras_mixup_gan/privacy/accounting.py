@@ -339,9 +339,9 @@ class PrivacyReport:
             f"noise multiplier {self.noise_multiplier:.4g}",
             f"  noise from {self.noise_source}",
             "Any membership inference where coins decided who is a member:",
-            f"  advantage at most {rounded_up(self.max_advantage)}, AUC at most "
-            f"{rounded_up(self.auc_bound)}, TPR at 1 % FPR at most "
-            f"{rounded_up(self.tpr_bound(0.01))}",
+            f"  advantage at most {rounded_up(self.max_advantage):.3f}, AUC at most "
+            f"{rounded_up(self.auc_bound):.3f}, TPR at 1 % FPR at most "
+            f"{rounded_up(self.tpr_bound(0.01)):.3f}",
             "Not covered:",
             *(f"  - {sentence}" for sentence in self.not_covered),
         ]

@@ -126,18 +126,20 @@ def to_png(results: SuiteResults) -> bytes | None:
 
 def save(results: SuiteResults, folder: Path) -> list[Path]:
     """Writes the page beside the results, twice, with its numbers and its picture."""
+    # Numbers first: they need no extra.
+    numbers = storage.write_file(folder / NUMBERS, to_json(results).encode())
     drawn = to_png(results)
     contents = {
         PAGE: to_markdown(results, PICTURE if drawn else None).encode(),
         HTML_PAGE: to_html(results, folder).encode(),
-        NUMBERS: to_json(results).encode(),
         PICTURE: drawn,
     }
-    return [
+    pages = [
         storage.write_file(folder / name, content)
         for name, content in contents.items()
         if content is not None
     ]
+    return [numbers, *pages]
 
 
 def load_scores(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.auditing.results import TARGET_FPR
+from keras_mixup_gan.auditing.verdict import at_least
 from keras_mixup_gan.statistics.roc import roc_curve
 from keras_mixup_gan.typing import FloatArray
 
@@ -66,6 +67,7 @@ def render_template(name: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        at_least=at_least,
         decimal=decimal,
         md=escape_markdown,
         percent=percent,

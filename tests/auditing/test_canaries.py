@@ -7,6 +7,7 @@ from scipy import stats
 from keras_mixup_gan.attacks import AttackTarget
 from keras_mixup_gan.auditing.canaries import exposed_canaries
 from keras_mixup_gan.auditing.results import AttackResult, Scores
+from keras_mixup_gan.auditing.verdict import at_least
 from keras_mixup_gan.data import MembershipSplit
 from keras_mixup_gan.reports import save_audit
 from keras_mixup_gan.statistics.epsilon_bounds import epsilon_one_run
@@ -142,7 +143,7 @@ def test_the_pages_show_them(split, tmp_path):
     for suffix in (".html", ".md"):
         text = save_audit(report, tmp_path / f"audit{suffix}").read_text("utf-8")
         assert text.count(" bits of exposure (") == 3
-        assert f"{report.verdict.epsilon:.2f}" in text
+        assert at_least(report.verdict.epsilon) in text
         assert "psilon" in text
 
 

@@ -175,7 +175,7 @@ def test_a_number_of_shadows_runs_the_whole_protocol(tmp_path):
 
 
 def test_shadows_cannot_be_trained_without_saying_how():
-    with pytest.raises(ValueError, match="`fit` is needed"):
+    with pytest.raises(ValueError, match="`shadow_fit=`"):
         audit(Trainable(MEMBERS), MEMBERS, NON_MEMBERS, attacks=LiRA(), shadows=4)
     with pytest.raises(ValueError, match="`shadows` must be"):
         audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, attacks=LiRA(), shadows=1)

@@ -6,7 +6,7 @@ from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.auditing import Concern, Leak
 from keras_mixup_gan.auditing.advice import next_steps
 from keras_mixup_gan.auditing.text import of_the_set
-from keras_mixup_gan.auditing.verdict import AuditVerdict, judge
+from keras_mixup_gan.auditing.verdict import AuditVerdict, at_least, judge
 from keras_mixup_gan.statistics.power import SetInference
 from tests.attacks.fakes import FakeGAN, defense, images
 from tests.auditing.audits import (
@@ -152,6 +152,10 @@ def test_where_parts_differ_copies_are_still_a_reason_not_to_publish():
     brighter = np.clip(NON_MEMBERS + 0.5, -1, 1)
     report = audit(MEMBERS[:50], MEMBERS, brighter, blind=True, copies=True)
     assert report.verdict.leak is Leak.UNDECIDED
+    assert {found.leak for found in report.verdicts.values()} == {
+        Leak.UNDECIDED,
+        Leak.UNKNOWN,
+    }
     assert report.copies.found
     assert next(next_steps(report)).startswith("Do not publish the model")
 
@@ -164,6 +168,14 @@ def test_coins_that_prove_epsilon_are_told_beside_an_absent_leak():
     assert "chosen and measured on the same images" in str(verdict)
     calm = AuditVerdict(Leak.NOT_FOUND, Release.GENERATOR, **found, epsilon=0.0)
     assert "epsilon" not in str(calm)
+
+
+def test_an_epsilon_from_below_is_never_printed_above_itself():
+    assert [at_least(bound) for bound in (0.0177, 1.125, 3.0)] == [
+        "0.01",
+        "1.12",
+        "3.00",
+    ]
 
 
 def test_a_set_is_told_by_the_p_value_alone():

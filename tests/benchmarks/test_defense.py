@@ -216,10 +216,14 @@ def test_a_private_model_has_noise_of_its_own():
 
 def test_arms_that_a_file_has_stay_in_it(tmp_path):
     file = tmp_path / "figures.json"
-    assert defense.started("dcgan", None) == {"study": "dcgan", "arms": {}}
-    assert defense.started("dcgan", file) == {"study": "dcgan", "arms": {}}
-    figures = {"study": "dcgan", "arms": {"undefended": [checkpoint(10, [8.0])]}}
+    empty = defense.started("dcgan", None)
+    assert (empty["study"], empty["arms"]) == ("dcgan", {})
+    assert defense.started("dcgan", file) == empty
+    figures = {**empty, "arms": {"undefended": [checkpoint(10, [8.0])]}}
     file.write_text(json.dumps(figures), "utf-8")
     assert defense.started("dcgan", file) == figures
-    with pytest.raises(ValueError, match=r"another study.*Received: .*of dcgan"):
+    with pytest.raises(ValueError, match=r"another study.*Received: .*'dcgan'"):
         defense.started("patches", file)
+    file.write_text(json.dumps({"study": "dcgan", "arms": {}}), "utf-8")
+    with pytest.raises(ValueError, match="'results_version': 1"):
+        defense.started("dcgan", file)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
-from keras_mixup_gan.models import DCGAN
+from keras_mixup_gan.models import DCGAN, WGANGP, StyleGANLite
 from keras_mixup_gan.privacy import epsilon
 from tests.models.tiny import (
     NUM_CLASSES,
@@ -298,15 +298,19 @@ def test_an_update_before_fit_is_one_sentence():
         model.train_step(next(iter(batches)))
 
 
-def test_an_objective_that_rows_do_not_descend_is_refused():
-    class Calm(DCGAN):
-        def discriminator_objective(self, real, fake):
-            return super().discriminator_objective(real, fake) + tf.reduce_mean(real**2)
+@pytest.mark.parametrize("family", [DCGAN, WGANGP, StyleGANLite])
+def test_an_objective_that_rows_do_not_descend_is_refused(family):
+    class ByRows(family):
+        def discriminator_loss(self, real, fake):
+            return 2 * super().discriminator_loss(real, fake)
 
-    class CalmByRows(Calm):
         def row_losses(self, rows, discriminate):
-            return super().row_losses(rows, discriminate)
+            return 2 * super().row_losses(rows, discriminate)
 
+    class Calm(ByRows):
+        def discriminator_loss(self, real, fake):
+            return super().discriminator_loss(real, fake) + tf.reduce_mean(real**2)
+
+    assert ByRows((8, 8, 1), width=8, dp=DPSGD()).dp is not None
     with pytest.raises(ValueError, match=r"descends `row_losses`.*Received: dp="):
-        Calm((8, 8, 1), width=2, dp=DPSGD())
-    assert CalmByRows((8, 8, 1), width=2, dp=DPSGD()).dp is not None
+        Calm((8, 8, 1), width=8, dp=DPSGD())
