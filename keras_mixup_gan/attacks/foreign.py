@@ -183,7 +183,7 @@ def _channels_last(
     shape: tuple[int, ...], image_shape: Shape | None
 ) -> Callable[[FloatArray], FloatArray]:
     """What brings images of a shape to channels last; the queries' shape decides."""
-    first = shape == (image_shape or ())
+    first = image_shape is not None and shape == tuple(image_shape)
     if image_shape is None:
         first = shape[2] in (1, 3) or shape[0] not in (1, 3)
     if first:

@@ -27,7 +27,8 @@ class Linear:
     def generator(self, latents, labels):
         import tensorflow as tf
 
-        flat = tf.einsum("nk,dk->nd", latents, self.matrix) + self.shift
+        # No product of matrices, as it may round by where a row lies.
+        flat = tf.reduce_sum(latents[:, None] * self.matrix, axis=2) + self.shift
         return tf.reshape(flat, (-1, *SHAPE))
 
     def target(self, gradients=False, **fields):

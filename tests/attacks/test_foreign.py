@@ -111,9 +111,11 @@ def rounded_up(latents):
     return made_of(latents) * np.float32(1 + 1e-6)
 
 
+@pytest.mark.parametrize("kind", [tuple, list])
 @pytest.mark.parametrize("function", [made_of, channels_first, eight_bits, rounded_up])
-def test_any_function_of_latents_is_understood(function):
-    target = AttackTarget.from_model(function, image_shape=SHAPE, latent_dim=LATENTS)
+def test_any_function_of_latents_is_understood(function, kind):
+    shape = kind(SHAPE)
+    target = AttackTarget.from_model(function, image_shape=shape, latent_dim=LATENTS)
     latents = np.random.default_rng(1).normal(size=(3, LATENTS)).astype("float32")
     found = target.decode(latents, None)
     np.testing.assert_allclose(found, made_of(latents), atol=1 / 127.5)

@@ -159,7 +159,7 @@ class LatentSearch(ReconstructingAttack):
 
     Args:
         budget: Further images generated for each query, at least the number of latent
-            dimensions plus 2.
+            dimensions plus 3.
         num_samples, features, feature_weight, prior_weight: See
             `ReconstructingAttack`.
 
@@ -190,10 +190,11 @@ class LatentSearch(ReconstructingAttack):
 
     def _fit(self, target: AttackTarget) -> None:
         super()._fit(target)
-        least = self._candidates.shape[1] + 2
+        # The start, the slopes, one step, and what came of it.
+        least = self._candidates.shape[1] + 3
         if self.budget < least:
             raise ValueError(
-                f"`budget` must be at least {least}, the latent dimensions and 2. "
+                f"`budget` must be at least {least}, the latent dimensions and 3. "
                 f"Received: budget={self.budget}. Allow more queries."
             )
 

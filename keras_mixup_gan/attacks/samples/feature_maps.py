@@ -100,16 +100,17 @@ class PrincipalComponents:
 def _spreads_and_axes(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The singular values of centered rows, largest first, and the axes they go along.
 
-    Of many rows that are much longer they are found from the products of the rows,
-    several times sooner, and to about half of the digits.
+    Of many long rows they are found from the products of the rows, or of the columns
+    if there are fewer, several times sooner, and to about half of the digits.
     """
     if min(rows.shape) < _MANY_ROWS or rows.shape[1] < _LONG_ROWS:
         _, spreads, axes = np.linalg.svd(rows, full_matrices=False)
         return spreads, axes
-    squares, shares = np.linalg.eigh(rows @ rows.T)
-    spreads = np.sqrt(np.maximum(squares[::-1], 0))
+    is_wide = rows.shape[0] <= rows.shape[1]
+    squares, shares = np.linalg.eigh(rows @ rows.T if is_wide else rows.T @ rows)
+    spreads, shares = np.sqrt(np.maximum(squares[::-1], 0)), shares[:, ::-1]
     kept = spreads > SMALLEST_SPREAD * spreads[0]
-    axes = (shares[:, ::-1][:, kept] / spreads[kept]).T @ rows
+    axes = (shares[:, kept] / spreads[kept]).T @ rows if is_wide else shares[:, kept].T
     return spreads, axes
 
 

@@ -99,7 +99,7 @@ class ShadowAttack(Attack):
         records, inside = self._records(shadows, images)
         names = self._signals(shadows)
         rows = None
-        if "discriminator" in self.requires:
+        if self.requires & {"discriminator", "generator"}:
             rows = self._class_rows(target, labels, "images")
         return self._rate(
             shadows.signals_of(names, target, images, rows),
@@ -151,7 +151,7 @@ class ShadowAttack(Attack):
 
 
 def same_defense(target: AttackTarget, shadows: Shadows) -> bool:
-    """Whether shadows were trained with the target's defense."""
+    """Whether shadows were trained with the target's mixup and augmentation."""
     return defense_of(target) == shadows.defense
 
 

@@ -136,7 +136,8 @@ class WhiteBoxFusion(ShadowFusion):
 
     That is the norms of the gradients of the discriminator's score by the weights of
     each layer and of the activations that leave it, moments of scores over views, and
-    all single signals. It takes `train_shadows(..., signals=["layers", ...])`.
+    all single signals but that of reconstruction. It takes
+    `train_shadows(..., signals=["layers", ...])`.
 
     Args:
         regularization: See `ShadowFusion`.

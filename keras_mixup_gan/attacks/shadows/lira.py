@@ -40,7 +40,7 @@ class LiRA(ShadowAttack):
     to find a strong leak. They are not enough to deny a weak one, and the true-positive
     rate at a low false-positive rate is then a lower bound on what 64 or 256 would
     show. Shadows must be trained as the target was, defense included: `settings` say
-    whether they were.
+    whether mixup and augmentation were alike.
 
     Args:
         variance: `"auto"` as described, `"record"` or `"common"`.
@@ -171,7 +171,9 @@ class OffsetLiRA(LiRA):
 
 @register_attack
 class AdaptiveLiRA(LiRA):
-    """`LiRA` that insists on shadows trained with the target's defense.
+    """`LiRA` that insists on shadows trained with the target's mixup and augmentation.
+
+    Other defenses, such as DP-SGD, are not compared: see to them yourself.
 
     An attack by undefended shadows understates what a defended model gives away.
     """
@@ -201,9 +203,10 @@ class AugmentedLiRA(LiRA):
 
     With shadow models that were trained with the target's augmentation it is the
     adaptive attack on such a model, as `AugmentedLOGAN` is without shadow models. The
-    transforms are those of the shadow models; `settings` say whether the target was
-    trained as they were. Carlini et al. fit a joint normal distribution to the scores
-    of the transforms instead. It takes `train_shadows(..., signals=["augmented"])`.
+    transforms are those of the shadow models; `settings` say whether the target's
+    mixup and augmentation are theirs. Carlini et al. fit a joint normal distribution to
+    the scores of the transforms instead. It takes
+    `train_shadows(..., signals=["augmented"])`.
     """
 
     name = "lira_augmented"

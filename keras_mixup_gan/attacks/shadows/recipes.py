@@ -50,7 +50,8 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
         clone = _Clone(
             type(model), model.get_config(), model.get_compile_config(), dict(fit)
         )
-        parts = [clone.config, clone.compile_config, clone.fit]
+        # Without seeds, of which one may be secret: each training gets its own.
+        parts = [_reseeded(clone.config, 0), clone.compile_config, clone.fit]
         return clone, json.dumps(parts, sort_keys=True, default=repr)
     if not callable(model) or hasattr(model, "generate"):
         raise ValueError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mixup_gan.attacks.shadows.signals import measure, panel_of
+from keras_mixup_gan.attacks.shadows.signals import SAMPLE_SIGNALS, measure, panel_of
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.storage import (
@@ -125,6 +125,15 @@ class Shadows:
         names = list(names)
         asked = dict.fromkeys(map(panel_of, names))
         sizes = {name: self.num_samples[name] for name in asked}
+        for name, size in sizes.items():
+            number = target.num_available(size)
+            if name in SAMPLE_SIGNALS and number < size:
+                raise ValueError(
+                    "The target has fewer images than the shadow models were measured "
+                    "by, among which the nearest are farther. Expected "
+                    f"{size} for the signal {name!r}. Received: {number}. Measure both "
+                    f"alike, `train_shadows(num_samples={{{name!r}: {number}, ...}})`."
+                )
         target = seen_as(target, self.defense)
         found = measure(sizes, target, images, rows, self.flips)
         known = {name for name in self.statistics if panel_of(name) in asked}

@@ -274,9 +274,9 @@ def _keep(folder: Path, number: int, arrays: dict[str, Any]) -> None:
     saved = arrays.pop("model", None)
     if saved is not None:
         path = store.model_path(folder, number)
-        write_file(path, saved)
+        write_file(path, saved, private=True)
         arrays["model_sha256"] = np.array(digest_file(path))
-    write_arrays(store.arrays_path(folder, number), arrays)
+    write_arrays(store.arrays_path(folder, number), arrays, private=True)
 
 
 def _sizes(signals: Iterable[str], given: Mapping[str, int]) -> dict[str, int]:
@@ -301,8 +301,9 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> None:
             )
         return
     digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
-    write_arrays(folder / store.RECORDS, {"digests": digests.reshape(-1, 32)})
-    write_file(path, text.encode())
+    records = {"digests": digests.reshape(-1, 32)}
+    write_arrays(folder / store.RECORDS, records, private=True)
+    write_file(path, text.encode(), private=True)
 
 
 def signals_known(shadows: Any, target: AttackTarget) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def test_more_budget_never_ends_worse_on_a_linear_generator():
     model = Linear()
     losses = [
         -search(budget=budget, prior_weight=0).fit(model.target()).score(QUERIES)
-        for budget in (LATENT_DIM + 2, 20, 60)
+        for budget in (LATENT_DIM + 3, 20, 60)
     ]
     assert (losses[1] <= losses[0] + 1e-9).all()
     assert (losses[2] <= losses[1] + 1e-9).all()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_mixup_gan.attacks.samples import feature_maps
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents
 
 
@@ -21,6 +22,17 @@ def test_components_are_those_of_the_decomposition(number):
     _, _, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     expected = (others.reshape(5, -1) - rows.mean(axis=0)) @ axes[:6].T
     found = PrincipalComponents(images, 6)(others)
+    signs = np.sign((found * expected).sum(axis=0))
+    np.testing.assert_allclose(found * signs, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_of_more_rows_than_values_the_products_of_columns_do(monkeypatch):
+    monkeypatch.setattr(feature_maps, "_LONG_ROWS", 100)
+    monkeypatch.setattr(feature_maps, "_MANY_ROWS", 50)
+    images, others = spanned(300, 12, side=6), spanned(5, 12, side=6, seed=1)
+    found = PrincipalComponents(images, 6)(others)
+    monkeypatch.setattr(feature_maps, "_MANY_ROWS", 10**6)
+    expected = PrincipalComponents(images, 6)(others)
     signs = np.sign((found * expected).sum(axis=0))
     np.testing.assert_allclose(found * signs, expected, rtol=1e-6, atol=1e-6)
 

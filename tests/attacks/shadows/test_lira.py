@@ -9,6 +9,7 @@ from scipy import stats
 
 from keras_mixup_gan.attacks import AttackTarget
 from keras_mixup_gan.attacks.discriminator.critic import CriticGap
+from keras_mixup_gan.attacks.shadows.black_box import NearestLiRA, ReconstructionLiRA
 from keras_mixup_gan.attacks.shadows.lira import (
     AdaptiveLiRA,
     BlackBoxLiRA,
@@ -328,3 +329,43 @@ def test_settings_tell_the_number_of_shadows():
 def test_unusable_shadows_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make(*drawn(8))
+
+
+@pytest.mark.parametrize(
+    ("attack", "given"), [(ReconstructionLiRA(), True), (NearestLiRA(), False)]
+)
+def test_who_searches_latents_of_a_conditional_model_is_told_the_classes(
+    monkeypatch, attack, given
+):
+    shadows, own = drawn(16)
+    values = shadows.statistics["critic"]
+    shadows = dataclasses.replace(shadows, statistics={attack.signal: values})
+    seen = []
+
+    def signals_of(self, names, target, images, rows):
+        seen.append(rows)
+        return {name: own for name in names}
+
+    monkeypatch.setattr(Shadows, "signals_of", signals_of)
+    target = target_of(own, shadows)
+    granted = {"generator": lambda latents, rows: None, "latent_dim": 2}
+    target = dataclasses.replace(target, num_classes=2, **granted)
+    attack.fit(target).score(POOL, np.arange(40) % 2)
+    assert (seen[0] is not None) == given
+
+
+def test_a_target_of_fewer_images_is_not_compared_with_shadows_of_more():
+    shadows, _ = drawn(16)
+    shadows = dataclasses.replace(
+        shadows,
+        statistics={"nearest": shadows.statistics["critic"]},
+        num_samples={"nearest": 50},
+    )
+    for number in (30, 60):
+        target = AttackTarget.from_model(images(number, 77), shadows=shadows)
+        fitted = NearestLiRA().fit(target)
+        if number == 60:
+            assert np.isfinite(fitted.score(POOL)).all()
+        else:
+            with pytest.raises(ValueError, match=r"Expected 50 .*Received: 30\."):
+                fitted.score(POOL)

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 
+from keras_mixup_gan import MixUp
 from keras_mixup_gan.attacks import AttackTarget
 from keras_mixup_gan.attacks.shadows.recipes import training_of
 from keras_mixup_gan.attacks.shadows.store import (
@@ -315,7 +316,7 @@ def test_shadows_of_a_gan_have_its_defense_and_resume_identically(tmp_path):
 
 
 def test_a_model_needs_to_know_how_it_was_trained(tmp_path):
-    with pytest.raises(ValueError, match="`fit` is needed"):
+    with pytest.raises(ValueError, match="is needed to train"):
         train_shadows(make(), random_images(8), folder=tmp_path)
     with pytest.raises(ValueError, match="trained like one with"):
         train_shadows("dcgan", POOL, folder=tmp_path)
@@ -366,3 +367,11 @@ def test_functions_are_known_by_what_they_do():
     assert training_of(after(1), None)[1] == names[0]
     given = [training_of(after(FakeGAN()), None)[1] for _ in range(2)]
     assert given[0] == given[1]  # no address
+
+
+def test_secret_seeds_are_in_no_record_of_a_training():
+    secret = 987654321987654321
+    mixup = MixUp(num_samples=1, noise_stddev=1.0, noise="once", seed=secret)
+    _, recipe = training_of(make(mixup=mixup), {"epochs": 1})
+    assert str(secret) not in recipe
+    assert "noise_stddev" in recipe
