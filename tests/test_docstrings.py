@@ -22,7 +22,7 @@ QUICK = [
     (r"\bepochs=\d+", "epochs=1, batch_size=4"),
     (r"\bfit=\{.*?\}", 'fit={"epochs": 1, "batch_size": 4}'),
     (r"(\b(?:every|n_jobs)=)\d+", r"\g<1>1"),
-    (r"\bbudget=\d+", "budget=6"),
+    (r"\bbudget=\d+", "budget=7"),
     (r"\bnum_samples=\d+", "num_samples=200"),
     (r"reference=reference\)", 'reference=reference, attacks=["logan"])'),
     (r"\bnum_shadows=\d+", "num_shadows=2"),
