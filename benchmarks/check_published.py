@@ -34,6 +34,7 @@ def problems() -> Iterator[str]:
     yield from _pages(grid)
     yield from _timings()
     yield from _memory()
+    yield from _times()
     studies = {title: _read(name) for title, name in shadow_study.STUDIES.items()}
     page = (publish.ROOT / "docs" / "audit.md").read_text("utf-8")
     if shadow_study.table(studies) not in page:
@@ -141,6 +142,18 @@ def _memory() -> Iterator[str]:
             yield f"{TRAINING.name}: {text} is not there"
         if row["gigabytes"] > 1.5:
             yield f"scale.json: the {stage} of {images} takes more than 1.5 GB"
+
+
+def _times() -> Iterator[str]:
+    rows = _read("scale_time.json")["figures"]
+    start = rows["start of 64 images of a preset"]["ratio"]
+    if start > 1.3:
+        yield "scale_time.json: a first picture costs more than 1.3 bare imports"
+    told = " ".join(TRAINING.read_text("utf-8").split())
+    mixed = [row["ratio"] for name, row in rows.items() if name.startswith("MixUp")]
+    for ratio in (start, *mixed):
+        if f"{ratio:.2f}" not in told:
+            yield f"{TRAINING.name}: {ratio:.2f} of scale_time.json is not there"
 
 
 def _read(name: str) -> dict[str, Any]:
