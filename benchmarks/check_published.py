@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks import defense_tables, findings, publish, shadow_study
@@ -41,10 +42,7 @@ def problems() -> Iterator[str]:
         yield "docs/audit.md: the table is not that of the studies with shadow models"
     if shadow_study.comparisons(studies["DiffAugment"]) not in page:
         yield "docs/audit.md: the paired differences are not those of the study"
-    told, readme = (
-        " ".join(page.read_text("utf-8").split())
-        for page in (publish.STUDY_PAGE, README)
-    )
+    told, readme = _told(publish.STUDY_PAGE), _told(README)
     for file in sorted(RESULTS.glob("defense*.json")):
         study = _read(file.name)
         for path, text in publish.study_pages(study).items():
@@ -132,7 +130,7 @@ def _timings() -> Iterator[str]:
 
 
 def _memory() -> Iterator[str]:
-    told = " ".join(TRAINING.read_text("utf-8").split())
+    told = _told(TRAINING)
     for name, row in _read("scale.json")["figures"].items():
         stage, _, images = name.removeprefix("memory of the ").partition(", ")
         if stage == name:
@@ -149,11 +147,16 @@ def _times() -> Iterator[str]:
     start = rows["start of 64 images of a preset"]["ratio"]
     if start > 1.3:
         yield "scale_time.json: a first picture costs more than 1.3 bare imports"
-    told = " ".join(TRAINING.read_text("utf-8").split())
+    told = _told(TRAINING)
     mixed = [row["ratio"] for name, row in rows.items() if name.startswith("MixUp")]
     for ratio in (start, *mixed):
         if f"{ratio:.2f}" not in told:
             yield f"{TRAINING.name}: {ratio:.2f} of scale_time.json is not there"
+
+
+def _told(page: Path) -> str:
+    """The text of a page, wherever its lines break."""
+    return " ".join(page.read_text("utf-8").split())
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -17,8 +17,14 @@ _SAME_NUMBERS_SINCE = "0.2.0"
 
 def software_versions() -> dict[str, str]:
     """Versions of the software that numbers may depend on, where installed."""
-    versions = {"keras_mixup_gan": __version__, "python": platform.python_version()}
-    for package in ("keras", "numpy", "scipy", "tensorflow"):
+    ours = {"keras_mixup_gan": __version__, "python": platform.python_version()}
+    return ours | versions_of("keras", "numpy", "scipy", "tensorflow")
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Versions of packages, of those that are installed."""
+    versions = {}
+    for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
     return versions

@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_mixup_gan import MixUp, auditing, storage, zoo
 from keras_mixup_gan.cli import training_folder, watching
-from keras_mixup_gan.cli.console import trained_batch_size
+from keras_mixup_gan.cli.training_folder import trained_batch_size
 from keras_mixup_gan.data import Images
 from keras_mixup_gan.models import presets
 from tests.command_line import run

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from keras_mixup_gan.attacks.release import Release
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_down
 from keras_mixup_gan.statistics.leaks import (
     ERROR_RATE,
     Evidence,
@@ -224,7 +224,7 @@ def with_interval(area: float, interval: tuple[float, float]) -> str:
 
 def at_least(bound: float) -> str:
     """A bound from below, never above itself: `1.12`."""
-    return f"{math.floor(100 * bound) / 100:.2f}"
+    return f"{rounded_down(bound):.2f}"
 
 
 def percent_with_interval(rate: float, interval: tuple[float, float]) -> str:

@@ -18,7 +18,6 @@ from keras_mixup_gan.cli.console import (
     printable,
     read_model,
     resumable,
-    trained_batch_size,
 )
 
 
@@ -159,6 +158,8 @@ def audit(
     )
     fit = None
     if shadows is not None:
+        from keras_mixup_gan.cli.training_folder import trained_batch_size
+
         steps = shadow_steps or max(1, getattr(target, "num_steps", 1))
         size = shadow_batch_size or trained_batch_size(model) or 64
         say(f"each shadow model is trained for {steps} steps of {size} images")

@@ -165,18 +165,6 @@ def resumable(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def trained_batch_size(model: str | None) -> int | None:
-    """The batch size of what `train` left in a folder; `None` of anything else."""
-    path = Path(model or ".").expanduser() / "train.json"
-    if model is None or not path.is_file():
-        return None
-    from keras_mixup_gan.storage import read_json, reading, unseal
-
-    what, remedy = "the state of a training", "Pass `--shadow-batch-size`."
-    with reading(path, what, remedy):
-        return int(unseal(read_json(path, what, remedy))["settings"]["batch_size"])
-
-
 def with_homes(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose paths may begin with `~`, as after `=` no shell replaces it."""
 

@@ -54,8 +54,9 @@ def generate(
         from keras_mixup_gan.models.portions import latents_and_classes
 
         # Those that are drawn anyway, which the file then tells.
-        sizes = trained.latent_dim, trained.num_classes
-        _, classes = latents_and_classes(num, seed, 0, *sizes)
+        _, classes = latents_and_classes(
+            num, seed, 0, trained.latent_dim, trained.num_classes
+        )
     images = trained.generate(num, classes, seed, truncation=truncation)
     _write(out, images, classes)
     Console().say(f"wrote {out}")

@@ -290,13 +290,8 @@ class _Store:
                 old.unlink()
 
     def _read(self, path: Path) -> dict[str, Any]:
-        what, remedy = "the state of a training", "Choose another `--out`."
-        state = read_json(path, what, remedy)
-        with reading(path, what, remedy):
-            state = unseal(state)
-            settings = dict(state["settings"])
-            list(state["history"])
-        ours = self.job.settings
+        state = _read_state(path, "Choose another `--out`.")
+        settings, ours = state["settings"], self.job.settings
         names = sorted({*settings, *ours})
         changed = [name for name in names if settings.get(name) != ours.get(name)]
         if changed:
@@ -310,3 +305,24 @@ class _Store:
 
     def _write(self) -> None:
         write_sealed(self.folder / STATE, self.state)
+
+
+def _read_state(path: Path, remedy: str) -> dict[str, Any]:
+    what = "the state of a training"
+    state = read_json(path, what, remedy)
+    with reading(path, what, remedy):
+        state = unseal(state)
+        return {
+            **state,
+            "settings": dict(state["settings"]),
+            "history": list(state["history"]),
+        }
+
+
+def trained_batch_size(model: str | None) -> int | None:
+    """The batch size of what `train` left in a folder; `None` of anything else."""
+    path = Path(model or ".").expanduser() / STATE
+    if model is None or not path.is_file():
+        return None
+    remedy = "Pass `--shadow-batch-size`."
+    return int(_read_state(path, remedy)["settings"]["batch_size"])

@@ -4,7 +4,6 @@ It holds `images.npy` and `about.json`, which is written after the rows that it 
 with their digest. A file that is not as it says is written anew.
 """
 
-import contextlib
 import hashlib
 import io
 import itertools
@@ -15,7 +14,6 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +36,7 @@ from keras_mixup_gan.storage import (
     unseal,
     write_sealed,
 )
+from keras_mixup_gan.versions import versions_of
 
 VARIABLE = "KERAS_MIXUP_GAN_CACHE"
 LIMIT = 2**27  # bytes of images that are kept in memory
@@ -99,19 +98,11 @@ def gather(
         dates = f"{about.st_mtime_ns}\0{about.st_ctime_ns}"
         listed.update(f"{name}\0{about.st_size}\0{dates}\n".encode())
     source = f"{root.resolve()}:{part}" if part else str(root.resolve())
-    known = {"files": listed.hexdigest(), **_readers()}
+    readers = versions_of("pillow", "pydicom")
+    known = {"files": listed.hexdigest(), "reader": READER, **readers}
     shape, crop, _, value_range = options
     chosen = [shape, crop, value_range]
     return Pixels(_cached(source, chosen, known, count, first, fitted))
-
-
-def _readers() -> dict[str, Any]:
-    """What the pixels depend on besides the files."""
-    readers: dict[str, Any] = {"reader": READER}
-    for package in ("pillow", "pydicom"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            readers[package] = metadata.version(package)
-    return readers
 
 
 def _cached(

@@ -25,6 +25,16 @@ _MAX_EPSILON = 50.0
 _COIN_ERROR = 1e-6
 
 
+def rounded_up(bound: float, digits: int = 3) -> float:
+    """A bound from above as it may be printed: never below itself."""
+    return math.ceil(bound * 10**digits) / 10**digits
+
+
+def rounded_down(bound: float, digits: int = 2) -> float:
+    """A bound from below as it may be printed: never above itself."""
+    return math.floor(bound * 10**digits) / 10**digits
+
+
 def epsilon_one_run(
     in_scores: ArrayLike,
     out_scores: ArrayLike,
@@ -249,8 +259,3 @@ def _check_rates(delta: float, significance: float) -> None:
             "`significance` must lie in (0, 1). Received: "
             f"significance={significance!r}. Use .05 for a 95 % bound."
         )
-
-
-def rounded_up(bound: float, digits: int = 3) -> float:
-    """A bound from above as it may be printed: never below itself."""
-    return math.ceil(bound * 10**digits) / 10**digits
