@@ -177,9 +177,9 @@ def blind_baseline(
 
     If that succeeds, the two sets are not drawn alike (another source, another
     resizing, another compression), and attacks may separate them without any leak.
-    A small network is trained on four fifths of the images, on equally many of both
-    sets, and scores the last fifth, five times over. Scores are compared as ranks
-    within each fifth, because each has its own network.
+    A small network is trained on three fifths of the images, on equally many of both
+    sets; another fifth says when to stop, and the last is scored, five times over.
+    Scores are compared as ranks within each fifth, because each has its own network.
 
     Args:
         members: Float array `(num_members, height, width, channels)` in `[-1, 1]`, at

@@ -22,8 +22,8 @@ NUM_SAMPLES = 3 * SAMPLE_BLOCK
 MAX_SAMPLES = 50 * SAMPLE_BLOCK  # of images that were generated before
 SIGNIFICANCE = 0.001
 # A copy is nearer than this share of the distance to the so many-th nearest other real
-# image. Generators that do not copy stay above it: of digits, the least
-# of 2,000 was .65 for a DCGAN, .64 for WGAN-GP and .49 for StyleGAN-lite.
+# image. Generators that do not copy stay above it, but for chance: of digits the
+# least of 2,000 was .65 for a DCGAN, .64 for WGAN-GP and .49 for StyleGAN-lite.
 SHARE, NEIGHBOR = 0.5, 5
 _MAX_NEIGHBORS = 2_000
 

@@ -63,7 +63,7 @@ def resolve_mixup(mixup: "bool | str | MixUp | None", recipe: dict[str, Any]) ->
     Args:
         mixup: `None` or `False`, `True`, `"augmented"`, `"noisy"`, `"paper"` or a
             `MixUp`.
-        recipe: The model's recipe, which says what the first three mean.
+        recipe: The model's recipe, which says what `True` and the names mean.
     """
     from keras_mixup_gan.mixup import MixUp
 

@@ -55,7 +55,7 @@ class DPSGD:
             coins decide who is a member, neither may depend on the outcome.
         engine: How gradients are clipped. `"query"` makes one gradient for each row
             and passes it to tensorflow-privacy's query; `"ghost"` computes the same sum
-            several times faster without them, for discriminators of well-known
+            without them, in less than half the time, for discriminators of well-known
             layers in float32 and losses without a gradient penalty. `"auto"` takes
             `"ghost"` where it can. See `privacy.ghost`.
         target_epsilon: What training may spend, instead of `noise_multiplier`: when

@@ -159,7 +159,7 @@ def set_membership(
 
     Source: Hilprecht, Härterich and Bernau, "Monte Carlo and Reconstruction
     Membership Inference Attacks against Generative Models", PoPETs 2019 (set
-    membership); Liu, Xiao, Li and Zheng, "Performing Co-Membership Attacks Against
+    membership); Liu, Xiao, Li and Gao, "Performing Co-Membership Attacks Against
     Deep Generative Models", ICDM 2019.
 
     Example:
