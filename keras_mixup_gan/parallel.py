@@ -3,16 +3,24 @@
 import asyncio
 import contextlib
 import os
-import platform
+import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 from typing import Any, TypeAlias, TypeVar
 
 import joblib
 from threadpoolctl import threadpool_limits
 
+from keras_mixup_gan.process import (
+    handled,
+    load_tensorflow,
+    this_process,
+    use_one_core,
+)
 from keras_mixup_gan.registry import loaded_plugins, reload_plugins
 from keras_mixup_gan.versions import (
     RESULTS_VERSION,
@@ -53,10 +61,27 @@ def run_jobs(
     if not tasks:
         return
     caller, plugins = this_process(), loaded_plugins()
-    with _workers(scheduler, n_jobs, job) as parallel:
-        yield from parallel(
-            joblib.delayed(_run_job)(job, task, caller, plugins) for task in tasks
-        )
+    calls = [joblib.delayed(_run_job)(job, task, caller, plugins) for task in tasks]
+    try:
+        with _workers(scheduler, n_jobs, job, len(tasks)) as parallel:
+            # Ctrl-C is for this process, which ends its workers; they start here.
+            with handled(signal.SIGINT, signal.SIG_IGN):
+                finished = parallel(calls)
+            yield from finished
+    except PicklingError as error:
+        *_, reason = str(error.__cause__ or error).strip('\n"').splitlines()
+        raise ValueError(
+            "Worker processes are given pickled copies of what they need. Expected "
+            "functions and objects that can be pickled, or one job. Received: "
+            f"n_jobs={n_jobs!r}, {reason}. Leave out what cannot be "
+            "pickled, such as a progress bar, or set n_jobs=1."
+        ) from error
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "A worker process was ended from outside, as where memory runs out; what "
+            "was finished is kept. Expected memory for all jobs. Received: "
+            f"n_jobs={n_jobs!r}. Start again, with fewer jobs at the same time."
+        ) from error
 
 
 def _run_job(
@@ -75,7 +100,9 @@ def _run_job(
 
 def _begin(parent: int, plugins: _Plugins) -> None:
     """Prepares a worker process of this machine for what it is going to unpickle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that started later
     _end_with_parent(parent)
+    load_tensorflow()
     reload_plugins(plugins)
 
 
@@ -95,8 +122,13 @@ def _end_with_parent(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
+def _workers(
+    scheduler: str | None, n_jobs: int | None, job: Any, num_tasks: int
+) -> Iterator[Any]:
     """A `joblib.Parallel` whose results come as they finish."""
+    if scheduler is None:
+        # One job would run in this process, on as many cores as that has.
+        n_jobs = min(joblib.effective_n_jobs(n_jobs), max(2, num_tasks))
     options = {
         **{"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"},
         # Of worker processes of this machine, before they look for a first job.
@@ -110,22 +142,6 @@ def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[An
         joblib.parallel_config("dask", client=client, scatter=[job]),
     ):
         yield joblib.Parallel(**options)
-
-
-def this_process() -> tuple[str, int]:
-    """Tells this process from the workers."""
-    return platform.node(), os.getpid()
-
-
-def use_one_core() -> bool:
-    """Makes TensorFlow use one core; False where it has started on several."""
-    import tensorflow as tf
-
-    threads = tf.config.threading
-    with contextlib.suppress(RuntimeError):
-        threads.set_intra_op_parallelism_threads(1)
-        threads.set_inter_op_parallelism_threads(1)
-    return bool(threads.get_intra_op_parallelism_threads() == 1)
 
 
 @contextlib.contextmanager

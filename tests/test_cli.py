@@ -1,4 +1,6 @@
+import io
 import runpy
+import signal
 import sys
 
 import numpy as np
@@ -92,16 +94,30 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, capsys, tmp_path):
     assert "Traceback" not in output.err
 
 
-def test_a_stopped_command_says_how_to_continue(monkeypatch, capsys, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_says_how_to_continue(monkeypatch, capsys, tmp_path, number):
     from keras_mixup_gan import experiments
 
     def stop(*arguments, **options):
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
+    before = signal.getsignal(number)
     monkeypatch.setattr(experiments, "run_grid", stop)
     code, output = run(monkeypatch, capsys, "compare", "--out", str(tmp_path))
-    assert code == 130
+    assert code == 128 + number
+    assert signal.getsignal(number) == before
     assert output.err == "Stopped. The same command continues from here.\n"
+
+
+def test_a_line_of_progress_is_written_in_one_piece(monkeypatch):
+    class Pieces(io.StringIO):
+        def write(self, text):
+            written.append(text)
+
+    written = []
+    monkeypatch.setattr(sys, "stderr", Pieces())
+    console.Console().say("step 1")
+    assert [one for one in written if one] == ["step 1\n"]
 
 
 def test_help_lists_the_commands(monkeypatch, capsys):
@@ -145,7 +161,7 @@ def test_completion_is_offered(monkeypatch, capsys):
         (["--quick"], 4),  # its cells take one core each
         (["--quick", "--jobs", "1"], 1),
         (["--quick", "--scheduler", "tcp://127.0.0.1:1"], 1),
-        ([], 1),
+        ([], 4),
     ],
 )
 def test_cells_of_one_core_are_computed_at_the_same_time(

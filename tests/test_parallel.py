@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import socketserver
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 from keras_mixup_gan import parallel
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import audit
+from keras_mixup_gan.parallel import run_jobs
 from keras_mixup_gan.versions import software_versions
 from tests.attacks.fakes import FakeGAN, images
 from tests.clusters import loopback_cluster
@@ -180,6 +183,27 @@ def test_workers_end_with_their_parent(seconds):
         parent.wait()
         # The pipe is closed when the last process that can write to it has ended.
         assert in_time(parent.stdout.read) == ""
+
+
+def of_ctrl_c(_):
+    return signal.getsignal(signal.SIGINT)
+
+
+def test_ctrl_c_is_for_the_process_that_has_the_workers():
+    before = of_ctrl_c(0)
+    assert dict(run_jobs(of_ctrl_c, [0, 1], n_jobs=2)) == dict.fromkeys(
+        [0, 1], signal.SIG_IGN
+    )
+    assert of_ctrl_c(0) == before
+
+
+def end(task):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_memory_ran_out_for_is_one_sentence():
+    with pytest.raises(ValueError, match=r"ended from outside.* n_jobs=2\..* fewer"):
+        list(run_jobs(end, [0, 1], n_jobs=2))
 
 
 def test_without_dask_the_extra_is_named(tmp_path, monkeypatch):

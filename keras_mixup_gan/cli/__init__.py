@@ -14,7 +14,8 @@ import typer
 from keras_mixup_gan.cli import audit, compare, export, generate, split, train, zoo
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
-from keras_mixup_gan.cli.console import load_tensorflow, printable, with_homes
+from keras_mixup_gan.cli.console import printable, with_homes
+from keras_mixup_gan.process import load_tensorflow
 from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.versions import __version__
 

@@ -13,12 +13,12 @@ from keras_mixup_gan.cli.console import (
     MODEL_HELP,
     Console,
     Work,
-    load_tensorflow,
     parse_range,
     printable,
     read_model,
     resumable,
 )
+from keras_mixup_gan.process import load_tensorflow
 
 
 @resumable

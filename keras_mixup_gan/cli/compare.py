@@ -9,12 +9,12 @@ import typer
 
 from keras_mixup_gan.cli.console import (
     Progress,
-    load_tensorflow,
     printable,
     resumable,
 )
+from keras_mixup_gan.process import load_tensorflow
 
-# Processes that TensorFlow is loaded in take most of a gigabyte each.
+# Processes that train and attack take a gigabyte or more each.
 MOST_JOBS = 4
 
 
@@ -52,7 +52,8 @@ def compare(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="compare (the default), quick, smoke, paper, full, or a .toml file."
+            help="compare (the default), quick, smoke, paper, full, dp, noise_once, "
+            "cifar10, celeb_a, or a .toml file."
         ),
     ] = None,
     jobs: Annotated[

@@ -2,8 +2,7 @@
 
 import contextlib
 import functools
-import importlib
-import os
+import signal
 import sys
 import time
 import unicodedata
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from keras_mixup_gan.process import handled, load_tensorflow
 
 if TYPE_CHECKING:
     from keras_mixup_gan.experiments import Cell
@@ -27,7 +28,8 @@ class Console:
     def say(self, text: str) -> None:
         """One line; nobody has to listen."""
         with contextlib.suppress(OSError):
-            print(printable(text), file=sys.stderr, flush=True)
+            # In one piece, as processes write at the same time.
+            print(f"{printable(text)}\n", end="", file=sys.stderr, flush=True)
 
 
 class Progress(Console):
@@ -134,35 +136,24 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def load_tensorflow() -> None:
-    """Imports TensorFlow without the lines on the machine that no setting silences.
-
-    They are written past Python, before its own logging begins.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        importlib.import_module("keras")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def resumable(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that, when stopped by Ctrl-C, says that it can continue."""
+    """A command that, when stopped by Ctrl-C or `kill`, says that it can continue."""
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
-        except KeyboardInterrupt:
+            with handled(signal.SIGTERM, _stop):
+                command(*arguments, **options)
+        except KeyboardInterrupt as stopped:
             print("Stopped. The same command continues from here.", file=sys.stderr)
-            raise typer.Exit(130) from None
+            [number] = stopped.args or [signal.SIGINT]
+            raise typer.Exit(128 + number) from None
 
     return wrapped
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def with_homes(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,10 +8,10 @@ import typer
 from keras_mixup_gan.cli.console import (
     Console,
     Work,
-    load_tensorflow,
     parse_range,
     resumable,
 )
+from keras_mixup_gan.process import load_tensorflow
 
 
 @resumable
@@ -81,7 +81,7 @@ def train(
     ] = "generator",
     grid_every: Annotated[
         int | None,
-        typer.Option(help="Epochs between pictures; about twenty of them by default."),
+        typer.Option(help="Epochs between pictures; twenty or a few more by default."),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write its logs to the folder too.")

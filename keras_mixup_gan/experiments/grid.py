@@ -35,7 +35,8 @@ from keras_mixup_gan.experiments.results import (
 from keras_mixup_gan.experiments.shadow_targets import ShadowTargets
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
-from keras_mixup_gan.parallel import run_jobs, this_process, use_one_core
+from keras_mixup_gan.parallel import run_jobs
+from keras_mixup_gan.process import this_process, use_one_core
 from keras_mixup_gan.storage import locked
 
 # Called with a line to show.
@@ -73,7 +74,8 @@ def run_grid(
             for as many as there are cores. 1 computes them in this process.
         scheduler: Address of a Dask scheduler whose workers compute them instead.
         say: Told of each finished cell.
-        progress: See `run_cell`; called for cells that are computed in this process.
+        progress: See `run_cell`. Called by the process that computes the cell, which
+            gets a pickled copy; not by workers of a cluster.
 
     Returns:
         The content of `results.json`; under `missing` the cells that are not there yet,
@@ -82,8 +84,9 @@ def run_grid(
     Raises:
         ValueError: If a cell cannot be built, the data do not fit, the folder cannot be
             written or is in use by another run, or this process has already started
-            TensorFlow on several cores. After all others are finished, if a cell or its
-            shadow models could not be trained: an `UnfinishedError`.
+            TensorFlow on several cores, or if a worker was ended from outside. After
+            all others are finished, if a cell or its shadow models could not be
+            trained: an `UnfinishedError`.
         ImportError: If an extra is missing.
     """
     with locked(Path(folder), CELLS, UNFINISHED, SHADOWS):
@@ -108,9 +111,14 @@ def _run_grid(
             "grid first, or `keras-mixup-gan compare`."
         )
     check_models(files)
-    if n_jobs != 1 or scheduler is not None:
+    if scheduler is not None:
         progress = None
-        say("several cells at the same time: each tells when it is done")
+        say("on a cluster: each cell tells when it is done")
+    if others := files.of_other_settings():
+        say(
+            f"{len(others)} cells that are here have other settings or versions: they "
+            "are kept, and computed anew beside"
+        )
     run = _Run(files, n_jobs, scheduler, say, progress)
     try:
         waiting: list[Cell] = []

@@ -269,6 +269,20 @@ class ResultFiles:
             title=cell.title,
         )
 
+    def of_other_settings(self) -> list[str]:
+        """Cells that are finished by other settings or versions alone."""
+        names = {entry.name for entry in self._entries.values()}
+        return [
+            cell.name
+            for block in self.suite.blocks
+            for cell in self.suite.cells(block)
+            if self.entry(cell) is None
+            and (
+                cell.name in names
+                or any((self.folder / CELLS / cell.name).glob(f"*/{ENTRY}"))
+            )
+        ]
+
     def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:
         """Keeps a finished cell, its entry last."""
         kept = place(self.folder, entry.name, entry.key)

@@ -178,8 +178,11 @@ def test_cells_of_another_version_do_not_count(finished, write, monkeypatch):
     suite = Suite.read(write(text=TEXT + SHADOWS))
     cell = next(iter(suite.cells(suite.blocks[0])))
     assert ResultFiles(suite, folder).model_path(cell).exists()
+    assert ResultFiles(suite, folder).of_other_settings() == []
     monkeypatch.setattr("keras_mixup_gan.experiments.results.RESULTS_VERSION", 0)
-    assert ResultFiles(suite, folder).entry(cell) is None
+    files = ResultFiles(suite, folder)
+    assert files.entry(cell) is None
+    assert len(files.of_other_settings()) == 6
 
 
 def test_what_a_kill_left_in_the_cells_is_newer_than_the_results(
@@ -275,6 +278,19 @@ def test_a_suite_of_one_seed_with_a_fixed_draw_is_timed(tiny, tmp_path):
     assert run_grid(suite, tmp_path) == results
 
 
+def test_what_cannot_go_to_workers_is_refused_before_anything_is_trained(
+    tiny, tmp_path
+):
+    lock = threading.Lock()
+
+    def progress(*_):
+        with lock:
+            pass
+
+    with pytest.raises(ValueError, match=r"pickled copies.* '_thread.lock' "):
+        run_grid(tiny(checkpoints=(2,)), tmp_path, n_jobs=2, progress=progress)
+
+
 def test_a_missing_extra_shows_before_anything_is_trained(tiny, tmp_path, monkeypatch):
     from keras_mixup_gan.privacy import tfp
 
@@ -320,7 +336,8 @@ def test_processes_give_the_same_numbers_and_a_kill_loses_no_cell(
     )
     wait_for(lambda: entries(tmp_path), process)
     process.terminate()  # alone: its workers end with it, and so does their writing
-    process.communicate()
+    _, told = process.communicate()
+    assert "step 4 of 4: attacking and measuring" in told  # by workers too
     kept = {path: path.stat().st_mtime_ns for path in entries(tmp_path)}
     assert 1 <= len(kept) < 3
     results = run_grid(Suite.read(write(text=ONE_SEED)), tmp_path, n_jobs=2)

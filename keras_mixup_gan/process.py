@@ -1,0 +1,61 @@
+"""This process: its name, its cores, its signals, and how it loads TensorFlow."""
+
+import contextlib
+import importlib
+import os
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+def this_process() -> tuple[str, int]:
+    """Tells this process from the workers."""
+    return platform.node(), os.getpid()
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the lines on the machine that no setting silences.
+
+    They are written past Python, before its own logging begins.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def use_one_core() -> bool:
+    """Makes TensorFlow use one core; False where it has started on several."""
+    import tensorflow as tf
+
+    threads = tf.config.threading
+    with contextlib.suppress(RuntimeError):
+        threads.set_intra_op_parallelism_threads(1)
+        threads.set_inter_op_parallelism_threads(1)
+    return bool(threads.get_intra_op_parallelism_threads() == 1)
+
+
+@contextlib.contextmanager
+def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handles a signal in a way of its own, where Python hears of it.
+
+    That is in the main thread. Processes that are started meanwhile ignore what this
+    one ignores.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
