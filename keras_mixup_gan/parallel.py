@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from pickle import PicklingError
 from typing import Any, TypeAlias, TypeVar
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.process import (
@@ -35,6 +37,10 @@ WATCH_SECONDS = 0.1
 _Plugins: TypeAlias = tuple[tuple[str, str], ...]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class WorkerError(ValueError):
+    """Worker processes ended, or could not be given their work."""
 
 
 def run_jobs(
@@ -63,25 +69,37 @@ def run_jobs(
     caller, plugins = this_process(), loaded_plugins()
     calls = [joblib.delayed(_run_job)(job, task, caller, plugins) for task in tasks]
     try:
-        with _workers(scheduler, n_jobs, job, len(tasks)) as parallel:
+        with _workers(scheduler, n_jobs, job) as parallel:
             # Ctrl-C is for this process, which ends its workers; they start here.
             with handled(signal.SIGINT, signal.SIG_IGN):
                 finished = parallel(calls)
             yield from finished
-    except PicklingError as error:
-        *_, reason = str(error.__cause__ or error).strip('\n"').splitlines()
-        raise ValueError(
-            "Worker processes are given pickled copies of what they need. Expected "
-            "functions and objects that can be pickled, or one job. Received: "
-            f"n_jobs={n_jobs!r}, {reason}. Leave out what cannot be "
-            "pickled, such as a progress bar, or set n_jobs=1."
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "A worker process ended unexpectedly, as where memory runs out; what it "
+            f"said stands above. Received: {_number_of(n_jobs)} jobs at the same time. "
+            "Start again, with fewer of them if memory was short."
         ) from error
-    except BrokenProcessPool as error:
-        raise ValueError(
-            "A worker process was ended from outside, as where memory runs out; what "
-            "was finished is kept. Expected memory for all jobs. Received: "
-            f"n_jobs={n_jobs!r}. Start again, with fewer jobs at the same time."
+    except (BrokenProcessPool, PicklingError) as error:
+        if isinstance(error, PicklingError) and "to the workers" not in str(error):
+            raise  # of the job itself
+        raise WorkerError(
+            "This process and its workers exchange pickled copies. Expected functions, "
+            f"objects and results that can be pickled, and loaded again. Received: "
+            f"{_reason(error)}. Leave out what cannot, such as a progress bar, or set "
+            "n_jobs=1."
         ) from error
+
+
+def _number_of(n_jobs: int | None) -> int:
+    return int(joblib.effective_n_jobs(n_jobs))
+
+
+def _reason(error: BaseException) -> str:
+    """What a traceback that came as text says at its end, without notes."""
+    lines = str(error.__cause__ or error).strip('\n"').splitlines() or [repr(error)]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return (named or lines)[-1]
 
 
 def _run_job(
@@ -122,20 +140,16 @@ def _end_with_parent(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _workers(
-    scheduler: str | None, n_jobs: int | None, job: Any, num_tasks: int
-) -> Iterator[Any]:
+def _workers(scheduler: str | None, n_jobs: int | None, job: Any) -> Iterator[Any]:
     """A `joblib.Parallel` whose results come as they finish."""
-    if scheduler is None:
-        # One job would run in this process, on as many cores as that has.
-        n_jobs = min(joblib.effective_n_jobs(n_jobs), max(2, num_tasks))
     options = {
         **{"n_jobs": n_jobs, "batch_size": 1, "return_as": "generator_unordered"},
         # Of worker processes of this machine, before they look for a first job.
         **{"initializer": _begin, "initargs": (os.getpid(), loaded_plugins())},
     }
     if scheduler is None:
-        yield joblib.Parallel(**options)
+        with joblib.Parallel(**options) as parallel:
+            yield parallel
         return
     with (
         _connected(scheduler) as client,

@@ -46,15 +46,17 @@ def use_one_core() -> bool:
 
 @contextlib.contextmanager
 def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
-    """Handles a signal in a way of its own, where Python hears of it.
+    """Handles a signal in a way of its own, in the main thread, which alone can.
 
-    That is in the main thread. Processes that are started meanwhile ignore what this
-    one ignores.
+    Processes that are started meanwhile ignore what this one ignores. A handler that
+    is not Python's, as in a program that Python is embedded in, stays.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(number)
+    is_main = threading.current_thread() is threading.main_thread()
+    if before is None or not is_main:
         yield
         return
-    before = signal.signal(number, handler)
+    signal.signal(number, handler)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from pickle import PicklingError
 
 import joblib
 import numpy as np
@@ -18,7 +19,8 @@ import pytest
 from keras_mixup_gan import parallel
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import audit
-from keras_mixup_gan.parallel import run_jobs
+from keras_mixup_gan.parallel import WorkerError, run_jobs
+from keras_mixup_gan.process import handled
 from keras_mixup_gan.versions import software_versions
 from tests.attacks.fakes import FakeGAN, images
 from tests.clusters import loopback_cluster
@@ -185,25 +187,74 @@ def test_workers_end_with_their_parent(seconds):
         assert in_time(parent.stdout.read) == ""
 
 
-def of_ctrl_c(_):
-    return signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("seconds", [0.5, 3])
+def test_ctrl_c_ends_workers_that_say_nothing_of_it(seconds):
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as parent:
+        assert parent.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+        _, told = in_time(parent.communicate)
+    assert told.count("Traceback") == told.count("KeyboardInterrupt") == 1
 
 
-def test_ctrl_c_is_for_the_process_that_has_the_workers():
-    before = of_ctrl_c(0)
-    assert dict(run_jobs(of_ctrl_c, [0, 1], n_jobs=2)) == dict.fromkeys(
-        [0, 1], signal.SIG_IGN
-    )
-    assert of_ctrl_c(0) == before
+def test_a_signal_is_handled_as_before_afterwards(monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    with handled(signal.SIGINT, signal.SIG_IGN):
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # not Python's
+    monkeypatch.setattr(signal, "signal", None)
+    with handled(signal.SIGINT, signal.SIG_IGN):
+        pass
 
 
 def end(task):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_a_worker_that_memory_ran_out_for_is_one_sentence():
-    with pytest.raises(ValueError, match=r"ended from outside.* n_jobs=2\..* fewer"):
+    with pytest.raises(WorkerError, match=r"ended unexpectedly.* 2 jobs .* fewer"):
         list(run_jobs(end, [0, 1], n_jobs=2))
+
+
+class Unreadable:
+    """What can be pickled, and not loaded again."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def unreadable(task):
+    return Unreadable()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("job", "tasks", "reason"),
+    [
+        (abs, [threading.Lock(), 1], "TypeError: cannot pickle '_thread.lock' object"),
+        (abs, [Unreadable(), 1], "ValueError: invalid literal for int"),
+        (unreadable, [0, 1], "ValueError: invalid literal for int"),
+    ],
+)
+def test_what_workers_cannot_be_given_is_one_sentence(job, tasks, reason):
+    with pytest.raises(WorkerError, match=f"pickled copies.*Received: {reason}"):
+        list(run_jobs(job, tasks, n_jobs=2))
+
+
+def test_a_job_that_cannot_pickle_something_says_so_itself():
+    def job(task):
+        raise PicklingError("mine")
+
+    with pytest.raises(PicklingError, match=r"^mine$"):
+        list(run_jobs(job, [0]))
 
 
 def test_without_dask_the_extra_is_named(tmp_path, monkeypatch):

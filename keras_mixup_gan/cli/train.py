@@ -81,7 +81,7 @@ def train(
     ] = "generator",
     grid_every: Annotated[
         int | None,
-        typer.Option(help="Epochs between pictures; twenty or a few more by default."),
+        typer.Option(help="Epochs between pictures; twenty to forty by default."),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write its logs to the folder too.")

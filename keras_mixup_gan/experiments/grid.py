@@ -84,9 +84,9 @@ def run_grid(
     Raises:
         ValueError: If a cell cannot be built, the data do not fit, the folder cannot be
             written or is in use by another run, or this process has already started
-            TensorFlow on several cores, or if a worker was ended from outside. After
-            all others are finished, if a cell or its shadow models could not be
-            trained: an `UnfinishedError`.
+            TensorFlow on several cores, or a worker process ends or cannot be given its
+            work. After all others are finished, if a cell or its shadow models could
+            not be trained: an `UnfinishedError`.
         ImportError: If an extra is missing.
     """
     with locked(Path(folder), CELLS, UNFINISHED, SHADOWS):
@@ -116,8 +116,8 @@ def _run_grid(
         say("on a cluster: each cell tells when it is done")
     if others := files.of_other_settings():
         say(
-            f"{len(others)} cells that are here have other settings or versions: they "
-            "are kept, and computed anew beside"
+            "cells of other settings or versions, which stay as they are and are "
+            f"computed anew: {len(others)}"
         )
     run = _Run(files, n_jobs, scheduler, say, progress)
     try:

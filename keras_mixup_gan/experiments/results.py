@@ -271,16 +271,15 @@ class ResultFiles:
 
     def of_other_settings(self) -> list[str]:
         """Cells that are finished by other settings or versions alone."""
-        names = {entry.name for entry in self._entries.values()}
+        known = {entry.name for entry in self._entries.values()}
+        cells = [
+            cell for block in self.suite.blocks for cell in self.suite.cells(block)
+        ]
+        missing = {cell.name for cell in cells if self.entry(cell) is None}
         return [
-            cell.name
-            for block in self.suite.blocks
-            for cell in self.suite.cells(block)
-            if self.entry(cell) is None
-            and (
-                cell.name in names
-                or any((self.folder / CELLS / cell.name).glob(f"*/{ENTRY}"))
-            )
+            name
+            for name in sorted(missing)
+            if name in known or any((self.folder / CELLS / name).glob(f"*/{ENTRY}"))
         ]
 
     def keep(self, entry: CellResult, files: Mapping[str, bytes] | None = None) -> None:

@@ -23,6 +23,7 @@ from keras_mixup_gan.experiments.results import (
 )
 from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
 from keras_mixup_gan.models.saving import load_keras
+from keras_mixup_gan.parallel import WorkerError
 
 # Shadow models and targets are given the same latents, whatever the targets' seeds.
 SHADOW_SEED = 1_000
@@ -68,6 +69,8 @@ class ShadowTargets:
                     continue
                 try:
                     shadows = self._train(members, arm)
+                except WorkerError:
+                    raise
                 except ValueError as error:  # one that diverges must not stop the rest
                     name = f"{self.block.model}/{members}"
                     failed.append(f"{name}: no {arm} shadow models: {error}")

@@ -114,8 +114,8 @@ def train_shadows(
 
     Raises:
         ValueError: If an argument is not as described, the folder holds other shadows
-            or is in use by another run, a shadow equals the target, or no scheduler or
-            no fit worker answers.
+            or is in use by another run, a shadow equals the target, a worker process
+            ends or cannot be given its work, or no scheduler or no fit worker answers.
         ImportError: If `scheduler` is given and the `cluster` extra is not installed.
 
     Source: Carlini, Chien, Nasr, Song, Terzis, Tramer, "Membership Inference Attacks
