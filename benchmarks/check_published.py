@@ -25,14 +25,15 @@ MAX_WORDS = 2_500
 
 def problems() -> Iterator[str]:
     """What is wrong with the committed files, a sentence each."""
-    grid = read_results(RESULTS / publish.GRID)
     comparison = read_results(RESULTS / publish.COMPARISON)
-    for name, results in ((publish.GRID, grid), (publish.COMPARISON, comparison)):
-        yield from (f"{name}: {problem}" for problem in _results(results))
+    yield from (f"{publish.COMPARISON}: {each}" for each in _results(comparison))
     leak = comparison.cells[0].last.done["logan"].auc
     if leak is None or leak <= 0.8:
         yield "compare.json: the undefended model leaks too little to be defended"
-    yield from _pages(grid)
+    for suite, folder in publish.GRIDS.items():
+        grid = read_results(folder / publish.GRID)
+        found = (*_results(grid), *_pages(grid, folder))
+        yield from (f"suite {suite}: {problem}" for problem in found)
     yield from _timings()
     yield from _memory()
     yield from _times()
@@ -93,11 +94,11 @@ def _results(results: SuiteResults) -> Iterator[str]:
                     yield f"{cell.name}: differs in more than the defense"
 
 
-def _pages(grid: SuiteResults) -> Iterator[str]:
+def _pages(grid: SuiteResults, folder: Path) -> Iterator[str]:
     made = findings.pages(grid)
     # All but drawings, which depend on the version of matplotlib.
     for name in (findings.PAGE, findings.HTML_PAGE):
-        committed = (RESULTS / name).read_text("utf-8")
+        committed = (folder / name).read_text("utf-8")
         texts = [committed, made[name].decode()]
         one, other = (re.sub(r"<svg.*?</svg>", "", t, flags=re.S) for t in texts)
         if one != other:
@@ -105,9 +106,12 @@ def _pages(grid: SuiteResults) -> Iterator[str]:
     words = len(made[findings.PAGE].split())
     if words > MAX_WORDS:
         yield f"{findings.PAGE} has {words} words, more than {MAX_WORDS}"
-    numbers = json.loads((RESULTS / findings.NUMBERS).read_text("utf-8"))
+    numbers = json.loads((folder / findings.NUMBERS).read_text("utf-8"))
     if not _same(numbers, json.loads(made[findings.NUMBERS])):
         yield f"{findings.NUMBERS} is not what benchmarks.findings makes of grid.json"
+    for path, text in publish.grid_pages(grid).items():
+        if path.read_text("utf-8") != text:
+            yield f"{path.name}: its table is not what grid.json says"
 
 
 def _timings() -> Iterator[str]:

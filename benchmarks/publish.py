@@ -2,11 +2,12 @@
 
     python -m benchmarks.publish runs/compare
     python -m benchmarks.publish runs/paper
+    python -m benchmarks.publish runs/dp
     python -m benchmarks.publish FILE    # that `benchmarks.defense` wrote
 
 Tables between `<!-- NAME:begin -->` and `<!-- NAME:end -->` are made by
-`benchmarks.defense_tables`, and `benchmarks.check_published` holds them and their files
-together.
+`benchmarks.defense_tables` and `benchmarks.dp_tables`, and `benchmarks.check_published`
+holds them and their files together.
 """
 
 import argparse
@@ -15,9 +16,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import defense_tables, findings
+from benchmarks import defense_tables, dp_tables, findings
 from keras_mixup_gan import storage
-from keras_mixup_gan.experiments import read_results
+from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.experiments.results import RESULTS as RESULTS_FILE
 from keras_mixup_gan.reports import comparison, figures, render
@@ -27,6 +28,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 README, STUDY_PAGE = ROOT / "README.md", ROOT / "docs" / "comparison.md"
 COMPARISON, GRID = "compare.json", "grid.json"
 MAIN_STUDY = "dcgan"  # of which README has a table
+# Of suites of many cells, where results and their page go.
+GRIDS = {"paper": RESULTS, "dp": RESULTS / "dp"}
 
 
 def with_section(page: str, section: str, name: str) -> str:
@@ -85,9 +88,20 @@ def publish_comparison(folder: Path) -> None:
 def publish_grid(folder: Path) -> None:
     """The results of a suite of many cells, and their page."""
     results = read_results(folder / RESULTS_FILE)
-    shutil.copyfile(folder / RESULTS_FILE, RESULTS / GRID)
+    to = storage.make_folder(GRIDS[results.suite.name])
+    shutil.copyfile(folder / RESULTS_FILE, to / GRID)
     for name, content in findings.pages(results).items():
-        storage.write_file(RESULTS / name, content)
+        storage.write_file(to / name, content)
+    for path, text in grid_pages(results).items():
+        path.write_text(text, "utf-8")
+
+
+def grid_pages(results: SuiteResults) -> dict[Path, str]:
+    """The pages that show a table of a suite's results, with it."""
+    if results.suite.name != "dp":
+        return {}
+    page = STUDY_PAGE.read_text("utf-8")
+    return {STUDY_PAGE: with_section(page, dp_tables.pairs_table(results), "dp")}
 
 
 def main() -> None:

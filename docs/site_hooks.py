@@ -18,12 +18,12 @@ from mkdocs.structure.pages import Page
 
 TOP, PACKAGE = Path(__file__).parents[1], "keras_mixup_gan"
 FROM_ELSEWHERE = (
-    *("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/*.json"),
-    *("benchmarks/results/findings.*", "benchmarks/results/*.png"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/**/*.json"),
+    *("benchmarks/results/**/findings.*", "benchmarks/results/**/*.png"),
     *("zoo/*/card.md", "zoo/*/*.png", "zoo/*/recipe.toml"),
 )
 FROM_README = {"measured.md": "What was measured", "limits.md": "What it does not do"}
-WIDE = "benchmarks/results/findings.md"
+WIDE = re.compile(r"benchmarks/results/(.*/)?findings\.md")
 SESSION = re.compile(r"^( *)(>>> .*?)(?=\n *\n|\Z)", re.M | re.S)
 CELL = re.compile(r"<t([dh])\b.*?</t\1>", re.S)
 CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
@@ -60,7 +60,7 @@ def _with_seams(code: re.Match[str]) -> str:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Links as they lead on the site; the widest tables get the contents' place."""
-    if page.file.src_uri == WIDE:
+    if WIDE.fullmatch(page.file.src_uri):
         page.meta["hide"] = ["toc"]
     return carried_over(markdown, page.file.src_uri)
 
