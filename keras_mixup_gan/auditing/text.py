@@ -13,7 +13,7 @@ from keras_mixup_gan.auditing.verdict import (
     probability,
     with_interval,
 )
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
 from keras_mixup_gan.statistics.power import SetInference
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def guarantee(report: AuditReport) -> Iterator[str]:
         yield f"Defense: {defense(report)}."
         return
     yield (
-        f"Trained with differential privacy: epsilon {privacy.epsilon:.3g} at delta "
-        f"{privacy.delta:.3g}, for {privacy.unit} ({privacy.adjacency})."
+        f"Trained with differential privacy: epsilon {upper_text(privacy.epsilon)} at "
+        f"delta {upper_text(privacy.delta)}, for {privacy.unit} ({privacy.adjacency})."
     )
     coins = "as it was here" if report.coins else "which was not so here"
     yield (
@@ -96,7 +96,8 @@ def defense(report: AuditReport) -> str:
     """The defenses that the model was trained with, as far as the audit knows."""
     named = []
     if report.privacy is not None:
-        named.append(f"differential privacy, epsilon {report.privacy.epsilon:.3g}")
+        epsilon = upper_text(report.privacy.epsilon)
+        named.append(f"differential privacy, epsilon {epsilon}")
     if report.mixup is not None:
         settings = ", ".join(f"{name}={value}" for name, value in report.mixup.items())
         named.append(f"MixUp({settings})")

@@ -20,6 +20,7 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mixup
 from keras_mixup_gan.models.saving import load_gan
 from keras_mixup_gan.privacy import DPSGD
+from keras_mixup_gan.statistics.epsilon_bounds import upper_text
 from keras_mixup_gan.storage import (
     check_clock,
     check_outside,
@@ -231,7 +232,8 @@ def _run(
     )
     if model.dp is not None:
         delta = job.settings["dp"].get("delta") or 0.1 / len(job.data.pixels)
-        say(f"epsilon is {model.epsilon(delta):.3g} at delta = {delta:.3g}")
+        epsilon = upper_text(model.epsilon(delta))
+        say(f"epsilon is {epsilon} at delta = {upper_text(delta)}")
 
 
 class _Store:

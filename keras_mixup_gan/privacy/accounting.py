@@ -10,7 +10,7 @@ import scipy.optimize
 import scipy.special
 
 from keras_mixup_gan.privacy import tfp
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     check_choice,
@@ -330,10 +330,10 @@ class PrivacyReport:
 
     def __str__(self) -> str:
         lines = [
-            f"epsilon {self.epsilon:.3g} at delta {self.delta:.3g} for {self.unit} "
-            f"({self.adjacency})",
-            f"  by Renyi accounting {self.epsilon_rdp:.3g}; without amplification by "
-            f"sampling {self.epsilon_no_amplification:.3g}",
+            f"epsilon {upper_text(self.epsilon)} at delta {upper_text(self.delta)} for "
+            f"{self.unit} ({self.adjacency})",
+            f"  by Renyi accounting {upper_text(self.epsilon_rdp)}; without "
+            f"amplification by sampling {upper_text(self.epsilon_no_amplification)}",
             f"  {self.d_steps} discriminator updates, sampling rate "
             f"{self.sampling_rate:.3g} ({self.sampling}), clip {self.l2_norm_clip:g}, "
             f"noise multiplier {self.noise_multiplier:.4g}",

@@ -30,7 +30,7 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
 from keras_mixup_gan.experiments.results import SCORES, SuiteResults, place
 from keras_mixup_gan.reports import figures, render
 from keras_mixup_gan.reports import tables as text
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -318,7 +318,7 @@ def facts(arm: Finding) -> dict[str, str]:
 
 
 def _guarantee(arm: Finding, epsilon: float) -> str:
-    shown = f"ε = {epsilon:.3g} at δ = {arm.delta:g}"
+    shown = f"ε = {upper_text(epsilon)} at δ = {upper_text(arm.delta)}"
     if arm.noise_is_known:
         shown += ", were its noise secret: here it is drawn from a known seed"
     if arm.bounds is not None and arm.bounds.auc < _VACUOUS:

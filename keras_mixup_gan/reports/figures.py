@@ -15,7 +15,7 @@ from keras_mixup_gan.experiments.analysis.findings import (
     Findings,
 )
 from keras_mixup_gan.reports import render
-from keras_mixup_gan.reports.tables import family_title
+from keras_mixup_gan.reports.tables import epsilon_text, family_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -258,7 +258,7 @@ def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Look]) -> None
         axes.plot(fids, areas, **looks[arm.arm])
         if arm.epsilon is not None and len(fids):
             axes.annotate(
-                f"ε = {arm.epsilon:.3g}",
+                f"ε = {epsilon_text(arm.epsilon)}",
                 (fids[-1], areas[-1]),
                 xytext=(0, -7),
                 textcoords="offset points",

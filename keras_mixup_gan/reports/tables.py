@@ -19,6 +19,7 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
 )
 from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.statistics.epsilon_bounds import upper_text
 from keras_mixup_gan.statistics.over_seeds import Difference, Mean
 
 ENOUGH_SHADOWS = 64
@@ -292,7 +293,7 @@ def _samples(arm: Finding) -> ReleaseFinding:
 
 def epsilon_text(epsilon: float | None) -> str:
     """Epsilon, or ∞ where nothing is guaranteed."""
-    return "∞" if epsilon is None else f"{epsilon:.3g}"
+    return "∞" if epsilon is None else upper_text(epsilon)
 
 
 def _versus(comparison: Comparison | None) -> str:

@@ -24,6 +24,7 @@ from keras_mixup_gan.models.hub import PREFIX, asking, check_repository, client
 from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from keras_mixup_gan.models.saving import RELEASES, from_preset
 from keras_mixup_gan.reports import render
+from keras_mixup_gan.statistics.epsilon_bounds import upper_text
 from keras_mixup_gan.storage import (
     DamagedFileError,
     finite,
@@ -276,8 +277,8 @@ def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
 def _guarantee(epsilon: float, delta: float, not_covered: Sequence[str]) -> str:
     """What differential privacy guarantees, as Markdown."""
     return (
-        f"Differential privacy: epsilon {epsilon:.3g} at delta {delta:.3g} for one "
-        "training image. Not covered:\n\n"
+        f"Differential privacy: epsilon {upper_text(epsilon)} at delta "
+        f"{upper_text(delta)} for one training image. Not covered:\n\n"
     ) + "\n".join(f"* {render.escape_markdown(each)}" for each in not_covered)
 
 

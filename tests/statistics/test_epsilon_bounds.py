@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scipy import stats
 
 from keras_mixup_gan.statistics.epsilon_bounds import (
     epsilon_clopper_pearson,
     epsilon_one_run,
     rounded_up,
+    upper_text,
 )
 
 BOUNDS = {
@@ -184,3 +187,20 @@ def test_unusable_arguments_are_refused():
 )
 def test_a_bound_is_printed_never_below_itself(bound, printed):
     assert rounded_up(bound) == printed >= bound
+
+
+@given(st.floats(1e-9, 1e9))
+@example(9.1812)
+@example(999.9)
+def test_an_epsilon_is_printed_in_three_digits_never_below_itself(bound):
+    printed = float(upper_text(bound).replace(",", ""))
+    assert bound * (1 - 1e-11) <= printed <= bound * 1.0101
+
+
+@pytest.mark.parametrize("short", [0.0003, 0.9, 10.0, 1e-5, 1_000_000.0, 0.0])
+def test_an_epsilon_of_few_digits_is_printed_as_it_is(short):
+    assert float(upper_text(short).replace(",", "")) == short
+
+
+def test_no_guarantee_is_printed_as_infinite():
+    assert upper_text(float("inf")) == "inf"
