@@ -1,5 +1,6 @@
 """Plugins: modules that register what audits, suites and workers know by name."""
 
+import json
 import os
 import sys
 
@@ -157,6 +158,10 @@ def test_commands_are_told_of_plugins(plugin, tmp_path, monkeypatch, capsys):
     words = ("--plugin", "named_four", "train", "dcgan", "--data", "named_four")
     code, output = run(monkeypatch, capsys, *words, "--dry-run")
     assert (code, '"data": "named_four"' in output.out) == (0, True)
+    words = ("--plugin", "named_four", "compare", "--data", "named_four", "--dry-run")
+    code, output = run(monkeypatch, capsys, *words)
+    options = json.loads(output.out)["options"]
+    assert (code, options) == (0, ["--plugin=named_four", "--data=named_four"])
     code, output = run(monkeypatch, capsys, "--plugin", "absent", *listed)
     assert code == 2 and "The plugin 'absent' cannot be imported" in output.err
 

@@ -13,6 +13,7 @@ from keras_mixup_gan.cli.console import (
     resumable,
 )
 from keras_mixup_gan.process import load_tensorflow
+from keras_mixup_gan.registry import loaded_plugins
 
 # Processes that train and attack take a gigabyte or more each.
 MOST_JOBS = 4
@@ -91,6 +92,7 @@ def compare(
             f"Received: both, suite={suite!r}. Leave one out."
         )
     name = "quick" if quick else suite or "compare"
+    plugins = [plugin for plugin, _ in loaded_plugins()]  # before the suite's own
     settings = experiments.Suite.read(name).changed(
         data=data,
         members=members,
@@ -100,6 +102,7 @@ def compare(
         steps=steps,
         noise_multiplier=noise_multiplier,
         seed=seed,
+        plugins=plugins,
     )
     out = out or Path("runs") / settings.name
     check_outside(out, data=settings.data.data)

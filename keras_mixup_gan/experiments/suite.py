@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
@@ -36,6 +36,7 @@ _INSTALLED = Path(__file__).resolve().parent / "suites"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 BASELINE = "undefended"  # the arm that others are compared with
+_PLUGIN = "--plugin="  # an option of all commands, before their names
 _NAME = re.compile(r"\w[\w .+=@-]{0,99}")
 
 
@@ -372,7 +373,10 @@ class Suite:
         """What to type to repeat the comparison."""
         named = {"compare": [], "quick": ["--quick"]}
         suite = named.get(self.path, ["--suite", self.path])
-        return shlex.join(["keras-mixup-gan", "compare", *suite, *self.options])
+        plugins = [each for each in self.options if each.startswith(_PLUGIN)]
+        options = [each for each in self.options if each not in plugins]
+        words = ["keras-mixup-gan", *plugins, "compare", *suite, *options]
+        return shlex.join(words)
 
     def changed(
         self,
@@ -385,18 +389,21 @@ class Suite:
         noise_multiplier: float | None = None,
         steps: int | None = None,
         seed: int | None = None,
+        plugins: Sequence[str] = (),
     ) -> "Suite":
         """The same comparison with options of the command line; see `cli.compare`.
 
         They hold for all blocks, but for numbers of non-members and of reference images
-        where a block has its own; `options` says what was changed.
+        where a block has its own; `options` says what was changed. `plugins` are those
+        that were loaded beside the suite's own.
         """
         given = {
             name: value
             for name, value in locals().items()
-            if name != "self" and value is not None
+            if name not in ("self", "plugins") and value is not None
         }
-        options = [f"--{name.replace('_', '-')}={v}" for name, v in given.items()]
+        options = [f"{_PLUGIN}{name}" for name in plugins]
+        options += [f"--{name.replace('_', '-')}={v}" for name, v in given.items()]
         parts: dict[str, Any] = {
             name: given[name]
             for name in ("data", "non_members", "reference")

@@ -230,6 +230,10 @@ def test_options_change_all_blocks_and_are_part_of_the_command():
     assert faces.data.image_shape == (64, 64, 3)
     assert (faces.data.non_members, faces.data.reference) == (9, 8)
     assert Suite.read("quick").changed() == Suite.read("quick")
+    mine = Suite.read("quick").changed(seed=4, plugins=["mine", "my.other"])
+    assert mine.command == (
+        "keras-mixup-gan --plugin=mine --plugin=my.other compare --quick --seed=4"
+    )
 
 
 @pytest.mark.parametrize(
