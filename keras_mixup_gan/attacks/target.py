@@ -23,6 +23,7 @@ from keras_mixup_gan.data.classes import (
     numbered_by,
 )
 from keras_mixup_gan.data.labeled import split_labels
+from keras_mixup_gan.data.pixels import range_of
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     ValueRange,
@@ -443,5 +444,6 @@ def as_reference(
     if reference is None or isinstance(reference, ReferenceData):
         return reference
     images, labels = split_labels(reference)
+    value_range = range_of(reference, value_range)
     images = check_images(images, "reference", None, value_range)
     return ReferenceData(images, labels, names_of(reference))

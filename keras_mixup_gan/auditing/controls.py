@@ -160,6 +160,7 @@ def as_null_target(
         )
     return replace(
         null,
+        mixup=target.mixup,
         augment=target.augment,
         reference=target.reference,
         shadows=target.shadows,

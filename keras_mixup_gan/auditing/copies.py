@@ -130,16 +130,23 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
     radii = SHARE * _distance_to_neighbor(reals, target.seed)
     search = Search(reals)
     images = np.zeros((num_members, *target.image_shape), "uint8")
+    counts = np.zeros(2, "int64")
     for block in samples(target):
         first = search.num_seen
         search.see(block)
+        # Counted at once: a function may draw other images when it is asked again.
+        known = np.flatnonzero(np.sqrt(search.squares[:, 0]) < radii)
+        is_member = known < num_members
+        counts += [
+            _num_copies(block, reals[rows], radii[rows])
+            for rows in (known[is_member], known[~is_member])
+        ]
         new = np.flatnonzero(search.indices[:num_members, 0] >= first)
         rows = block[search.indices[new, 0] - first]
         images[new] = eight_bits(rows.astype("float64"))
     distances, nearest = np.sqrt(search.squares[:, 0]), search.indices[:, 0]
     copied = np.flatnonzero(distances < radii)
     inside = copied[copied < num_members]
-    counts = len(inside), len(copied) - len(inside)
     drawn = hypergeom(num_members + num_non_members, num_members, len(copied))
     shares = SHARE * distances / np.where(radii > 0, radii, 1.0)
     pairs = [
@@ -147,19 +154,15 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         for row in inside[np.argsort(shares[inside], kind="stable")]
         for figures in [(distances[row], shares[row])]
     ]
-    of_members, of_others = (
-        _num_copies(target, reals[rows], radii[rows])
-        for rows in (inside, copied[copied >= num_members])
-    )
     return CopyCheck(
         num_samples=search.num_seen,
         num_members=num_members,
         num_non_members=num_non_members,
-        members_copied=counts[0],
-        non_members_copied=counts[1],
-        samples_of_members=of_members,
-        samples_of_non_members=of_others,
-        p_value=min(1.0, float(drawn.sf(counts[0] - 1))),
+        members_copied=len(inside),
+        non_members_copied=len(copied) - len(inside),
+        samples_of_members=int(counts[0]),
+        samples_of_non_members=int(counts[1]),
+        p_value=min(1.0, float(drawn.sf(len(inside) - 1))),
         copied=tuple(pairs),
         distances=distances[:num_members],
         nearest=nearest[:num_members],
@@ -189,15 +192,12 @@ def _distance_to_neighbor(reals: FloatArray, seed: int) -> FloatArray:
     return np.where(itself, found[:, k], found[:, k - 1])
 
 
-def _num_copies(target: AttackTarget, reals: FloatArray, radii: FloatArray) -> int:
-    """Number of generated images within the radius of one of these images."""
+def _num_copies(block: FloatArray, reals: FloatArray, radii: FloatArray) -> int:
+    """Number of images of a block within the radius of one of these real images."""
     if not len(reals):
         return 0
-    reals, total = reals.astype("float64"), 0
-    norms = np.einsum("ij,ij->i", reals, reals)
-    for block in samples(target):
-        rows = block.reshape(len(block), -1).astype("float64")
-        squares = norms[:, None] - 2 * reals @ rows.T
-        squares += np.einsum("ij,ij->i", rows, rows)
-        total += int((squares < radii[:, None] ** 2).any(axis=0).sum())
-    return total
+    reals = reals.astype("float64")
+    rows = block.reshape(len(block), -1).astype("float64")
+    squares = np.einsum("ij,ij->i", reals, reals)[:, None] - 2 * reals @ rows.T
+    squares += np.einsum("ij,ij->i", rows, rows)
+    return int((squares < radii[:, None] ** 2).any(axis=0).sum())

@@ -31,4 +31,10 @@ def first_look(
     for role, part in split.parts().items():
         parts[role] = part.at(looked_at(len(part.pixels), target.seed))
     fewer = target.num_available(NUM_SAMPLES)
-    return replace(target, num_samples=fewer), MembershipSplit(**parts)
+    known = target.reference
+    if known is not None:  # as many as the part of the split
+        rows = looked_at(len(known.images), target.seed)
+        labels = None if known.labels is None else known.labels[rows]
+        known = replace(known, images=known.images[rows], labels=labels)
+    seen = replace(target, num_samples=fewer, reference=known)
+    return seen, MembershipSplit(**parts)

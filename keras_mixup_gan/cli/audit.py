@@ -288,13 +288,13 @@ def _distinct(
 
 def _first_copies(parts: list[Any]) -> list[list[int]]:
     """The rows of each part whose images do not occur before."""
-    from keras_mixup_gan.data.splits import image_digests
+    from keras_mixup_gan.data.splits import image_keys
 
     seen: set[bytes] = set()
     kept = []
     for part in parts:
         first = []
-        for index, image in enumerate(image_digests(part.pixels)):
+        for index, image in enumerate(image_keys(part.pixels)):
             if image not in seen:
                 first.append(index)
             seen.add(image)
@@ -304,12 +304,12 @@ def _first_copies(parts: list[Any]) -> list[list[int]]:
 
 def _refuse_copies(sources: list[Path], parts: list[Any]) -> None:
     """Raises where parts share images, and names their files."""
-    from keras_mixup_gan.data.splits import image_digests
+    from keras_mixup_gan.data.splits import image_keys
 
     places: dict[bytes, dict[int, str]] = {}
     for number, (source, part) in enumerate(zip(sources, parts, strict=True)):
         names = _file_names(source, len(part.pixels))
-        for name, image in zip(names, image_digests(part.pixels), strict=True):
+        for name, image in zip(names, image_keys(part.pixels), strict=True):
             places.setdefault(image, {}).setdefault(number, name)
     shared = [list(found.values()) for found in places.values() if len(found) > 1]
     if shared:

@@ -40,7 +40,7 @@ from keras_mixup_gan.versions import versions_of
 
 VARIABLE = "KERAS_MIXUP_GAN_CACHE"
 LIMIT = 2**27  # bytes of images that are kept in memory
-READER = 1  # raised by whoever changes what is read from a file
+READER = 2  # raised by whoever changes what is read from a file
 _NOTE_BYTES = 2**26  # that may have to be written again
 _CHUNK_BYTES = 2**20
 _npy: Any = np.lib.format

@@ -63,7 +63,7 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
         if (suffix := file.suffix.lower()) == ".dcm":
             return read_dicom(file, _MAX_PIXELS, value_range)
         formats = ("TIFF",) if suffix in _TIFF else _FORMATS
-        with Image.open(file, formats=formats) as opened:
+        with file.open("rb") as stream, Image.open(stream, formats=formats) as opened:
             pages = getattr(opened, "n_frames", 1) if suffix in _TIFF else 1
             if pages > 1:
                 raise ValueError(f"it holds {pages} pages and not one image")

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import ValueRange, check_images, unit_range
+from keras_mixup_gan.validation import ValueRange, check_images, eight_bits, unit_range
 
 _BLOCK_BYTES = 2**20  # of floats that are made at once
+_ROUNDING = 1e-5  # by which floats that were 8 bits may differ; levels are .008 apart
 
 
 class Pixels:
@@ -107,10 +108,26 @@ def as_floats(image: NDArray[Any]) -> FloatArray:
     return unit_range(image) if image.dtype == np.uint8 else image
 
 
+def settled(image: FloatArray) -> FloatArray:
+    """An image of 8 bits as `as_floats` makes it, if other arithmetic made it floats.
+
+    `bytes / 127.5 - 1` in float64 gives every second value another last bit, by which
+    copies of an image would go unnoticed. Other images stay as they are.
+    """
+    made = unit_range(eight_bits(image))
+    return made if np.abs(made - image).max(initial=0) < _ROUNDING else image
+
+
 def frozen(array: Any) -> Any:
     """The array, which from now on cannot be changed."""
     array.flags.writeable = False
     return array
+
+
+def range_of(data: Any, value_range: ValueRange | None) -> ValueRange | None:
+    """The range of images as they were given; `Pixels` are in `[-1, 1]` already."""
+    first = tuple.__getitem__(data, 0) if isinstance(data, HoldsPixels) else data
+    return None if isinstance(first, Pixels) else value_range
 
 
 def as_pixels(
@@ -120,7 +137,7 @@ def as_pixels(
     value_range: ValueRange | None = None,
 ) -> Pixels:
     """Images that are checked as `check_images` does, and stay as they are stored."""
-    if not isinstance(images, Pixels) or value_range is not None:
+    if not isinstance(images, Pixels):
         checked = check_images(images, name, image_shape, value_range, keep_bytes=True)
         return Pixels(checked)
     check_images(images[:1], name, image_shape)

@@ -26,7 +26,7 @@ from keras_mixup_gan.data.images import (
     stack_images,
 )
 from keras_mixup_gan.data.labeled import split_labels
-from keras_mixup_gan.data.pixels import Pixels, as_pixels
+from keras_mixup_gan.data.pixels import Pixels, as_pixels, range_of
 from keras_mixup_gan.registry import register
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
@@ -221,7 +221,7 @@ def labeled_images(
     if isinstance(data, (str, os.PathLike)):
         return load_images(data, image_shape, value_range=value_range)
     images, labels = split_labels(data)
-    pixels = as_pixels(images, name, None, value_range)
+    pixels = as_pixels(images, name, None, range_of(data, value_range))
     labels = check_labels(labels, len(pixels), f"{name} labels")
     return Images(pixels, labels, names_of(data))
 
@@ -271,7 +271,8 @@ def data_set(name: str, load: Callable[[], Any], **known: Any) -> Source:
         found = load()
         images, labels = split_labels(found)
         of = f" of {name!r}"
-        pixels = as_pixels(images, f"images{of}", None, options.value_range)
+        value_range = range_of(found, options.value_range)
+        pixels = as_pixels(images, f"images{of}", None, value_range)
         return _labeled(pixels, labels, names_of(found), options, of)
 
     return Source(name, repr(name), loaded, **known)
@@ -321,7 +322,8 @@ def _given(source: Any, options: Options) -> _Loaded:
             "The source is neither a name, a path nor an array of images. Expected "
             f"{_expected()}. Received: source={_describe(source)}."
         )
-    pixels = as_pixels(images, "source", None, options.value_range)
+    value_range = range_of(source, options.value_range)
+    pixels = as_pixels(images, "source", None, value_range)
     return _labeled(pixels, labels, names_of(source), options)
 
 

@@ -24,7 +24,7 @@ from keras_mixup_gan.data.classes import (
     numbered_by,
 )
 from keras_mixup_gan.data.labeled import split_labels
-from keras_mixup_gan.data.pixels import HoldsPixels, Pixels, as_pixels, frozen
+from keras_mixup_gan.data.pixels import HoldsPixels, Pixels, as_pixels, frozen, settled
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_labels
 
@@ -217,7 +217,7 @@ class MembershipSplit:
         labels = check_labels(labels, len(pixels))
         pool: IntArray = np.arange(len(pixels))
         if drop_duplicates:
-            pool = first_copies(image_digests(pixels))
+            pool = first_copies(image_keys(pixels))
         wanted = wanted_canaries(canaries, labels is not None)
         chosen = choose(
             pool,
@@ -323,7 +323,13 @@ class MembershipSplit:
 
         Copies inside a part are allowed, but count twice in training and in scores.
         """
-        return {role: len(d) - len(set(d)) for role, d in self._digests.items()}
+        return {role: len(keys) - len(set(keys)) for role, keys in self._keys.items()}
+
+    @cached_property
+    def _keys(self) -> dict[str, list[bytes]]:
+        """What finds copies, by role."""
+        parts = self.parts().items()
+        return {role: image_keys(part.pixels) for role, part in parts}
 
     @cached_property
     def _digests(self) -> dict[str, list[bytes]]:
@@ -343,19 +349,19 @@ class MembershipSplit:
             )
 
     def _refuse_shared_images(self) -> None:
-        counts = Counter(d for part in self._digests.values() for d in set(part))
-        shared = {digest for digest, count in counts.items() if count > 1}
+        counts = Counter(key for part in self._keys.values() for key in set(part))
+        shared = {key for key, count in counts.items() if count > 1}
         if not shared:
             return
         indices = sorted(
             index
             for role, part in self.parts().items()
-            for index, digest in zip(part.indices, self._digests[role], strict=True)
-            if digest in shared
+            for index, key in zip(part.indices, self._keys[role], strict=True)
+            if key in shared
         )
         raise ValueError(
             f"{len(shared)} images occur in more than one part of the split. Expected "
-            "parts without a common image, or membership is undefined. Received: exact "
+            "parts without a common image, or membership is undefined. Received: "
             f"copies at indices {_first_few(indices)}. Draw with `drop_duplicates="
             "True`, or remove the copies."
         )
@@ -400,6 +406,13 @@ def image_digests(images: Iterable[FloatArray]) -> list[bytes]:
     """A hash of each image's values; adding 0 makes -0.0 and 0.0 the same value."""
     rows = (np.ascontiguousarray(image + np.float32(0), "<f4") for image in images)
     return [hashlib.sha256(row.data).digest() for row in rows]
+
+
+def image_keys(pixels: Pixels) -> list[bytes]:
+    """A hash of each image by which copies are found, however they became floats."""
+    if pixels.stored.dtype == np.uint8:
+        return image_digests(pixels)
+    return image_digests(map(settled, pixels))
 
 
 def _first_few(indices: list[int]) -> str:

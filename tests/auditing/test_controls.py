@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from keras_mixup_gan import MixUp
 from keras_mixup_gan.attacks import LOGAN, Attack, AttackTarget, GANLeaks
 from keras_mixup_gan.attacks.samples.density import DOMIAS
 from keras_mixup_gan.auditing import Concern, audit, blind_baseline
+from keras_mixup_gan.auditing.controls import as_null_target
+from keras_mixup_gan.data import MembershipSplit, load_images
 from keras_mixup_gan.reports import save_audit
 from tests.attacks.fakes import FakeGAN, images
 from tests.auditing.audits import concerns
@@ -102,6 +105,13 @@ def test_its_scores_are_those_of_the_attack_alone():
     result = report_of(other).null_target.attacks[0]
     scores = LOGAN().fit(AttackTarget.from_model(other)).score(MEMBERS)
     np.testing.assert_array_equal(result.member_scores, scores)
+
+
+def test_it_is_attacked_by_one_who_knows_of_the_target_what_there_is_to_know():
+    mixup = MixUp(noise_stddev=0.3, augment="translation", seed=3)
+    target = AttackTarget.from_model(FakeGAN(MEMBERS), mixup=mixup)
+    null = as_null_target(FakeGAN(OUTSIDE), target, None)
+    assert (null.mixup, null.augment) == (mixup, target.augment)
 
 
 @pytest.mark.parametrize("trained_on", ["members", "non-members"])
@@ -250,6 +260,35 @@ def test_what_is_said_of_images_holds_for_models_beside_the_target():
     )
     assert len(attack.seen) == 4
     assert max(attack.seen) < -0.5
+
+
+def test_images_that_are_in_range_are_not_brought_there_twice():
+    """Parts of a split and loaded images, beside a model of another range."""
+    bytes_ = np.random.default_rng(4).integers(0, 256, (100, 4, 4, 1), dtype="uint8")
+    sizes = {"num_members": 30, "num_non_members": 30, "num_reference": 20}
+    split = MembershipSplit.draw(load_images(bytes_), **sizes)
+    loaded = load_images(bytes_[:30])
+    # These take the place of what is stored.
+    assert split.members.images.shape == loaded.images.shape == (30, 4, 4, 1)
+    assert load_images(loaded, value_range=(-3, 3)).images.min() == -1
+
+    def draws(number):
+        return images(number, 5, (4, 4, 1)) * 3
+
+    attack = Lowest()
+    report = audit(
+        draws,
+        split.members,
+        split.non_members,
+        split.reference,
+        attacks=attack,
+        reference_models=[images(30, 6, (4, 4, 1)) * 3],
+        value_range=(-3, 3),
+    )
+    assert (report.member_images.min(), report.member_images.max()) == (-1, 1)
+    assert -1 <= min(attack.seen) < -0.9
+    target = AttackTarget.from_model(draws, split.reference, value_range=(-3, 3))
+    np.testing.assert_array_equal(target.reference.images, split.reference.images)
 
 
 def test_models_beside_the_target_may_be_functions_of_latents():

@@ -84,3 +84,21 @@ def test_the_test_is_fishers():
 def test_without_samples_nothing_is_said():
     split = MembershipSplit.from_parts(MEMBERS[:9], NON_MEMBERS[:9])
     assert check_copies(AttackTarget(image_shape=SHAPE), split) is None
+
+
+def test_what_a_function_draws_once_is_counted_once_and_for_all():
+    calls = []
+
+    def draws(number):
+        calls.append(number)
+        drawn = images(number, 10 + len(calls), SHAPE)
+        if len(calls) == 2:  # and never again
+            drawn[:20] = MEMBERS[:20]
+            drawn[20:23] = NON_MEMBERS[:3]
+        return drawn
+
+    split = MembershipSplit.from_parts(MEMBERS, NON_MEMBERS)
+    found = check_copies(AttackTarget.from_model(draws, image_shape=SHAPE), split)
+    assert (found.members_copied, found.samples_of_members) == (20, 20)
+    assert (found.non_members_copied, found.samples_of_non_members) == (3, 3)
+    assert found.found and "20 of the 1,000 members" in str(found)

@@ -28,6 +28,23 @@ def test_it_takes_fewer_queries_samples_and_attacks(monkeypatch):
     assert report.member_names == tuple(f"no. {row}" for row in rows)
 
 
+def test_the_attacker_knows_as_much_as_is_said(monkeypatch):
+    monkeypatch.setattr(first_look, "NUM_QUERIES", 50)
+    known = images(300, 9)
+    rows = first_look.looked_at(300, 0)
+    options = {"attacks": "domias", "blind": False}
+    model = FakeGAN(MEMBERS)
+    report = audit(model, MEMBERS, NON_MEMBERS, reference=known, fast=True, **options)
+    assert report.num_reference == 50
+    fewer = audit(
+        model, MEMBERS, NON_MEMBERS, reference=known[rows], fast=True, **options
+    )
+    assert report.split_hash == fewer.split_hash
+    np.testing.assert_array_equal(
+        report["domias"].member_scores, fewer["domias"].member_scores
+    )
+
+
 def test_a_whole_audit_is_no_first_look():
     options = {"reference": OUTSIDE, "attacks": "logan"}
     report = audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, **options)

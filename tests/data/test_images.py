@@ -126,3 +126,27 @@ def test_photographs_are_turned_upright(tmp_path):
     save(tmp_path / "a.jpg", exif=exif)
     images, _ = load_images(tmp_path)
     assert images.shape == (1, 6, 4, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_uncompressed_tiff_files_are_turned_upright(tmp_path, mode, orientation):
+    # Pillow reads these by a map of the file, with rows as long as the turned ones.
+    values = np.arange(24, dtype="uint16" if mode == "I;16" else "uint8").reshape(6, 4)
+    gray = Image.fromarray(values)
+    picture = gray if mode in ("L", "I;16") else gray.convert(mode)
+    picture.save(tmp_path / "a.tiff", tiffinfo={274: orientation})
+    options = {"value_range": (0, 255)} if mode == "I;16" else {}
+    images, _ = load_images(tmp_path, **options)
+    turns = {
+        2: np.fliplr,
+        3: lambda x: np.rot90(x, 2),
+        4: np.flipud,
+        5: np.transpose,
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: np.rot90(x, 2).T,
+        8: np.rot90,
+    }
+    expected = turns.get(orientation, lambda x: x)(values)
+    levels = np.rint((images[0, ..., 0] + 1) * 127.5)
+    np.testing.assert_array_equal(levels, expected)

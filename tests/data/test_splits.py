@@ -336,3 +336,38 @@ def test_repr_is_short():
     text = repr(draw())
     assert text.startswith("MembershipSplit(members=5, non_members=4, reference=3, ")
     assert len(text) < 150
+
+
+BYTES = np.random.default_rng(5).integers(0, 256, (12, 8, 8, 1), dtype="uint8")
+
+
+@pytest.mark.parametrize(
+    "as_floats",
+    [
+        lambda x: x / 127.5 - 1,
+        lambda x: x / 255 * 2 - 1,
+        lambda x: (x.astype("float32") - 127.5) / 127.5,
+        unit_range,
+    ],
+)
+def test_copies_are_found_however_bytes_became_floats(as_floats):
+    floats = as_floats(BYTES).astype("float32")
+    with pytest.raises(ValueError, match="5 images occur in more than one part"):
+        MembershipSplit.from_parts(BYTES[:8], floats[3:8])
+    twice = np.concatenate([unit_range(BYTES[:6]), floats[:6]])
+    split = MembershipSplit.from_parts(twice, BYTES[6:])
+    assert split.num_duplicates == {"members": 6, "non_members": 0}
+    sizes = {"num_members": 3, "num_non_members": 3}
+    drawn = MembershipSplit.draw(twice, **sizes, drop_duplicates=True)
+    assert max(*drawn.members.indices, *drawn.non_members.indices) < 6
+
+
+def test_true_floats_that_nearly_agree_are_two_images():
+    floats = distinct_images(6)
+    shifted = np.clip(floats + np.float32(1e-4), -1, 1)
+    split = MembershipSplit.from_parts(floats, shifted)
+    assert split.num_duplicates == {"members": 0, "non_members": 0}
+    # A hash of contents stays one of the very bits.
+    near = unit_range(BYTES), (BYTES / 127.5 - 1).astype("float32")
+    hashes = {MembershipSplit.from_parts(x[:6], x[6:]).content_hash for x in near}
+    assert len(hashes) == 2
