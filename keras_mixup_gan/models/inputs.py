@@ -31,7 +31,12 @@ from keras_mixup_gan.data.datasets import (
     keep_cardinality,
     watch_range,
 )
-from keras_mixup_gan.data.labeled import as_batch, is_read_once, split_labels
+from keras_mixup_gan.data.labeled import (
+    as_batch,
+    is_endless,
+    is_read_once,
+    split_labels,
+)
 from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.mixup import MixUp, is_mixed
 from keras_mixup_gan.privacy.dpsgd import DPSGD
@@ -77,8 +82,9 @@ _Prepared = tuple[tf.data.Dataset, int | None, tuple[int, int] | None]
 class InputPipeline:
     """How a model takes images: their shape and classes, and what is done to them.
 
-    `batches_per_step` is the number of discriminator updates in a training step, and
-    `next_batch` tells how many batches training has used.
+    `batches_per_step` is the number of discriminator updates in a training step,
+    `next_batch` tells how many batches training has used, and each of `num_replicas`
+    takes an equal share of a batch.
     """
 
     image_shape: tuple[int, int, int]
@@ -88,6 +94,7 @@ class InputPipeline:
     seed: int
     batches_per_step: int
     next_batch: Callable[[], int]
+    num_replicas: int = 1
 
     def __post_init__(self) -> None:
         mixup = self.mixup
@@ -208,7 +215,7 @@ class InputPipeline:
         labels = batch.get("labels")
         if labels is None:
             class_rows(None, self.num_classes, 0)  # raises
-        elif not _is_row(labels):
+        elif not _is_row(labels := tf.convert_to_tensor(labels)):
             classes = tf.reshape(tf.cast(labels, tf.int64), (-1,))
             labels = tf.one_hot(classes, self.num_classes)
         return {**images, "labels": tf.cast(labels, tf.float32)}
@@ -228,7 +235,7 @@ class InputPipeline:
                 f"{batch_size}. Received: {num_examples} images. Lower `batch_size` or "
                 "add images."
             )
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = self.num_replicas
         if batch_size % replicas:
             raise ValueError(
                 "Every replica takes an equal share of a batch. Expected a "
@@ -300,7 +307,7 @@ class InputPipeline:
                 stacklevel=4,
             )
         read = self._reader(dataset)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = self.num_replicas
 
         def read_shared(*element: Tensor) -> dict[str, Tensor]:
             batch = read(*element)
@@ -423,7 +430,7 @@ def _is_row(labels: Any) -> bool:
 
 def _collected(x: Any, dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
     """A data set as images, labels and a batch size, for Poisson sampling."""
-    endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    endless = is_endless(x) or dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     if endless or is_read_once(x):
         raise ValueError(
             "DP-SGD samples from a finite training set. Expected a data set without "

@@ -19,7 +19,7 @@ from keras_mixup_gan.models.optimizers import (
     trainable_variables,
 )
 from keras_mixup_gan.models.portions import in_portions, latents_and_classes
-from keras_mixup_gan.models.refusals import check_compile
+from keras_mixup_gan.models.refusals import check_compile, refuse_replicas
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     MAX_CLASSES,
@@ -120,7 +120,9 @@ class NetworkPair(keras.Model):
         undivided = self.is_undivided
         if self.is_private:
             undivided = "DP-SGD draws its noise once for a whole batch"
-        check_compile(g_optimizer, d_optimizer, kwargs, undivided)
+        check_compile(g_optimizer, d_optimizer, kwargs)
+        if undivided:
+            refuse_replicas(self.distribute_strategy, undivided)
         super().compile(optimizer=None, **kwargs)
         self.g_optimizer = prepared(g_optimizer, self.trained_generators)
         self.d_optimizer = prepared(

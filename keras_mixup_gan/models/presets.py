@@ -94,6 +94,12 @@ class PresetFiles:
                 )
         np.savez_compressed(buffer, **plain)
         weights = buffer.getvalue()
+        if len(weights) > _MAX_WEIGHTS_BYTES:
+            raise ValueError(
+                f"A preset holds at most {_MAX_WEIGHTS_BYTES} bytes of weights, and "
+                f"larger ones are not read. Received: {len(weights)} bytes. "
+                'Save the model with `model.save("model.keras")`.'
+            )
         described = {"sha256": digest_bytes(weights), "bytes": len(weights)}
         whole = {"format": FORMAT, **content, "weights": described}
         text = (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()

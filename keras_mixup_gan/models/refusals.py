@@ -22,9 +22,7 @@ def check_defenses(mixup: Any, dp: Any) -> None:
             )
 
 
-def check_compile(
-    g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any], undivided: str
-) -> None:
+def check_compile(g_optimizer: Any, d_optimizer: Any, kwargs: dict[str, Any]) -> None:
     """Raises a `ValueError` unless `compile` was given what two networks can use."""
     if "optimizer" in kwargs or (g_optimizer is None) != (d_optimizer is None):
         raise ValueError(
@@ -50,11 +48,21 @@ def check_compile(
             "The two networks cannot share an optimizer, which keeps state for each "
             f"weight. Received: {g_optimizer} twice. Create two."
         )
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if undivided and replicas > 1:
+
+
+def refuse_replicas(strategy: tf.distribute.Strategy, reason: str) -> None:
+    """Raises a `ValueError` if a strategy makes replicas, of which there may be one."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas > 1:
         raise ValueError(
-            f"{undivided}. Expected one replica. Received: {replicas}. Build and "
-            "compile the model outside the strategy."
+            f"{reason}. Expected one replica. Received: {replicas}. Build and compile "
+            "the model outside the strategy."
+        )
+    if isinstance(strategy, tf.distribute.MirroredStrategy):
+        raise ValueError(
+            f"{reason}. Expected no strategy that mirrors variables. Received: a "
+            f"`{type(strategy).__name__}` of one device. Build and compile the model "
+            "outside the strategy."
         )
 
 

@@ -101,10 +101,19 @@ def save_to_preset(
             f"Received: {type(model).__module__}.{name}. Save other models with "
             '`model.save("model.keras")`.'
         )
+    arguments = plain_arguments(model)
+    try:
+        _checked(arguments, type(model))
+    except ValueError as error:
+        raise ValueError(
+            "A preset holds a model whose arguments can be read again. Expected sizes "
+            f"within the limits of presets. Received: {error}. Save the model with "
+            '`model.save("model.keras")`.'
+        ) from error
     content: dict[str, Any] = {
         "class": name,
         "release": release,
-        "arguments": plain_arguments(model),
+        "arguments": arguments,
         "counters": {key: int(_value(getattr(model, key))) for key in _COUNTERS},
         "library": __version__,
         "keras": keras.__version__,
@@ -112,7 +121,11 @@ def save_to_preset(
     if model.privacy is not None:
         spent = model.privacy.spent  # also on updates whose weights were given up
         steps = -(-spent.num_updates // model.discriminator_steps)
-        content["counters"] |= {"steps": steps, "num_examples": spent.num_examples}
+        content["counters"] |= {
+            "steps": steps,
+            "num_examples": spent.num_examples,
+            "expected_batch_size": spent.batch_size,
+        }
         content["noise_was_seeded"] = spent.seeded
     kept = variables(model, release)
     named = {key: _value(variable) for key, variable in kept.items()}
@@ -183,8 +196,11 @@ def plain_arguments(model: "GAN") -> dict[str, Any]:
         if key == "dp" and model.noise_multiplier is not None:
             value = value.with_noise(model.noise_multiplier)  # once calibrated, plain
         config[key] = None if value is None else value.get_config()
-    if (config["mixup"] or {}).get("noise") == "once":  # drawn by one of the two
-        config["seed"] = config["mixup"]["seed"] = None
+    mixup = config["mixup"] or {}
+    if mixup.get("noise") == "once":  # drawn by its own seed, or else by the model's
+        if mixup["seed"] is None:
+            config["seed"] = None
+        mixup["seed"] = None
     if config["dp"] is not None:
         config["dp"]["noise_seed"] = None
     return config

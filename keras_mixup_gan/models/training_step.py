@@ -95,7 +95,10 @@ class AdversarialModel(NetworkPair):
                 count_updates=self._count_updates,
                 rows_per_image=self.rows_per_image,
                 scores_suffice=self.scores_suffice,
-                loss_scale=fixed_loss_scale(self.discriminator),
+                # A penalty has gradients that scaling would drive out of float16.
+                loss_scale=fixed_loss_scale(self.discriminator)
+                if self.scores_suffice
+                else 1.0,
             )
         self.pipeline = InputPipeline(
             self.image_shape,
@@ -105,6 +108,7 @@ class AdversarialModel(NetworkPair):
             self.seed,
             discriminator_steps,
             next_batch=lambda: self.num_steps * discriminator_steps,
+            num_replicas=self.distribute_strategy.num_replicas_in_sync,
         )
         self._d_loss = keras.metrics.Mean(name="d_loss")
         self._g_loss = keras.metrics.Mean(name="g_loss")

@@ -65,6 +65,12 @@ class WGANGP(GAN):
         num_classes: int | None = None,
         **kwargs: Any,
     ) -> None:
+        if "discriminator_steps" in kwargs:
+            raise ValueError(
+                "A Wasserstein GAN's discriminator is its critic. Expected "
+                "`critic_steps`. Received: discriminator_steps="
+                f"{kwargs['discriminator_steps']!r:.40}. Call it `critic_steps`."
+            )
         if norm == "batch":
             raise ValueError(_no_batch_norm("norm='batch'"))
         check_choice(norm, ("layer", "group", None), "norm")

@@ -1,6 +1,7 @@
 """DP-SGD updates of one network: planned, clipped, noised, counted, accounted for."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -301,7 +302,10 @@ class PrivateUpdates:
 
     def recall(self, carried: Spent) -> None:
         """Adds what came with weights that were restored."""
-        if carried.num_updates == 0:
+        if carried.num_updates == 0 == int(self._count):
+            return
+        if carried.num_updates == 0:  # from before the training: the terms stay
+            self._keep(self._terms)
             return
         if int(self._count) == 0:
             self._terms = carried
@@ -360,7 +364,7 @@ class PrivateUpdates:
         statement = library.compute_dp_sgd_privacy_statement(
             number_of_examples=spent.num_examples,
             batch_size=spent.batch_size,
-            num_epochs=spent.num_updates * spent.batch_size / spent.num_examples,
+            num_epochs=_epochs(spent),
             noise_multiplier=spent.noise_multiplier,
             delta=delta,
             used_microbatching=False,
@@ -429,6 +433,14 @@ class PrivateUpdates:
 
 def _rate(spent: Spent) -> float:
     return spent.batch_size / spent.num_examples
+
+
+def _epochs(spent: Spent) -> float:
+    """So many that the library, which rounds updates up, counts those there were."""
+    epochs = spent.num_updates * _rate(spent)
+    while math.ceil(epochs / _rate(spent)) > spent.num_updates:
+        epochs = math.nextafter(epochs, 0.0)
+    return epochs
 
 
 def _counter(start: int) -> tf.Variable:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import MixUp, defenses, zoo
+from keras_mixup_gan import DPSGD, MixUp, defenses, zoo
 from tests.models.tiny import make, random_images, random_labels, state
 
 CASES = {
@@ -98,16 +98,27 @@ def test_steps_that_need_the_whole_batch_keep_to_one_device(defense, reason):
         defense.build("dcgan", (8, 8, 1), width=4)
 
 
+def test_a_private_model_is_not_mirrored_on_one_device_either():
+    one = tf.distribute.MirroredStrategy(["CPU:0"])
+    with one.scope(), pytest.raises(ValueError, match=r"noise once .* of one device"):
+        make(dp=DPSGD())
+    with two_devices().scope():
+        model = make(dp=DPSGD(), compile=False)
+    with pytest.raises(ValueError, match="noise once for a whole batch"):
+        model.compile("adam", "adam")
+
+
 def test_a_batch_that_cannot_be_shared_equally():
     with two_devices().scope():
         model = make()
-        with pytest.raises(ValueError, match="Expected a `batch_size` that 2 divides"):
-            model.fit(random_images(30), batch_size=15, verbose=0)
+    # As Keras has it, `fit` may be called outside.
+    with pytest.raises(ValueError, match="Expected a `batch_size` that 2 divides"):
+        model.fit(random_images(30), batch_size=15, verbose=0)
 
 
 def test_a_data_set_whose_batches_cannot_be_shared_equally():
     dataset = tf.data.Dataset.from_tensor_slices(random_images(11)).batch(8)
     with two_devices().scope():
         model = make()
-        with pytest.raises(ValueError, match="must come in batches that 2 replicas"):
-            model.fit(dataset, verbose=0)
+    with pytest.raises(ValueError, match="must come in batches that 2 replicas"):
+        model.fit(dataset, verbose=0)

@@ -717,3 +717,11 @@ def test_labels_of_unknown_shape_are_refused():
     images = tf.data.Dataset.from_tensors(random_images(4))
     with pytest.raises(ValueError, match="must be integers of shape"):
         make(num_classes=3).fit(tf.data.Dataset.zip(images, labels), verbose=0)
+
+
+def test_single_batches_may_have_labels_without_a_graph_too():
+    model = eager(num_classes=NUM_CLASSES)
+    images, classes = random_images(8), random_labels(8)
+    rows = np.eye(NUM_CLASSES, dtype="float32")[classes]
+    for labels in (classes, classes[:, None], rows):
+        assert np.isfinite(model.train_on_batch(images, labels)).all()

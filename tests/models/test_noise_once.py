@@ -110,3 +110,5 @@ def test_the_seed_is_kept_for_resuming_and_not_given_away():
         assert config["seed"] is None and config["noise"] == "once"
     assert known_settings(MixUp(seed=3))["seed"] == 3
     assert plain_arguments(make(mixup=MixUp(**ALONE)))["seed"] is None
+    # Where mixing has a seed of its own, that of the model gives nothing away.
+    assert plain_arguments(model)["seed"] == model.seed

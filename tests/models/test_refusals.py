@@ -167,3 +167,8 @@ def test_numpy_numbers_are_settings(tmp_path):
     assert [type(side) for side in model.image_shape] == [int] * 3
     private = DPSGD(np.float32(1), np.float64(2), num_examples=np.int64(9))
     json.dumps(private.get_config())
+
+
+def test_a_critic_s_steps_have_one_name():
+    with pytest.raises(ValueError, match=r"`critic_steps`.*discriminator_steps=2"):
+        zoo.wgan_gp((8, 8, 1), discriminator_steps=2)

@@ -1,5 +1,7 @@
 """DP-SGD as a user of the models meets it."""
 
+import re
+
 import h5py
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 from keras_mixup_gan import DPSGD, MixUp, zoo
 from keras_mixup_gan.models import DCGAN, WGANGP, StyleGANLite
 from keras_mixup_gan.privacy import epsilon
+from keras_mixup_gan.privacy.updates import Spent
 from tests.models.tiny import (
     NUM_CLASSES,
     differs,
@@ -245,6 +248,75 @@ def test_an_endless_data_set_is_refused():
     dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4).repeat()
     with pytest.raises(ValueError, match="endless"):
         make(dp=DPSGD()).fit(dataset, steps_per_epoch=1, verbose=0)
+
+
+def test_a_sequence_without_end_is_refused_before_it_is_read():
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, index):
+            assert index < 9
+            return random_images(4, seed=index)
+
+    with pytest.raises(ValueError, match="endless"):
+        eager(dp=DPSGD()).fit(Endless(), steps_per_epoch=1, verbose=0)
+
+
+def test_weights_from_before_training_leave_a_preset_what_was_spent(tmp_path):
+    model = eager(dp=DPSGD(noise_multiplier=1.0))
+    start = model.get_weights()
+    model.fit(random_images(40), batch_size=8, verbose=0)
+    model.set_weights(start)
+    preset = zoo.from_preset(model.save_to_preset(tmp_path / "preset"))
+    assert preset.epsilon(DELTA) == model.epsilon(DELTA) > 0
+    assert "8 examples per iteration" in preset.privacy_statement(DELTA)
+    card = (tmp_path / "preset" / "README.md").read_text("utf-8")
+    assert "40 training images, 8 a batch" in card
+
+
+@pytest.mark.parametrize(
+    ("num_examples", "batch_size", "num_updates"),
+    [(20712, 100, 14), (48618, 100, 28), (7, 3, 5)],
+)
+def test_the_statement_is_of_as_many_updates_as_there_were(
+    num_examples, batch_size, num_updates
+):
+    model, delta = make(dp=DPSGD(noise_multiplier=0.5)), 1e-5
+    model.privacy.recall(Spent(num_updates, num_examples, batch_size, 0.5))
+    said = re.search(
+        r"Poisson sampling \(\*\):\s+(\S+)", model.privacy_statement(delta)
+    )
+    expected = epsilon(batch_size / num_examples, 0.5, num_updates, delta)
+    assert float(said[1]) == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "factor"), [("dcgan", 1.0), ("wgan_gp", 4.0), ("stylegan_lite", 2.0)]
+)
+def test_in_float16_large_gradients_are_clipped_and_not_lost(name, factor):
+    """Of a penalty, whose gradients are large, and without noise that would hide it."""
+    moved = {}
+    for dtype in ("float32", "mixed_float16"):
+        model = getattr(zoo, name)(
+            (16, 16, 1),
+            latent_dim=4,
+            width=8,
+            seed=0,
+            dtype=dtype,
+            dp=DPSGD(noise_multiplier=0.0, noise_seed=1),  # the same batches
+        )
+        sgd = keras.optimizers.SGD
+        model.compile(sgd(0.1), sgd(0.1), run_eagerly=True)
+        weights = [factor * one for one in model.discriminator.get_weights()]
+        model.discriminator.set_weights(weights)
+        model.fit(random_images(8, (16, 16, 1)), batch_size=4, verbose=0)
+        after = model.discriminator.get_weights()
+        steps = [(b - a).ravel() for a, b in zip(weights, after, strict=True)]
+        moved[dtype] = np.concatenate(steps)
+    ours, exact = moved["mixed_float16"], moved["float32"]
+    assert np.linalg.norm(exact) > 0.01
+    assert np.linalg.norm(ours - exact) < 0.2 * np.linalg.norm(exact)
 
 
 @pytest.mark.long

@@ -440,3 +440,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(saved, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written"):
         zoo.save_to_preset(saved[0], tmp_path / "file" / "preset")
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    model = tiny.make(latent_dim=5000)
+    with pytest.raises(ValueError, match=r"at most 4096, not 5000.*model\.save"):
+        model.save_to_preset(tmp_path / "large")
+    monkeypatch.setattr(presets, "_MAX_WEIGHTS_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"at most 1000 bytes.*model\.save"):
+        tiny.make().save_to_preset(tmp_path / "large")
+    assert not (tmp_path / "large").exists()
