@@ -1,13 +1,16 @@
 """What arms of DP-SGD with more to them gain over those without, as a table."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from keras_mixup_gan.experiments import SuiteResults
 from keras_mixup_gan.experiments.results import CellResult
 from keras_mixup_gan.reports.tables import mean_text
 from keras_mixup_gan.statistics.over_seeds import (
+    MIN_SEEDS,
     Mean,
     direction,
     holm,
@@ -43,29 +46,34 @@ class Gain:
 
 
 def gains(results: SuiteResults) -> list[Gain]:
-    """What each arm of `PAIRS` gains over the other."""
+    """What each arm of `PAIRS` gains over the other, on the seeds that both have.
+
+    Pairs of fewer than three seeds are left out.
+    """
     arms: dict[str, dict[int, CellResult]] = {}
     for cell in results.cells:
         arms.setdefault(cell.arm, {})[cell.seed] = cell
-    apart = [
-        [cell.last.fid - arms[other][seed].last.fid for seed, cell in arms[arm].items()]
+    compared = {
+        (arm, other): seeds
         for arm, other in PAIRS
-    ]
-    p_values = [students_t(values)[1] for values in apart]
-    adjusted = holm([1.0 if value is None else value for value in p_values])
+        if len(seeds := sorted({*arms.get(arm, ())} & {*arms.get(other, ())}))
+        >= MIN_SEEDS
+    }
+    fids = {
+        pair: [[arms[name][seed].last.fid for seed in seeds] for name in pair]
+        for pair, seeds in compared.items()
+    }
+    apart = {pair: np.subtract(sides[0], sides[1]).tolist() for pair, sides in fids.items()}
+    adjusted = holm([students_t(values)[1] or 0.0 for values in apart.values()])
     made = []
-    for (arm, other), values, p_value in zip(PAIRS, apart, adjusted, strict=True):
+    for (pair, values), p_value in zip(apart.items(), adjusted, strict=True):
         difference = mean_over_seeds(values)
         interval = difference.interval or (difference.mean,) * 2
-        titles = [next(iter(arms[name].values())).title for name in (arm, other)]
-        fids = [_fid(arms[name]) for name in (arm, other)]
+        titles = [next(iter(arms[name].values())).title for name in pair]
+        means = [mean_over_seeds(side, (0.0, math.inf)) for side in fids[pair]]
         verdict = VERDICTS[direction(interval, p_value)]
-        made.append(Gain(titles[0], titles[1], fids[0], fids[1], difference, verdict))
+        made.append(Gain(titles[0], titles[1], means[0], means[1], difference, verdict))
     return made
-
-
-def _fid(cells: Mapping[int, CellResult]) -> Mean:
-    return mean_over_seeds([cell.last.fid for cell in cells.values()], (0.0, math.inf))
 
 
 def pairs_table(results: SuiteResults) -> str:
@@ -74,11 +82,12 @@ def pairs_table(results: SuiteResults) -> str:
 
 
 def _lines(results: SuiteResults) -> Iterator[str]:
-    heads = ("arm", "FID", "compared with", "FID", "FID less the other's", "")
+    heads = ("arm", "FID", "compared with", "FID", "FID less the other's", "seeds", "")
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for gain in gains(results):
         cells = [gain.arm, mean_text(gain.fid, digits=1)]
         cells += [gain.other, mean_text(gain.other_fid, digits=1)]
-        cells += [mean_text(gain.difference, digits=1), gain.verdict]
+        cells += [mean_text(gain.difference, digits=1)]
+        cells += [str(gain.difference.num_seeds), gain.verdict]
         yield f"| {' | '.join(cells)} |"

@@ -88,11 +88,12 @@ def publish_comparison(folder: Path) -> None:
 def publish_grid(folder: Path) -> None:
     """The results of a suite of many cells, and their page."""
     results = read_results(folder / RESULTS_FILE)
+    tables = grid_pages(results)
     to = storage.make_folder(GRIDS[results.suite.name])
     shutil.copyfile(folder / RESULTS_FILE, to / GRID)
     for name, content in findings.pages(results).items():
         storage.write_file(to / name, content)
-    for path, text in grid_pages(results).items():
+    for path, text in tables.items():
         path.write_text(text, "utf-8")
 
 

@@ -23,6 +23,11 @@ def load_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    try:
+        os.fstat(2)
+    except OSError:  # it is closed: nobody reads those lines
+        importlib.import_module("keras")
+        return
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

@@ -74,6 +74,15 @@ def write_file(path: Path, content: bytes, *, private: bool = False) -> Path:
     return path
 
 
+def write_text(path: Path, text: str, *, private: bool = False) -> Path:
+    """Writes text as UTF-8, as `write_file` does.
+
+    In the name of a file that is not UTF-8, escapes stand for its bytes.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    return write_file(path, content, private=private)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
     """Writes plain values as JSON, as `write_file` does; NaN is an error."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -1,12 +1,14 @@
 import io
+import json
 import runpy
 import signal
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from keras_mixup_gan import __version__
+from keras_mixup_gan import __version__, cli
 from keras_mixup_gan.attacks import ATTACKS
 from keras_mixup_gan.cli import console
 from tests.command_line import run
@@ -212,3 +214,20 @@ def test_a_first_look_is_a_suite_of_its_own(monkeypatch, capsys):
     words = ("compare", "--quick", "--suite", "paper", "--dry-run")
     code, output = run(monkeypatch, capsys, *words)
     assert (code, "Expected `--quick` or `--suite`" in output.err) == (2, True)
+
+
+def test_a_stream_that_lacks_a_sign_stops_no_command(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    monkeypatch.setattr(cli, "app", lambda *_, **settings: print("\u03b5 \u221e"))
+    cli.main()
+    sys.stdout.flush()
+    assert written.getvalue().rstrip() == rb"\u03b5 \u221e"
+
+
+@pytest.mark.long
+def test_a_command_runs_without_a_stream_for_errors(tmp_path):
+    command = [sys.executable, "-m", "keras_mixup_gan", "compare", "--dry-run"]
+    without = ["sh", "-c", '"$@" 2>&-', "sh", *command, "--out", str(tmp_path / "a")]
+    done = subprocess.run(without, stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout)["name"] == "compare"

@@ -368,7 +368,8 @@ def test_a_training_that_goes_on_takes_back_what_it_ended_with(
 ):
     out = tmp_path / "out"
     assert run(monkeypatch, capsys, *words(data, out, "--epochs", 1))[0] == 0
-    assert trained_batch_size(str(out)) == 20
+    for model in (out, out / "model.keras", out / "preset"):
+        assert trained_batch_size(str(model)) == 20
 
     nowhere = ("--epochs", 3, "--monitor", tmp_path / "nowhere")
     assert run(monkeypatch, capsys, *words(data, out, *nowhere))[0] == 2

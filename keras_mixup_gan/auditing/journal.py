@@ -20,6 +20,7 @@ from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.randomness import without_secret
+from keras_mixup_gan.registry import code_digest
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import ValueRange
@@ -77,11 +78,13 @@ class Journal:
             return None
         kind, unfitted = type(attack), copy.copy(attack)
         unfitted._target = None  # to which fitting adds settings
-        is_known = kind.__module__.startswith("keras_mixup_gan.")
+        digest = code_digest(kind)
+        is_known = digest is None
         key = {
             **self._context,
-            # Ours are known by name, so that a file may move; others may share a name.
-            "attack": is_known or f"{kind.__module__}.{kind.__qualname__}",
+            # Ours are known by name, so that a file may move; others may share a name,
+            # and raise no version when they change.
+            "attack": is_known or [f"{kind.__module__}.{kind.__qualname__}", digest],
             "name": [attack.name, name],
             "settings": plain_settings(unfitted.settings),
             "features": _features_digest(attack, self._probes),

@@ -3,6 +3,7 @@
 TensorFlow is imported by the commands that need it, and only when they run.
 """
 
+import io
 import logging
 import os
 import sys
@@ -69,6 +70,8 @@ def main(*arguments: str) -> None:
     What goes wrong is one sentence and a non-zero exit.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # which may lack a sign, as ε
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app([*arguments, *sys.argv[1:]], prog_name="keras-mixup-gan")
     except (ValueError, ImportError, OSError) as error:

@@ -63,7 +63,7 @@ class Work(Console):
 
     def __enter__(self) -> "Work":
         with contextlib.suppress(ValueError):  # a stream that was closed
-            if sys.stderr.isatty():
+            if sys.stderr is not None and sys.stderr.isatty():
                 self._bar = _bar()
                 self._bar.start()
         return self

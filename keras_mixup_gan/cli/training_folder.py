@@ -322,9 +322,16 @@ def _read_state(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def trained_batch_size(model: str | None) -> int | None:
-    """The batch size of what `train` left in a folder; `None` of anything else."""
-    path = Path(model or ".").expanduser() / STATE
-    if model is None or not path.is_file():
+    """The batch size of what `train` left in a folder; `None` of anything else.
+
+    Its model may be named by the folder, or by the file or the preset in it.
+    """
+    if model is None:
+        return None
+    place = Path(model).expanduser()
+    is_part = place.name == "preset" or place.suffix == ".keras"
+    path = (place.parent if is_part else place) / STATE
+    if not path.is_file():
         return None
     remedy = "Pass `--shadow-batch-size`."
     return int(_read_state(path, remedy)["settings"]["batch_size"])

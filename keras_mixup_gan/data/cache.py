@@ -96,7 +96,8 @@ def gather(
     for file in files:
         about, name = file.stat(), file.relative_to(root).as_posix()
         dates = f"{about.st_mtime_ns}\0{about.st_ctime_ns}"
-        listed.update(f"{name}\0{about.st_size}\0{dates}\n".encode())
+        line = f"{name}\0{about.st_size}\0{dates}\n"
+        listed.update(line.encode("utf-8", "surrogateescape"))
     source = f"{root.resolve()}:{part}" if part else str(root.resolve())
     readers = versions_of("pillow", "pydicom")
     known = {"files": listed.hexdigest(), "reader": READER, **readers}

@@ -126,7 +126,7 @@ def frozen(array: Any) -> Any:
 
 def range_of(data: Any, value_range: ValueRange | None) -> ValueRange | None:
     """The range of images as they were given; `Pixels` are in `[-1, 1]` already."""
-    first = tuple.__getitem__(data, 0) if isinstance(data, HoldsPixels) else data
+    first = data.given[0] if isinstance(data, HoldsPixels) else data
     return None if isinstance(first, Pixels) else value_range
 
 
@@ -157,10 +157,15 @@ class HoldsPixels:
         return images[:] if isinstance(images, Pixels) else images
 
     @property
-    def held(self) -> tuple[Any, ...]:
-        """The fields as they are; a plain array of images has not been checked."""
+    def given(self) -> tuple[Any, ...]:
+        """The fields as they were given; a plain array of images is not checked."""
         fields: Any = tuple.__getitem__(self, slice(None))  # type: ignore[call-overload]
-        return vars(self).get("images", fields[0]), *fields[1:]
+        return tuple(fields)
+
+    @property
+    def held(self) -> tuple[Any, ...]:
+        """The fields, with floats that were made of the images in their place."""
+        return vars(self).get("images", self.given[0]), *self.given[1:]
 
     @property
     def pixels(self) -> Pixels:

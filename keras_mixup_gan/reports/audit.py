@@ -86,7 +86,7 @@ def save_audit(
         text = render.render_template("audit.md.j2", **_values(report))
     else:
         text = f"{report}\n"
-    return storage.write_file(path, text.encode())
+    return storage.write_text(path, text)
 
 
 def exposed_members(

@@ -104,12 +104,9 @@ def to_html(results: SuiteResults, folder: Path | None = None) -> str:
     )
 
 
-def to_json(results: SuiteResults, fid_levels: Sequence[float] | None = None) -> str:
-    """All findings as JSON, verdicts by their names.
-
-    `fid_levels` are the qualities at which arms are compared, by default round ones.
-    """
-    found = dataclasses.asdict(analyze(results, fid_levels), dict_factory=_plain)
+def to_json(results: SuiteResults) -> str:
+    """All findings as JSON, verdicts by their names."""
+    found = dataclasses.asdict(analyze(results), dict_factory=_plain)
     return json.dumps(found, indent=1, allow_nan=False) + "\n"
 
 
@@ -127,19 +124,16 @@ def to_png(results: SuiteResults) -> bytes | None:
 def save(results: SuiteResults, folder: Path) -> list[Path]:
     """Writes the page beside the results, twice, with its numbers and its picture."""
     # Numbers first: they need no extra.
-    numbers = storage.write_file(folder / NUMBERS, to_json(results).encode())
+    numbers = storage.write_text(folder / NUMBERS, to_json(results))
     drawn = to_png(results)
-    contents = {
-        PAGE: to_markdown(results, PICTURE if drawn else None).encode(),
-        HTML_PAGE: to_html(results, folder).encode(),
-        PICTURE: drawn,
+    pages = {
+        PAGE: to_markdown(results, PICTURE if drawn else None),
+        HTML_PAGE: to_html(results, folder),
     }
-    pages = [
-        storage.write_file(folder / name, content)
-        for name, content in contents.items()
-        if content is not None
-    ]
-    return [numbers, *pages]
+    written = [storage.write_text(folder / name, text) for name, text in pages.items()]
+    if drawn is not None:
+        written.append(storage.write_file(folder / PICTURE, drawn))
+    return [numbers, *written]
 
 
 def load_scores(

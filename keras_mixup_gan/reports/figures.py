@@ -33,10 +33,12 @@ _BACKDROP = {"color": "white", "alpha": 0.9, "pad": 0.5, "linewidth": 0}
 def groups(findings: Findings) -> list[tuple[str, ...]]:
     """Arms that are drawn in one figure, each time with the first one.
 
-    The arms that most families have come first, otherwise those of the suite.
+    Of arms that no family has there is nothing to draw. Those that most families have
+    come first, otherwise those of the suite.
     """
     families = Counter(arm.arm for one in findings.families for arm in one.arms)
-    first, *others = sorted(findings.arms, key=lambda arm: -families[arm])
+    drawn = [arm for arm in findings.arms if families[arm]]
+    first, *others = sorted(drawn, key=lambda arm: -families[arm])
     return [
         (first, *others[start : start + MAX_ARMS - 1])
         for start in range(0, max(len(others), 1), MAX_ARMS - 1)
@@ -162,7 +164,7 @@ def roc(
     columns = min(MAX_COLUMNS, len(attacks))
     rows = math.ceil(len(attacks) / columns)
     with render.new_figure(3.4 * columns, 3.3 * rows + 0.6) as figure:
-        panels = figure.subplots(rows, columns, squeeze=False).flat
+        panels = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axes, (name, title) in zip(panels, attacks.items(), strict=False):
             drawn = {
                 arm: arrays
@@ -182,7 +184,7 @@ def roc(
                     linewidth=1.4,
                 )
             axes.set_title(render.plain_title(title))
-        for axes in list(panels)[len(attacks) :]:
+        for axes in panels[len(attacks) :]:
             axes.axis("off")
         _legend(figure, findings.families, looks)
     return figure

@@ -1,3 +1,6 @@
+import importlib
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -273,3 +276,28 @@ def test_many_images_of_an_array_are_known_by_blocks(monkeypatch):
     whole = journal.behavior_digest(*given)
     monkeypatch.setattr(journal, "SAMPLE_BLOCK", 7)
     assert journal.behavior_digest(*given) == whole
+
+
+PLUGIN = """
+from keras_mixup_gan.attacks import Attack
+
+class Mine(Attack):
+    name, title, requires, paper = "mine", "Mine", frozenset(), "none"
+
+    def _score(self, images, labels):
+        return {sign}images.mean(axis=(1, 2, 3))
+"""
+
+
+def test_an_attack_whose_file_was_edited_is_run_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    areas = []
+    for sign in ("", "", "-"):
+        (tmp_path / "edited_attack.py").write_text(PLUGIN.format(sign=sign))
+        monkeypatch.delitem(sys.modules, "edited_attack", raising=False)
+        importlib.invalidate_caches()
+        attack = importlib.import_module("edited_attack").Mine()
+        areas.append(run_in(tmp_path / "scores", attacks=[attack])["mine"].auc)
+    assert areas[0] == areas[1] != 0.5
+    assert areas[2] == pytest.approx(1 - areas[0], rel=1e-12)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from scipy import stats
 
@@ -59,6 +61,15 @@ def test_one_of_several_pairs_must_be_clearer_than_a_single_one():
     verdicts = {gain.arm: gain.verdict for gain in dp_tables.gains(made_of(weak))}
     assert verdicts["Dp-10-augmented"] == "not distinguishable"
     assert verdicts["Dp-million-augmented"] == "worse images"
+
+
+def test_of_results_that_are_not_complete_what_can_be_paired_is(results):
+    fewer = {("dp-10-steps", 0), ("dp-1000", 1)}
+    cells = [cell for cell in results.cells if (cell.arm, cell.seed) not in fewer]
+    found = dp_tables.gains(dataclasses.replace(results, cells=tuple(cells)))
+    assert [gain.arm for gain in found] == ["Dp-10-augmented", "Dp-million-augmented"]
+    nothing = dataclasses.replace(results, cells=())
+    assert len(dp_tables.pairs_table(nothing).splitlines()) == 2
 
 
 def test_the_table_has_a_line_for_each_pair(results):

@@ -367,3 +367,12 @@ def test_a_guarantee_that_the_attacks_refute_is_warned_about(leaky):
     assert leaky.verdict.epsilon > leaky.privacy.epsilon
     assert leaky.warnings[0].concern is Concern.EPSILON_EXCEEDED
     assert leaky.to_dict()["privacy"]["epsilon"] == 0.01
+
+
+def test_names_that_are_not_utf_8_are_escaped(leaky, tmp_path):
+    names = tuple(f"person-\udce4-{number}.png" for number in range(60))
+    report = dataclasses.replace(leaky, member_names=names)
+    for suffix in (".html", ".md", ".txt", ".json", ".npz"):
+        path = save_audit(report, tmp_path / f"a{suffix}")
+        if suffix == ".html":
+            assert "person-\\udce4-" in path.read_text("utf-8")

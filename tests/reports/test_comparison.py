@@ -14,6 +14,7 @@ from tests.experiments.fake_results import FakeArm, family, results
 from tests.reports.pages import outline_of
 
 HOSTILE = '<img onerror="x"> & | `$a$ {{ 1 }}'
+SIDES = ("members", "non_members")
 LESS, MORE = "leaks less", "leaks more"
 
 
@@ -409,3 +410,35 @@ def test_what_is_saved_is_whole_and_its_numbers_are_json(tmp_path):
     assert verdicts[0] == "LEAKS_LESS"
     nothing = comparison.save(results(), tmp_path / "empty")
     assert [path.name for path in nothing] == names[:3]
+
+
+def test_arms_of_which_nothing_is_finished_cost_no_page(tmp_path):
+    made = results(*family(fake.UNDEFENDED, fake.PROTECTIVE))
+    declared = {f"arm-{number}": {} for number in range(9)} | made.suite.arms
+    suite = dataclasses.replace(made.suite, arms=declared)
+    partial = dataclasses.replace(made, suite=suite)
+    assert figures.groups(analyze(partial)) == [("undefended", "mixup-noise")]
+    assert len(comparison.save(partial, tmp_path)) == 4
+
+
+def test_panels_that_no_attack_needs_are_blank():
+    made = results(*family(fake.UNDEFENDED))
+    names = [f"attack-{number}" for number in range(4)]
+    cells = [
+        fake.changed_last(
+            cell, attacks=tuple(fake.attack(n, 0.6, title=n) for n in names)
+        )
+        for cell in made.cells
+    ]
+    rng = np.random.default_rng(0)
+    scores = {f"{n}/{side}": rng.normal(size=9) for n in names for side in SIDES}
+    figure = figures.roc(analyze(results(*cells)), {"undefended": scores})
+    assert [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+
+
+def test_a_path_that_is_not_utf_8_is_escaped(tmp_path):
+    made = results(*family(fake.UNDEFENDED))
+    suite = dataclasses.replace(made.suite, options=("--data=a\udce4",))
+    for path in comparison.save(dataclasses.replace(made, suite=suite), tmp_path):
+        if path.suffix in (".html", ".md"):
+            assert "a\\udce4" in path.read_text("utf-8")

@@ -16,7 +16,7 @@ def written(tmp_path):
 
 def test_the_script_prints_and_writes(written, tmp_path, monkeypatch, capsys):
     _, source = written
-    argv = ["findings", str(source), "--out", str(tmp_path / "a"), "--fid", "15", "25"]
+    argv = ["findings", str(source), "--out", str(tmp_path / "a")]
     monkeypatch.setattr("sys.argv", argv)
     findings.main()
     printed = capsys.readouterr().out
@@ -27,9 +27,6 @@ def test_the_script_prints_and_writes(written, tmp_path, monkeypatch, capsys):
     }
     numbers = json.loads((tmp_path / "a" / "frontier.json").read_text("utf-8"))
     rows = numbers["families"][0]["arms"][1]["at_quality"]
-    assert [(row["fid"], row["verdict"]) for row in rows] == [
-        (15.0, "LEAKS_LESS"),
-        (25.0, "LEAKS_LESS"),
-    ]
+    assert {row["verdict"] for row in rows} == {"LEAKS_LESS"}
     picture = (tmp_path / "a" / "frontier-grid.png").read_bytes()
     assert picture.startswith(b"\x89PNG")

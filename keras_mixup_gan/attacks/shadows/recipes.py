@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_mixup_gan.registry import code_digest
 from keras_mixup_gan.storage import digest_arrays, digest_json
 from keras_mixup_gan.typing import FloatArray
 
@@ -52,6 +53,8 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
         )
         # Without seeds, of which one may be secret: each training gets its own.
         parts = [_reseeded(clone.config, 0), clone.compile_config, clone.fit]
+        if (digest := code_digest(clone.kind)) is not None:  # a class of the user's
+            parts.append([_named(clone.kind), digest])
         return clone, json.dumps(parts, sort_keys=True, default=repr)
     if not callable(model) or hasattr(model, "generate"):
         raise ValueError(

@@ -17,6 +17,7 @@ from keras_mixup_gan.attacks.shadows.store import (
     image_digests,
 )
 from keras_mixup_gan.attacks.shadows.training import train_shadows
+from keras_mixup_gan.models import DCGAN
 from tests.attacks.fakes import FakeGAN, defense, images
 from tests.models.tiny import make, random_images
 
@@ -367,6 +368,21 @@ def test_functions_are_known_by_what_they_do():
     assert training_of(after(1), None)[1] == names[0]
     given = [training_of(after(FakeGAN()), None)[1] for _ in range(2)]
     assert given[0] == given[1]  # no address
+
+
+def test_classes_are_known_by_what_they_do_to_the_same_settings():
+    class Calm(DCGAN):
+        def discriminator_loss(self, real, fake):
+            return super().discriminator_loss(real, fake) / 2
+
+    settings = {"width": 4, "seed": 0, "name": "gan"}
+    plain, calm = (kind((8, 8, 1), **settings) for kind in (DCGAN, Calm))
+    for model in (plain, calm):
+        model.compile("adam", "adam")
+    assert plain.get_config() == calm.get_config()
+    fit = {"epochs": 1}
+    assert training_of(plain, fit)[1] != training_of(calm, fit)[1]
+    assert training_of(calm, fit)[1] == training_of(calm, fit)[1]
 
 
 def test_secret_seeds_are_in_no_record_of_a_training():
