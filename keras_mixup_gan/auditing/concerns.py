@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan.auditing.report import AuditReport
 
 LOW_POWER_AUC = 0.65
+_OTHER_SIZE = 0.1  # by which shadows may differ from the model in training images
 
 CAVEATS = (
     "These are measurements of particular attacks on particular images; a stronger "
@@ -59,8 +60,14 @@ class Concern(Enum):
         "no false positive at all."
     )
     DUPLICATES = (
-        "{number} images of the {part} repeat another one; the intervals take them for "
-        "independent and are too narrow."
+        "{number} images of the {part} repeat another one. Attacks take each for an "
+        "image of its own: intervals are too narrow, a leak is claimed too easily, and "
+        "no bound on epsilon is given. Query each image once (`drop_duplicates`)."
+    )
+    SHADOW_SIZES = (
+        "Shadow models were trained on about {shadows:,.0f} images, and {members:,} "
+        "members were queried: models of another number of images learn more or less "
+        "by heart than the audited one. Query as many non-members as members."
     )
     MIXUP_IGNORED = (
         "The model was trained with mixup, but no attack that takes it into account "
@@ -164,6 +171,10 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
     if null is not None and null.deviating:
         found = [f"{each.title} (AUC {each.auc:.3f})" for each in null.deviating]
         yield Caution(Concern.NULL_TARGET_DEVIATES, {"attacks": ", ".join(found)})
+    if (number := report.shadow_images) is not None:
+        if abs(number / members - 1) > _OTHER_SIZE:
+            values = {"shadows": number, "members": members}
+            yield Caution(Concern.SHADOW_SIZES, values)
     if report.shadow_caution is not None:
         yield Caution(Concern.FEW_SHADOWS, {"shadows": report.shadow_caution})
     if report.release is not report.asked_release:

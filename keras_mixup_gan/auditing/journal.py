@@ -208,7 +208,9 @@ def _behavior(target: AttackTarget, probes: FloatArray) -> str:
 
 def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, Any]:
     """What else the scores of every attack on a target depend on."""
-    labels = None if target.reference is None else target.reference.labels
+    known, labels = target.reference, None
+    if known is not None:
+        labels = known.labels
     shadows, trained = target.shadows, None
     if shadows is not None:
         arrays = [*shadows.statistics.values(), shadows.inside]
@@ -222,6 +224,7 @@ def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, An
         "num_samples": target.num_samples,
         "mixup": known_settings(target.mixup),
         "augment": target.augment,
+        "num_reference": 0 if known is None else len(known.images),
         "reference_labels": None if labels is None else storage.digest_arrays([labels]),
         "reference_models": others,
         "shadows": trained,

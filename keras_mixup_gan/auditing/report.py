@@ -37,6 +37,7 @@ from keras_mixup_gan.validation import check_choice
 from keras_mixup_gan.versions import software_versions
 
 SCHEMA_VERSION = 3
+_QUERIED = ("members", "non_members")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -65,6 +66,7 @@ class AuditReport:
         damaged: Names of attacks that were run again because their kept scores were
             damaged.
         shadow_caution: What so few shadow models cannot show, if any were used.
+        shadow_images: On how many images a shadow model was trained, on average.
         copies: Which members are copied by generated images, if there were any.
         copying: How generated images lie to members: diagnosis, no evidence.
         blind: What the pixels tell without the model, if that was measured.
@@ -105,6 +107,7 @@ class AuditReport:
     member_images: FloatArray
     copying: CopyingPanel | None = None
     canary_kinds: Kinds = ((), ())
+    shadow_images: float | None = None
     member_names: tuple[str, ...] | None = None
     model_file: str | None = None
     fast: bool = False
@@ -230,6 +233,8 @@ class AuditReport:
         """Lower bound on epsilon by all attacks, corrected for all of the report."""
         if not self.coins and not all(self.canary_kinds):
             return None
+        if self.coins and any(self.duplicates[part] for part in _QUERIED):
+            return None  # copies of one image had no coins of their own
         found = (self._bounds[each.name] for each in self.enough_for(release))
         return max(found, default=None)
 

@@ -269,6 +269,7 @@ def audit(
         duplicates=plain.num_duplicates,
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
+        shadow_images=target.shadows.num_images if uses_shadows else None,
         copies=check_copies(remembering, plain) if copies else None,
         copying=copying_panel(remembering, plain) if copies else None,
         blind=baseline,

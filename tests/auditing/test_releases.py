@@ -93,6 +93,18 @@ def test_accesses_need_a_release(accesses, release):
 # === Coins ===
 
 
+def test_copies_had_no_coins_of_their_own():
+    members, non_members = np.concatenate([MEMBERS, MEMBERS[:5]]), NON_MEMBERS
+    options = {"attacks": "logan", "blind": False, "membership": "coin"}
+    report = audit(FakeGAN(MEMBERS), members, non_members, **options)
+    assert all(found.epsilon is None for found in report.verdicts.values())
+    (caution,) = (c for c in report.warnings if c.concern is Concern.DUPLICATES)
+    assert "5 images of the members" in str(caution)
+    assert "no bound on epsilon" in str(caution)
+    plain = audit(FakeGAN(MEMBERS), MEMBERS, non_members, **options)
+    assert plain.verdict.epsilon > 1
+
+
 def test_coins_bound_epsilon_from_below():
     report = audit(
         *(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, OUTSIDE, FAST), membership="coin"

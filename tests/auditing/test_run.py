@@ -174,6 +174,17 @@ def test_a_number_of_shadows_runs_the_whole_protocol(tmp_path):
     )
 
 
+def test_shadows_of_another_number_of_images_are_warned_about(tmp_path):
+    options = {"attacks": LiRA(), "shadow_fit": {"epochs": 1}, "shadows": 4}
+    for number, is_other in ((len(MEMBERS), False), (2 * len(MEMBERS), True)):
+        others = images(number, 40)
+        report = audit(Trainable(MEMBERS), MEMBERS, others, **options)
+        found = {each.concern: each.values for each in report.warnings}
+        assert (Concern.SHADOW_SIZES in found) == is_other
+        assert report.shadow_images == pytest.approx((len(MEMBERS) + number) / 2, 0.1)
+    assert "Query as many non-members" in str(report.warnings)
+
+
 def test_shadows_cannot_be_trained_without_saying_how():
     with pytest.raises(ValueError, match="`shadow_fit=`"):
         audit(Trainable(MEMBERS), MEMBERS, NON_MEMBERS, attacks=LiRA(), shadows=4)

@@ -87,6 +87,11 @@ class Shadows:
         return tuple(dict.fromkeys(map(panel_of, self.statistics)))
 
     @property
+    def num_images(self) -> float:
+        """On how many distinct images a shadow was trained, on average."""
+        return float(self.inside.sum(axis=1).mean())
+
+    @property
     def caution(self) -> str | None:
         """What this number of shadows cannot show, in a sentence; None if enough."""
         if self.num_shadows >= 2 * PER_RECORD:
