@@ -18,7 +18,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.process import (
-    handled,
+    kept_from_workers,
     load_tensorflow,
     this_process,
     use_one_core,
@@ -71,7 +71,7 @@ def run_jobs(
     try:
         with _workers(scheduler, n_jobs, job) as parallel:
             # Ctrl-C is for this process, which ends its workers; they start here.
-            with handled(signal.SIGINT, signal.SIG_IGN):
+            with kept_from_workers(signal.SIGINT):
                 finished = parallel(calls)
             yield from finished
     except TerminatedWorkerError as error:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 
@@ -47,6 +48,24 @@ def use_one_core() -> bool:
         threads.set_intra_op_parallelism_threads(1)
         threads.set_inter_op_parallelism_threads(1)
     return bool(threads.get_intra_op_parallelism_threads() == 1)
+
+
+@contextlib.contextmanager
+def kept_from_workers(number: signal.Signals) -> Iterator[None]:
+    """Processes that are started meanwhile never get a signal; this one gets it later.
+
+    Where signals cannot be held back, as on Windows, this one does not get it either.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        with handled(number, signal.SIG_IGN):
+            yield
+        return
+    resource_tracker.ensure_running()  # which lets signals through when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

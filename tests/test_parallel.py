@@ -20,7 +20,7 @@ from keras_mixup_gan import parallel
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.parallel import WorkerError, run_jobs
-from keras_mixup_gan.process import handled
+from keras_mixup_gan.process import handled, kept_from_workers
 from keras_mixup_gan.versions import software_versions
 from tests.attacks.fakes import FakeGAN, images
 from tests.clusters import loopback_cluster
@@ -187,7 +187,7 @@ def test_workers_end_with_their_parent(seconds):
         assert in_time(parent.stdout.read) == ""
 
 
-@pytest.mark.parametrize("seconds", [0.5, 3])
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.5, 3])
 def test_ctrl_c_ends_workers_that_say_nothing_of_it(seconds):
     with subprocess.Popen(
         [sys.executable, "-c", PARENT],
@@ -201,6 +201,19 @@ def test_ctrl_c_ends_workers_that_say_nothing_of_it(seconds):
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
         _, told = in_time(parent.communicate)
     assert told.count("Traceback") == told.count("KeyboardInterrupt") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="on Windows")
+def test_a_signal_that_workers_never_get_is_not_lost():
+    caught = []
+    ask = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with handled(signal.SIGUSR1, lambda *_: caught.append(True)):
+        with kept_from_workers(signal.SIGUSR1):
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            told = subprocess.run([sys.executable, "-c", ask], stdout=subprocess.PIPE)
+            assert not caught
+        assert caught
+    assert b"SIGUSR1" in told.stdout
 
 
 def test_a_signal_is_handled_as_before_afterwards(monkeypatch):
