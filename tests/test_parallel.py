@@ -166,9 +166,10 @@ def test_each_shadow_is_kept_as_soon_as_it_is_trained(tmp_path):
 
 
 PARENT = """
-import time
+import signal, time
 from keras_mixup_gan.parallel import run_jobs
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started this
 print("ready", flush=True)
 list(run_jobs(time.sleep, [600, 600], n_jobs=2))
 """

@@ -364,7 +364,7 @@ class PrivateUpdates:
         statement = library.compute_dp_sgd_privacy_statement(
             number_of_examples=spent.num_examples,
             batch_size=spent.batch_size,
-            num_epochs=_epochs(spent),
+            num_epochs=epochs_of(spent),
             noise_multiplier=spent.noise_multiplier,
             delta=delta,
             used_microbatching=False,
@@ -435,7 +435,7 @@ def _rate(spent: Spent) -> float:
     return spent.batch_size / spent.num_examples
 
 
-def _epochs(spent: Spent) -> float:
+def epochs_of(spent: Spent) -> float:
     """So many that the library, which rounds updates up, counts those there were."""
     epochs = spent.num_updates * _rate(spent)
     while math.ceil(epochs / _rate(spent)) > spent.num_updates:
