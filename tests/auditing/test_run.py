@@ -174,7 +174,8 @@ def test_a_number_of_shadows_runs_the_whole_protocol(tmp_path):
     )
 
 
-def test_shadows_of_another_number_of_images_are_warned_about(tmp_path):
+@pytest.mark.long
+def test_shadows_of_another_number_of_images_are_warned_about():
     options = {"attacks": LiRA(), "shadow_fit": {"epochs": 1}, "shadows": 4}
     options |= {"blind": False, "copies": False}
     for number, is_other in ((len(MEMBERS), False), (2 * len(MEMBERS), True)):
