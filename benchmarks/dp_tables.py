@@ -63,7 +63,7 @@ def gains(results: SuiteResults) -> list[Gain]:
         pair: [[arms[name][seed].last.fid for seed in seeds] for name in pair]
         for pair, seeds in compared.items()
     }
-    apart = {pair: np.subtract(sides[0], sides[1]).tolist() for pair, sides in fids.items()}
+    apart = {pair: np.subtract(one, two).tolist() for pair, (one, two) in fids.items()}
     adjusted = holm([students_t(values)[1] or 0.0 for values in apart.values()])
     made = []
     for (pair, values), p_value in zip(apart.items(), adjusted, strict=True):

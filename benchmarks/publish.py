@@ -22,6 +22,7 @@ from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.experiments.results import RESULTS as RESULTS_FILE
 from keras_mixup_gan.reports import comparison, figures, render
+from keras_mixup_gan.validation import check_choice
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -89,6 +90,7 @@ def publish_grid(folder: Path) -> None:
     """The results of a suite of many cells, and their page."""
     results = read_results(folder / RESULTS_FILE)
     tables = grid_pages(results)
+    check_choice(results.suite.name, GRIDS, "suite")
     to = storage.make_folder(GRIDS[results.suite.name])
     shutil.copyfile(folder / RESULTS_FILE, to / GRID)
     for name, content in findings.pages(results).items():

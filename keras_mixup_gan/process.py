@@ -61,11 +61,15 @@ def kept_from_workers(number: signal.Signals) -> Iterator[None]:
             yield
         return
     resource_tracker.ensure_running()  # which lets signals through when it is started
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    caught: list[int] = []  # by a thread of its own, as those of TensorFlow are
+    with handled(number, lambda received, _: caught.append(received)):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if caught:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager

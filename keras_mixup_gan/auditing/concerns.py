@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.auditing.first_look import NUM_QUERIES, NUM_SAMPLES
 from keras_mixup_gan.auditing.verdict import family_interval, with_interval
+from keras_mixup_gan.statistics.epsilon_bounds import rounded_down, upper_text
 from keras_mixup_gan.statistics.power import detectable_auc
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ class Concern(Enum):
     DUPLICATES = (
         "{number} images of the {part} repeat another one. Attacks take each for an "
         "image of its own: intervals are too narrow, a leak is claimed too easily, and "
-        "no bound on epsilon is given. Query each image once (`drop_duplicates`)."
+        "coins of theirs bound no epsilon. Query each image once (`drop_duplicates`)."
     )
     SHADOW_SIZES = (
         "Shadow models were trained on about {shadows:,.0f} images, and {members:,} "
         "members were queried: models of another number of images learn more or less "
-        "by heart than the audited one. Query as many non-members as members."
+        "by heart than one that was trained on these members. Query as many "
+        "non-members as members."
     )
     MIXUP_IGNORED = (
         "The model was trained with mixup, but no attack that takes it into account "
@@ -106,7 +108,7 @@ class Concern(Enum):
     )
     EPSILON_EXCEEDED = (
         "The attacks prove an epsilon of at least {below:.2f} where the accounting of "
-        "the training claims {above:.2f}: the guarantee does not hold as it was "
+        "the training claims {above}: the guarantee does not hold as it was "
         "stated, or membership was not decided by fair coins."
     )
 
@@ -135,7 +137,7 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
     proven, privacy = report.verdicts.values(), report.privacy
     below = max(found.epsilon or 0.0 for found in proven)
     if privacy is not None and below > privacy.epsilon:
-        values = {"below": below, "above": privacy.epsilon}
+        values = {"below": rounded_down(below), "above": upper_text(privacy.epsilon)}
         yield Caution(Concern.EPSILON_EXCEEDED, values)
     members, non_members = report.num_members, report.num_non_members
     blind, null = report.blind, report.null_target
@@ -172,8 +174,9 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
         found = [f"{each.title} (AUC {each.auc:.3f})" for each in null.deviating]
         yield Caution(Concern.NULL_TARGET_DEVIATES, {"attacks": ", ".join(found)})
     if (number := report.shadow_images) is not None:
-        if abs(number / members - 1) > _OTHER_SIZE:
-            values = {"shadows": number, "members": members}
+        inside = members + len(report.canary_kinds[0])
+        if abs(number / inside - 1) > _OTHER_SIZE:
+            values = {"shadows": number, "members": inside}
             yield Caution(Concern.SHADOW_SIZES, values)
     if report.shadow_caution is not None:
         yield Caution(Concern.FEW_SHADOWS, {"shadows": report.shadow_caution})

@@ -66,7 +66,8 @@ class AuditReport:
         damaged: Names of attacks that were run again because their kept scores were
             damaged.
         shadow_caution: What so few shadow models cannot show, if any were used.
-        shadow_images: On how many images a shadow model was trained, on average.
+        shadow_images: On how many images, on average, a shadow model was trained that
+            was trained for this audit.
         copies: Which members are copied by generated images, if there were any.
         copying: How generated images lie to members: diagnosis, no evidence.
         blind: What the pixels tell without the model, if that was measured.

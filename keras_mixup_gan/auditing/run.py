@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from keras_mixup_gan.attacks.base import Attack, default_attacks
 from keras_mixup_gan.attacks.release import Release
 from keras_mixup_gan.attacks.samples.streaming import cached
+from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.training import signals_known, with_shadows
 from keras_mixup_gan.attacks.target import (
     AttackTarget,
@@ -248,6 +249,7 @@ def audit(
     done.sort(key=_threat, reverse=True)
     ran = [attack for name, attack in chosen if name in {each.name for each in done}]
     uses_shadows = any("shadows" in attack.requires for attack in ran)
+    trained_here = uses_shadows and not isinstance(shadows, Shadows)
     return AuditReport(
         model=target.name,
         attacks=(*done, *(entry for entry in entries if entry.status != "done")),
@@ -269,7 +271,7 @@ def audit(
         duplicates=plain.num_duplicates,
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
-        shadow_images=target.shadows.num_images if uses_shadows else None,
+        shadow_images=target.shadows.num_images if trained_here else None,
         copies=check_copies(remembering, plain) if copies else None,
         copying=copying_panel(remembering, plain) if copies else None,
         blind=baseline,

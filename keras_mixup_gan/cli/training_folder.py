@@ -329,8 +329,9 @@ def trained_batch_size(model: str | None) -> int | None:
     if model is None:
         return None
     place = Path(model).expanduser()
-    is_part = place.name == "preset" or place.suffix == ".keras"
-    path = (place.parent if is_part else place) / STATE
+    path = place / STATE
+    if place.name == "preset" or place.suffix == ".keras":
+        path = path if path.is_file() else place.parent / STATE
     if not path.is_file():
         return None
     remedy = "Pass `--shadow-batch-size`."

@@ -49,12 +49,16 @@ def verify() -> None:
 
 def _row(scores: dict[str, Any]) -> tuple[str, str, str, str]:
     """The cells of a preset's row."""
-    fid = scores.get("fid")
+    from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+
+    fid, guarantee = scores.get("fid"), "no guarantee"
     low, high = scores["auc_ci"]
-    epsilon = scores["epsilon"]
+    if scores["epsilon"] is not None:
+        epsilon, delta = map(upper_text, (scores["epsilon"], scores["delta"]))
+        guarantee = f"{epsilon} at {delta}"
     return (
         "" if fid is None else f"{fid['value']:.2f}",
         scores["strongest_attack"],
         f"{scores['auc']:.3f} [{low:.3f}, {high:.3f}]",
-        "no guarantee" if epsilon is None else f"{epsilon:.2f} at {scores['delta']:g}",
+        guarantee,
     )

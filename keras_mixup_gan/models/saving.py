@@ -11,6 +11,7 @@ import functools
 import inspect
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -233,6 +234,9 @@ def _built(files: PresetFiles) -> "GAN":
     kind = known[name]
     try:
         arguments = _checked(files.content["arguments"], kind)
+        mixup = arguments.get("mixup")
+        if mixup is not None and mixup.noise == "once":  # of a seed that nobody knows
+            arguments["mixup"] = dataclasses.replace(mixup, seed=secrets.randbits(63))
         with _no_larger_than(len(files.weights)):
             model: GAN = kind(**arguments)
     except (ValueError, TypeError) as error:

@@ -437,7 +437,7 @@ def _rate(spent: Spent) -> float:
 
 def epochs_of(spent: Spent) -> float:
     """So many that the library, which rounds updates up, counts those there were."""
-    epochs = spent.num_updates * _rate(spent)
+    epochs = spent.num_updates * spent.batch_size / spent.num_examples
     while math.ceil(epochs / _rate(spent)) > spent.num_updates:
         epochs = math.nextafter(epochs, 0.0)
     return epochs

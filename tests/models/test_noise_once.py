@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from keras_mixup_gan import MixUp, defenses
+from keras_mixup_gan import MixUp, defenses, zoo
 from keras_mixup_gan.auditing.journal import known_settings
 from keras_mixup_gan.models.inputs import Batch, InputPipeline
 from keras_mixup_gan.models.released import describe
@@ -110,5 +110,12 @@ def test_the_seed_is_kept_for_resuming_and_not_given_away():
         assert config["seed"] is None and config["noise"] == "once"
     assert known_settings(MixUp(seed=3))["seed"] == 3
     assert plain_arguments(make(mixup=MixUp(**ALONE)))["seed"] is None
-    # Where mixing has a seed of its own, that of the model gives nothing away.
-    assert plain_arguments(model)["seed"] == model.seed
+
+
+def test_a_preset_keeps_the_model_s_seed_and_goes_on_with_fresh_noise(tmp_path):
+    model = make(mixup=MixUp(**ALONE, seed=2**62 + 1))
+    folder = model.save_to_preset(tmp_path / "preset")
+    loaded = [zoo.from_preset(folder) for _ in "ab"]
+    assert {each.seed for each in loaded} == {model.seed}
+    seeds = {each.mixup.seed for each in (model, *loaded)}
+    assert len(seeds) == 3 and None not in seeds and model.seed not in seeds

@@ -278,6 +278,7 @@ def test_weights_from_before_training_leave_a_preset_what_was_spent(tmp_path):
 
 
 @given(st.integers(2, 60_000), st.integers(1, 128), st.integers(1, 300))
+@example(840, 8, 525)
 @example(20712, 100, 14)  # of which the plain quotient has an update more
 def test_epochs_are_of_as_many_updates_as_there_were(examples, batch_size, updates):
     assume(batch_size <= examples)
@@ -285,6 +286,8 @@ def test_epochs_are_of_as_many_updates_as_there_were(examples, batch_size, updat
     epochs = epochs_of(Spent(updates, examples, batch_size, 1.0))
     assert math.ceil(epochs / rate) == updates
     assert epochs == pytest.approx(updates * rate, rel=1e-12)
+    if updates * batch_size % examples == 0:  # passes over the data are counted too
+        assert math.ceil(epochs) == updates * batch_size // examples
 
 
 @pytest.mark.long
