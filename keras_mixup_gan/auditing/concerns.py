@@ -173,10 +173,10 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
     if null is not None and null.deviating:
         found = [f"{each.title} (AUC {each.auc:.3f})" for each in null.deviating]
         yield Caution(Concern.NULL_TARGET_DEVIATES, {"attacks": ", ".join(found)})
-    if (number := report.shadow_images) is not None:
+    if (shadow_images := report.shadow_images) is not None:
         inside = members + len(report.canary_kinds[0])
-        if abs(number / inside - 1) > _OTHER_SIZE:
-            values = {"shadows": number, "members": inside}
+        if abs(shadow_images / inside - 1) > _OTHER_SIZE:
+            values = {"shadows": shadow_images, "members": inside}
             yield Caution(Concern.SHADOW_SIZES, values)
     if report.shadow_caution is not None:
         yield Caution(Concern.FEW_SHADOWS, {"shadows": report.shadow_caution})
