@@ -27,6 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 MAX_COLUMNS, MAX_ARMS = 3, 6
 # Options of a line in matplotlib, the same in all figures of a page.
 Look: TypeAlias = Mapping[str, Any]
+_LETTER, _MARK = 0.075, 0.75  # inches that a letter of a legend takes, and its line
 _BACKDROP = {"color": "white", "alpha": 0.9, "pad": 0.5, "linewidth": 0}
 
 
@@ -293,14 +294,25 @@ def _legend(
         for name, look in looks.items()
         if name in drawn
     ]
-    rows = math.ceil(len(handles) / (figure.get_figwidth() // 2))
+    labels = [str(line.get_label()) for line in handles]
     figure.legend(
         handles=handles,
         loc="outside upper center",
-        ncols=math.ceil(len(handles) / rows),
+        ncols=_legend_columns(labels, figure.get_figwidth()),
         columnspacing=1.5,
         handlelength=3.2,
     )
+
+
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """As many columns of nearly equal length as a figure of this width has room for."""
+    for most in range(int(width // 2), 1, -1):
+        number = math.ceil(len(labels) / math.ceil(len(labels) / most))
+        columns = np.array_split(labels, number)
+        lengths = (max(map(len, column)) for column in columns)
+        if sum(_MARK + _LETTER * length for length in lengths) <= width:
+            return number
+    return 1
 
 
 def _log_scale(axes: Any, name: str) -> None:

@@ -442,3 +442,13 @@ def test_a_path_that_is_not_utf_8_is_escaped(tmp_path):
     for path in comparison.save(dataclasses.replace(made, suite=suite), tmp_path):
         if path.suffix in (".html", ".md"):
             assert "a\\udce4" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("length", [3, 20, 60])
+def test_a_legend_is_no_wider_than_its_figure(length):
+    arms = [FakeArm(f"{'a' * length}-{number}") for number in range(5)]
+    found = analyze(results(*family(fake.UNDEFENDED, *arms)))
+    figure = figures.leakage_over_quality(found)
+    figure.draw_without_rendering()
+    place = figure.legends[0].get_window_extent()
+    assert 0 <= place.x0 < place.x1 <= figure.bbox.x1
