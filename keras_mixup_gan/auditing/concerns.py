@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.auditing.first_look import NUM_QUERIES, NUM_SAMPLES
 from keras_mixup_gan.auditing.verdict import family_interval, with_interval
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_down, upper_text
+from keras_mixup_gan.rounding import rounded_down, upper_text
 from keras_mixup_gan.statistics.power import detectable_auc
 
 if TYPE_CHECKING:

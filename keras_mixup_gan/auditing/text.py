@@ -13,7 +13,7 @@ from keras_mixup_gan.auditing.verdict import (
     probability,
     with_interval,
 )
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
+from keras_mixup_gan.rounding import rounded_up, upper_text
 from keras_mixup_gan.statistics.power import SetInference
 
 if TYPE_CHECKING:

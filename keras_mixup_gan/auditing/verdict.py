@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from keras_mixup_gan.attacks.release import Release
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_down
+from keras_mixup_gan.rounding import rounded_down
 from keras_mixup_gan.statistics.leaks import (
     ERROR_RATE,
     Evidence,

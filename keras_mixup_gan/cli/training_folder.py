@@ -20,7 +20,7 @@ from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models.recipes import family_class, load_recipe, resolve_mixup
 from keras_mixup_gan.models.saving import load_gan
 from keras_mixup_gan.privacy import DPSGD
-from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+from keras_mixup_gan.rounding import upper_text
 from keras_mixup_gan.storage import (
     check_clock,
     check_outside,

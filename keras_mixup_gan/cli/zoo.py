@@ -49,7 +49,7 @@ def verify() -> None:
 
 def _row(scores: dict[str, Any]) -> tuple[str, str, str, str]:
     """The cells of a preset's row."""
-    from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+    from keras_mixup_gan.rounding import upper_text
 
     fid, guarantee = scores.get("fid"), "no guarantee"
     low, high = scores["auc_ci"]

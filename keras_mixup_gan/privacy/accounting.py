@@ -10,7 +10,7 @@ import scipy.optimize
 import scipy.special
 
 from keras_mixup_gan.privacy import tfp
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
+from keras_mixup_gan.rounding import rounded_up, upper_text
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import (
     check_choice,

@@ -30,7 +30,7 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
 from keras_mixup_gan.experiments.results import SCORES, SuiteResults, place
 from keras_mixup_gan.reports import figures, render
 from keras_mixup_gan.reports import tables as text
-from keras_mixup_gan.statistics.epsilon_bounds import rounded_up, upper_text
+from keras_mixup_gan.rounding import rounded_up, upper_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

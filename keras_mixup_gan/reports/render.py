@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_mixup_gan.auditing.results import TARGET_FPR
 from keras_mixup_gan.auditing.verdict import at_least
-from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+from keras_mixup_gan.rounding import upper_text
 from keras_mixup_gan.statistics.roc import roc_curve
 from keras_mixup_gan.typing import FloatArray
 

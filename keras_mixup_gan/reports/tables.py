@@ -19,7 +19,7 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
 )
 from keras_mixup_gan.models.recipes import family_class
 from keras_mixup_gan.reports import render
-from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+from keras_mixup_gan.rounding import upper_text
 from keras_mixup_gan.statistics.over_seeds import Difference, Mean
 
 ENOUGH_SHADOWS = 64

@@ -24,7 +24,7 @@ from keras_mixup_gan.models.hub import PREFIX, asking, check_repository, client
 from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from keras_mixup_gan.models.saving import RELEASES, from_preset
 from keras_mixup_gan.reports import render
-from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+from keras_mixup_gan.rounding import upper_text
 from keras_mixup_gan.storage import (
     DamagedFileError,
     finite,

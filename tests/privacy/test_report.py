@@ -7,7 +7,7 @@ import scipy.stats
 
 from keras_mixup_gan import DPSGD
 from keras_mixup_gan.privacy import PrivacyReport, epsilon, privacy_profile
-from keras_mixup_gan.statistics.epsilon_bounds import upper_text
+from keras_mixup_gan.rounding import upper_text
 from tests.models.tiny import make, random_images
 
 

@@ -4,11 +4,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from keras_mixup_gan.rounding import rounded_up, upper_text
 from keras_mixup_gan.statistics.epsilon_bounds import (
     epsilon_clopper_pearson,
     epsilon_one_run,
-    rounded_up,
-    upper_text,
 )
 
 BOUNDS = {
