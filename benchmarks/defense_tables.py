@@ -1,6 +1,6 @@
 """What the figures of `benchmarks.defense` say, as tables in Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,8 @@ from keras_mixup_gan.reports.tables import NONE, mean_text
 from keras_mixup_gan.statistics.over_seeds import (
     MIN_SEEDS,
     Mean,
-    direction,
-    holm,
+    directions,
     mean_over_seeds,
-    students_t,
 )
 
 TITLES = {
@@ -58,15 +56,13 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
     asked = [each for each in asked if each[1] in arms]
     read = [differences(arms[arm], arms[other], access) for arm, other, access in asked]
     judged = [values for values in read if len(values) >= MIN_SEEDS]
-    p_values = [students_t(each)[1] for each in judged]
-    adjusted = iter(holm([one for one in p_values if one is not None]))
+    signs = iter(directions(judged))
     made = []
     for (arm, other, access), values in zip(asked, read, strict=True):
         found, verdict = None, "not judged"
         if len(values) >= MIN_SEEDS:
             found = mean_over_seeds(values, (-1.0, 1.0))
-            interval = found.interval or (found.mean, found.mean)
-            verdict = VERDICTS[direction(interval, next(adjusted))]
+            verdict = VERDICTS[next(signs)]
         made.append(Comparison(arm, other, access, found, verdict))
     return made
 
@@ -131,8 +127,9 @@ def _areas(checkpoint: Mapping[str, Any], name: str) -> list[float]:
 
 def summary(figures: Mapping[str, Any]) -> str:
     """A line for each checkpoint, then one for each comparison at equal quality."""
-    heads = ("arm", "steps", "FID", *(f"{a}: AUC | found" for a in ACCESSES))
-    lines = [f"| {' | '.join(heads)} |", "|---" * 7 + "|"]
+    heads = ["arm", "steps", "FID"]
+    heads += [head for access in ACCESSES for head in (f"{access}: AUC", "found")]
+    rows = []
     for name, point in _points(figures):
         cells = [TITLES[name], f"{point['steps']:,}", _fid(point["fid"])]
         known = {attack["name"]: attack for attack in point["attacks"]}
@@ -140,7 +137,8 @@ def summary(figures: Mapping[str, Any]) -> str:
             attack = known[strongest(point, access)]
             found = attack["found"]["0.01"]["mean"]
             cells += [_area(attack["areas"]), f"{100 * found:.1f} %"]
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append(cells)
+    lines = table(heads, rows)
     if made := comparisons(figures):
         lines += ["", *_table_of(made, figures["arms"])]
     return "\n".join(lines) + "\n"
@@ -148,15 +146,20 @@ def summary(figures: Mapping[str, Any]) -> str:
 
 def _table_of(made: Sequence[Comparison], arms: Mapping[str, Any]) -> list[str]:
     heads = ("arm", "compared with", "attacker has", "leaks less by", "models", "")
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    rows = []
     for each in made:
         pair, _ = as_many(arms[each.arm], arms[each.other])
         models = len(pair[-1]["fid"])
         seen = NONE if each.found is None else f"{each.found.num_seeds} of {models}"
         cells = [TITLES[each.arm], TITLES[each.other], each.access]
-        cells += [mean_text(each.found), seen, each.verdict]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        rows.append([*cells, mean_text(each.found), seen, each.verdict])
+    return table(heads, rows)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, *rows)]
+    return [lines[0], "|---" * len(heads) + "|", *lines[1:]]
 
 
 def _points(figures: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -181,7 +184,7 @@ def readme_section(figures: Mapping[str, Any]) -> str:
     )
     heads = ["arm", "steps", "FID", *(f"{access}, AUC" for access in ACCESSES)]
     heads += [f"undefended minus arm, same FID: {access}" for access in ACCESSES]
-    lines = [about, "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    rows = []
     versus = {(made.arm, made.access): made for made in against(figures, UNDEFENDED)}
     for name, checkpoints in arms.items():
         last = checkpoints[-1]
@@ -191,8 +194,8 @@ def readme_section(figures: Mapping[str, Any]) -> str:
         for access in ACCESSES:
             made = versus.get((name, access))
             cells.append(NONE if made is None else _judged(made))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return "\n".join([about, "", *table(heads, rows)])
 
 
 def _listed(parts: Sequence[str]) -> str:

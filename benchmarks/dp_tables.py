@@ -1,21 +1,19 @@
 """What arms of DP-SGD with more to them gain over those without, as a table."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.defense_tables import table
 from keras_mixup_gan.experiments import SuiteResults
 from keras_mixup_gan.experiments.results import CellResult
 from keras_mixup_gan.reports.tables import mean_text
 from keras_mixup_gan.statistics.over_seeds import (
     MIN_SEEDS,
     Mean,
-    direction,
-    holm,
+    directions,
     mean_over_seeds,
-    students_t,
 )
 
 # Arms of the suite `dp`, each with that which it is compared with at the same epsilon.
@@ -64,30 +62,28 @@ def gains(results: SuiteResults) -> list[Gain]:
         for pair, seeds in compared.items()
     }
     apart = {pair: np.subtract(one, two).tolist() for pair, (one, two) in fids.items()}
-    adjusted = holm([students_t(values)[1] or 0.0 for values in apart.values()])
     made = []
-    for (pair, values), p_value in zip(apart.items(), adjusted, strict=True):
-        difference = mean_over_seeds(values)
-        interval = difference.interval or (difference.mean,) * 2
+    for (pair, values), sign in zip(
+        apart.items(), directions([*apart.values()]), strict=True
+    ):
         titles = [next(iter(arms[name].values())).title for name in pair]
         means = [mean_over_seeds(side, (0.0, math.inf)) for side in fids[pair]]
-        verdict = VERDICTS[direction(interval, p_value)]
+        difference, verdict = mean_over_seeds(values), VERDICTS[sign]
         made.append(Gain(titles[0], titles[1], means[0], means[1], difference, verdict))
     return made
 
 
 def pairs_table(results: SuiteResults) -> str:
     """A line for each pair, in Markdown."""
-    return "\n".join(_lines(results)) + "\n"
-
-
-def _lines(results: SuiteResults) -> Iterator[str]:
     heads = ("arm", "FID", "compared with", "FID", "FID less the other's", "seeds", "")
-    yield f"| {' | '.join(heads)} |"
-    yield "|---" * len(heads) + "|"
+    rows = []
     for gain in gains(results):
-        cells = [gain.arm, mean_text(gain.fid, digits=1)]
-        cells += [gain.other, mean_text(gain.other_fid, digits=1)]
-        cells += [mean_text(gain.difference, digits=1)]
-        cells += [str(gain.difference.num_seeds), gain.verdict]
-        yield f"| {' | '.join(cells)} |"
+        fid, other_fid, difference = (
+            mean_text(mean, digits=1)
+            for mean in (gain.fid, gain.other_fid, gain.difference)
+        )
+        seeds = str(gain.difference.num_seeds)
+        rows.append(
+            [gain.arm, fid, gain.other, other_fid, difference, seeds, gain.verdict]
+        )
+    return "\n".join(table(heads, rows)) + "\n"

@@ -86,7 +86,7 @@ def write_text(path: Path, text: str, *, private: bool = False) -> Path:
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
     """Writes plain values as JSON, as `write_file` does; NaN is an error."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    return write_file(path, text.encode())
+    return write_text(path, text)
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> Path:

@@ -8,8 +8,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from keras_mixup_gan.auditing.first_look import NUM_QUERIES, NUM_SAMPLES
-from keras_mixup_gan.auditing.verdict import family_interval, with_interval
-from keras_mixup_gan.rounding import rounded_down, upper_text
+from keras_mixup_gan.auditing.verdict import at_least, family_interval, with_interval
+from keras_mixup_gan.rounding import upper_text
 from keras_mixup_gan.statistics.power import detectable_auc
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Concern(Enum):
         "the model itself to learn it."
     )
     EPSILON_EXCEEDED = (
-        "The attacks prove an epsilon of at least {below:.2f} where the accounting of "
+        "The attacks prove an epsilon of at least {below} where the accounting of "
         "the training claims {above}: the guarantee does not hold as it was "
         "stated, or membership was not decided by fair coins."
     )
@@ -137,7 +137,10 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
     proven, privacy = report.verdicts.values(), report.privacy
     below = max(found.epsilon or 0.0 for found in proven)
     if privacy is not None and below > privacy.epsilon:
-        values = {"below": rounded_down(below), "above": upper_text(privacy.epsilon)}
+        values: dict[str, Any] = {
+            "below": at_least(below),
+            "above": upper_text(privacy.epsilon),
+        }
         yield Caution(Concern.EPSILON_EXCEEDED, values)
     members, non_members = report.num_members, report.num_non_members
     blind, null = report.blind, report.null_target

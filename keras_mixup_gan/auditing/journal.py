@@ -208,9 +208,8 @@ def _behavior(target: AttackTarget, probes: FloatArray) -> str:
 
 def _known_to_attacker(target: AttackTarget, probes: FloatArray) -> dict[str, Any]:
     """What else the scores of every attack on a target depend on."""
-    known, labels = target.reference, None
-    if known is not None:
-        labels = known.labels
+    known = target.reference
+    labels = None if known is None else known.labels
     shadows, trained = target.shadows, None
     if shadows is not None:
         arrays = [*shadows.statistics.values(), shadows.inside]

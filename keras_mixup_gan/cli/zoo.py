@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from keras_mixup_gan.rounding import upper_text
+
 app = typer.Typer(help="Trained models of the library.", no_args_is_help=True)
 
 
@@ -49,8 +51,6 @@ def verify() -> None:
 
 def _row(scores: dict[str, Any]) -> tuple[str, str, str, str]:
     """The cells of a preset's row."""
-    from keras_mixup_gan.rounding import upper_text
-
     fid, guarantee = scores.get("fid"), "no guarantee"
     low, high = scores["auc_ci"]
     if scores["epsilon"] is not None:

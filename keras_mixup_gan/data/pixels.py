@@ -43,6 +43,11 @@ class Pixels:
         return height, width, channels
 
     @property
+    def is_bytes(self) -> bool:
+        """Whether 8 bits are stored."""
+        return self.stored.dtype == np.uint8
+
+    @property
     def is_fixed(self) -> bool:
         """Whether nobody can change what is stored."""
         array = self.stored

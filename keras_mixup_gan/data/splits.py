@@ -327,9 +327,13 @@ class MembershipSplit:
 
     @cached_property
     def _keys(self) -> dict[str, list[bytes]]:
-        """What finds copies, by role."""
-        parts = self.parts().items()
-        return {role: image_keys(part.pixels) for role, part in parts}
+        """What finds copies, by role; of 8 bits that are the hashes of contents."""
+        return {
+            role: self._digests[role]
+            if part.pixels.is_bytes
+            else image_keys(part.pixels)
+            for role, part in self.parts().items()
+        }
 
     @cached_property
     def _digests(self) -> dict[str, list[bytes]]:
@@ -410,9 +414,7 @@ def image_digests(images: Iterable[FloatArray]) -> list[bytes]:
 
 def image_keys(pixels: Pixels) -> list[bytes]:
     """A hash of each image by which copies are found, however they became floats."""
-    if pixels.stored.dtype == np.uint8:
-        return image_digests(pixels)
-    return image_digests(map(settled, pixels))
+    return image_digests(pixels if pixels.is_bytes else map(settled, pixels))
 
 
 def _first_few(indices: list[int]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mixup_gan.models.presets import WEIGHTS, PresetFiles
-from keras_mixup_gan.storage import write_file
+from keras_mixup_gan.storage import write_text
 
 CARD, PICTURE = "README.md", "samples.png"
 _OURS = (
@@ -46,7 +46,7 @@ def keep_card(files: PresetFiles) -> Path:
     """Writes what is known of a preset beside it, unless another README.md is there."""
     path = files.folder / CARD
     if not path.exists() or is_ours(path):
-        write_file(path, card(files).encode())
+        write_text(path, card(files))
     return path
 
 

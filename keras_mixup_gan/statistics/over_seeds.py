@@ -132,6 +132,19 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted.tolist())
 
 
+def directions(differences: Sequence[Sequence[float]]) -> list[int]:
+    """The signs of mean differences that hold after Holm's correction, 0 for others.
+
+    Of a difference of a single seed nothing holds.
+    """
+    tests = [students_t(values) for values in differences]
+    adjusted = holm([1.0 if p_value is None else p_value for _, p_value in tests])
+    return [
+        0 if interval is None else direction(interval, p_value)
+        for (interval, _), p_value in zip(tests, adjusted, strict=True)
+    ]
+
+
 def direction(interval: tuple[float, float], adjusted_p_value: float) -> int:
     """The sign of a difference if interval and p-value exclude 0, otherwise 0."""
     low, high = interval

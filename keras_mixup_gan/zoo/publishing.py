@@ -32,6 +32,7 @@ from keras_mixup_gan.storage import (
     reading,
     weights_digest,
     write_file,
+    write_text,
 )
 from keras_mixup_gan.validation import check_choice
 
@@ -108,7 +109,7 @@ def write_card(
     images = model.generate(_ROWS * render.COLUMNS, labels, seed=0)
     write_file(files.folder / PICTURE, render.png(render.tile(images), _MAX_SIDE))
     known = {heading: text for heading, text in told.items() if text is not None}
-    return write_file(path, card(files, known, license, picture=True).encode())
+    return write_text(path, card(files, known, license, picture=True))
 
 
 def push_to_hub(

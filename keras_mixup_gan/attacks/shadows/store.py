@@ -13,11 +13,11 @@ import numpy as np
 
 from keras_mixup_gan.attacks.shadows.signals import SAMPLE_SIGNALS, measure, panel_of
 from keras_mixup_gan.attacks.target import AttackTarget
-from keras_mixup_gan.data.pixels import settled
+from keras_mixup_gan.data.pixels import Pixels
+from keras_mixup_gan.data.splits import image_keys
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.storage import (
     DamagedFileError,
-    digest_bytes,
     digest_file,
     read_arrays,
     read_json,
@@ -287,12 +287,8 @@ def _parts(trained: Mapping[str, Any], asked: str) -> list[str]:
 
 
 def image_digests(images: FloatArray) -> list[str]:
-    """SHA-256 of each image's values, however 8 bits became floats.
-
-    Adding 0 makes -0.0 and 0.0 the same.
-    """
-    rows = (settled(image) + np.float32(0) for image in images)
-    return [digest_bytes(np.ascontiguousarray(row, "<f4").tobytes()) for row in rows]
+    """SHA-256 of each image's values, however 8 bits became floats."""
+    return [key.hex() for key in image_keys(Pixels(np.asarray(images)))]
 
 
 def answer_probes(target: AttackTarget) -> FloatArray:

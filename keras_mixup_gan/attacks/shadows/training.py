@@ -32,6 +32,7 @@ from keras_mixup_gan.storage import (
     weights_digest,
     write_arrays,
     write_file,
+    write_text,
 )
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
@@ -303,7 +304,7 @@ def _open(folder: Path, manifest: dict[str, Any], pool: _Pool) -> None:
     digests = np.frombuffer(bytes.fromhex("".join(pool.digests)), "uint8")
     records = {"digests": digests.reshape(-1, 32)}
     write_arrays(folder / store.RECORDS, records, private=True)
-    write_file(path, text.encode(), private=True)
+    write_text(path, text, private=True)
 
 
 def signals_known(shadows: Any, target: AttackTarget) -> tuple[str, ...]:
