@@ -40,6 +40,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "published": {"mixup": "paper"},
     # Half the pool is what coins make on average: the sampling rate tells no more.
     "private": {"dp": DPSGD(target_epsilon=10.0, delta=1e-4, num_examples=250)},
+    # What DP-SGD does without its noise; it promises nothing.
+    "clipped": {"dp": DPSGD(noise_multiplier=0.0, num_examples=250)},
 }
 NUM_GENERATED = 5000
 
@@ -107,8 +109,9 @@ STUDIES = {
             "noisy": (2000,),
             "published": (2000,),
             "private": (1200,),
+            "clipped": (1200, 2000, 4000),
         },
-        fewer={"noisy": 6, "published": 6, "private": 6},
+        fewer={"noisy": 6, "published": 6, "private": 6, "clipped": 6},
     ),
     # Fewer members, of which more is learned by heart: the others hardly leak.
     "wgan_gp": Study(

@@ -20,6 +20,7 @@ TITLES = {
     "noisy": "Mixup with noise",
     "published": "Mixup as published",
     "private": "DP-SGD (ε 10)",
+    "clipped": "Clipping alone",
 }
 README_ARMS = ("undefended", "blended", "diffaugment", "published", "private")
 DEFENSE, REFERENCE, UNDEFENDED = "blended", "diffaugment", "undefended"
