@@ -86,12 +86,22 @@ _Reader: TypeAlias = Callable[[], Iterator[dict[str, Any]]]
 
 
 def _again(data: Any) -> _Reader:
-    """Reads a data set from its beginning, and tells a `PyDataset` so."""
+    """Reads a data set from its beginning, and tells a `PyDataset` so.
+
+    Several passes at a time are one epoch, which ends with the last of them.
+    """
+    readers: list[object] = []
 
     def read() -> Iterator[dict[str, Any]]:
-        getattr(data, "on_epoch_begin", bool)()
-        yield from map(_arrays, batches_of(data) or ())
-        getattr(data, "on_epoch_end", bool)()
+        if not readers:
+            getattr(data, "on_epoch_begin", bool)()
+        readers.append(own := object())
+        try:
+            yield from map(_arrays, batches_of(data) or ())
+        finally:
+            readers.remove(own)
+        if not readers:
+            getattr(data, "on_epoch_end", bool)()
 
     return read
 

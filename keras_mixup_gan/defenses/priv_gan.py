@@ -62,6 +62,8 @@ class PrivGAN(PARGAN):
         https://arxiv.org/abs/2001.00071
     """
 
+    fixed = PARGAN.fixed | {"privacy_ratio"}
+
     def __init__(
         self,
         *args: Any,

@@ -47,6 +47,7 @@ class RelaxLossDCGAN(DCGAN):
         Utility", https://arxiv.org/abs/2207.05801, Algorithm 1
     """
 
+    fixed = DCGAN.fixed | {"alpha"}
     is_undivided = "RelaxLoss goes by the loss of a whole batch"
 
     def __init__(self, *args: Any, alpha: float = 0.5, **kwargs: Any) -> None:

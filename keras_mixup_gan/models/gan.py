@@ -221,7 +221,7 @@ class GAN(AdversarialModel):
         callbacks = tf.nest.flatten(kwargs.get("callbacks") or [])
         refuse_swapping(callbacks)
         kwargs["callbacks"] = [StopAtDivergence(), *callbacks]
-        x = self.numbered(x)
+        x = self.numbered(x, training=True)
         if self.privacy is not None and self.privacy.forget_unused_plan():
             self.train_function = None  # which may have been traced with the plan
         pipeline = self.pipeline
@@ -261,7 +261,7 @@ class GAN(AdversarialModel):
                 **kwargs,
             )
 
-    def numbered(self, data: Any) -> Any:
+    def numbered(self, data: Any, *, training: bool = False) -> Any:
         """Data with their classes numbered as the model's, where both have names.
 
         A model without names takes those of the first data that it is trained on.
@@ -269,7 +269,7 @@ class GAN(AdversarialModel):
         names = names_of(data)
         if names is None or self.num_classes is None:
             return data
-        if self.num_steps == 0 and self.class_names is None:
+        if training and self.num_steps == 0 and self.class_names is None:
             if len(names) == self.num_classes:
                 self.class_names = check_class_names(names)
         if not isinstance(data, tuple) and self.class_names not in (None, names):
@@ -300,8 +300,10 @@ class GAN(AdversarialModel):
         `dp` is trained by `fit` alone.
         """
         refuse_weights(**weights)
+        self._refuse_whole_batches()
+        x = self.numbered(x, training=True)
         return super().train_on_batch(
-            *self.pipeline.arrays(self.numbered(x), y, "x"), return_dict=return_dict
+            *self.pipeline.arrays(x, y, "x"), return_dict=return_dict
         )
 
     def test_on_batch(
@@ -309,9 +311,17 @@ class GAN(AdversarialModel):
     ) -> Any:
         """Losses on one batch of raw images, taken and checked as `fit` does."""
         refuse_weights(**weights)
+        self._refuse_whole_batches()
         return super().test_on_batch(
             *self.pipeline.arrays(self.numbered(x), y, "x"), return_dict=return_dict
         )
+
+    def _refuse_whole_batches(self) -> None:
+        if (replicas := self.pipeline.num_replicas) > 1:
+            raise ValueError(
+                "Keras hands every replica the whole batch here. Expected one replica. "
+                f"Received: {replicas}. Call `fit` or `evaluate`, which share it out."
+            )
 
     # === What ran ===
 

@@ -78,7 +78,7 @@ class Batch(NamedTuple):
 _Prepared = tuple[tf.data.Dataset, int | None, tuple[int, int] | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # seeds of private noise are shown nowhere
 class InputPipeline:
     """How a model takes images: their shape and classes, and what is done to them.
 
@@ -116,6 +116,12 @@ class InputPipeline:
                 "`fit(dataset)`. Received: `y` or `batch_size` too. Leave them out."
             )
         self._check_dataset(dataset)
+        if is_read_once(x) and self.mixup is not None and self.mixup.pairing != "batch":
+            raise ValueError(
+                "Several passes need data that begin anew. Expected an array or a data "
+                f"set with pairing='passes'. Received: a {type(x).__name__}, which is "
+                "read once. Blend within batches, as mixup=True does."
+            )
         if self.dp is None:
             return self._of_dataset(dataset), None, None
         return self._of_arrays(*_collected(x, dataset))
@@ -309,6 +315,7 @@ class InputPipeline:
         read = self._reader(dataset)
         replicas = self.num_replicas
 
+        @tf.autograph.experimental.do_not_convert
         def read_shared(*element: Tensor) -> dict[str, Tensor]:
             batch = read(*element)
             rows = tf.shape(batch["images"])[0]
@@ -334,6 +341,7 @@ class InputPipeline:
         """
         is_raw = not is_mixed(dataset)
 
+        @tf.autograph.experimental.do_not_convert
         def read(*element: Tensor) -> dict[str, Tensor]:
             batch = in_unit_range(as_batch(*element), is_raw=is_raw)
             if self.num_classes is not None:

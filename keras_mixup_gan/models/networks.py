@@ -140,6 +140,7 @@ class NetworkPair(keras.Model):
             "d_optimizer": serialize(self.d_optimizer),
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
+            **({"run_eagerly": True} if self.run_eagerly else {}),
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -249,8 +250,6 @@ class NetworkPair(keras.Model):
             ValueError: If labels do not fit the model, or it has diverged.
         """
         check_integer(0, num_images=num_images, seed=seed, start=start)
-        check_integer(1, batch_size=batch_size)
-        check_in_range(0, 1, truncation=truncation)
         check_choice(dtype, ("uint8", "float32"), "dtype")
         latents, classes = latents_and_classes(
             num_images, seed, start, self.latent_dim, self.num_classes
@@ -314,6 +313,7 @@ class NetworkPair(keras.Model):
         Raises:
             ValueError: If images or labels do not fit the model, or it has diverged.
         """
+        check_integer(1, batch_size=batch_size)
         if check_range or getattr(images, "dtype", None) == np.uint8:
             images = check_images(images, image_shape=self.image_shape)
         inputs = self._with_labels(np.asarray(images, dtype="float32"), labels)
@@ -397,6 +397,8 @@ class NetworkPair(keras.Model):
         convert: Callable[[FloatArray], np.ndarray[Any, Any]],
     ) -> np.ndarray[Any, Any]:
         """Images for latents, converted portion by portion."""
+        check_integer(1, batch_size=batch_size)
+        check_in_range(0, 1, truncation=truncation)
         scale = tf.constant(truncation, tf.float32)
         images = in_portions(
             lambda parts: self._generate_batch(parts, scale),

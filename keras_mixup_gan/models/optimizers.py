@@ -24,9 +24,7 @@ def gradients(
     replicas, whose gradients it will sum.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    scale = tf.ones_like(loss) / replicas
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        scale = optimizer.scale_loss(scale)
+    scale = optimizer.scale_loss(tf.ones_like(loss) / replicas)
     return tape.gradient(loss, variables, output_gradients=scale)
 
 
@@ -42,6 +40,11 @@ def prepared(
     optimizer = keras.optimizers.get(optimizer or "adam")
     if not scales_loss:
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if (factor := optimizer.loss_scale_factor) is not None:
+            raise ValueError(
+                "DP-SGD clips gradients of the loss as it is. Expected an optimizer "
+                f"that scales none. Received: loss_scale_factor={factor}. Leave it out."
+            )
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     if scales_loss and not scaled and any(map(_computes_in_float16, networks)):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -47,8 +47,8 @@ _CALIBRATED = ("calibrated_noise", "planned_updates")
 _MAX_SIZE, _MAX_PIXELS = 2**12, 2**20
 _MAX_CONFIG_BYTES = 2**24
 # How much larger than its file a model may be: a preset holds one of two generators,
-# and weights hardly compress.
-_MAX_GROWTH, _SPARE_BYTES = 8, 2**20
+# perhaps no discriminator, and weights hardly compress.
+_MAX_GROWTH, _SPARE_BYTES = 8, 2**27
 
 # === Presets ===
 

@@ -44,6 +44,10 @@ class AdversarialModel(NetworkPair):
     rows_per_image = 2
     # Whether the loss of such a row is a function of the discriminator's one score.
     scores_suffice = False
+    # What a trained step would not heed any more.
+    fixed = frozenset(
+        ("dp", "discriminator_steps", "mixup", "augment", "ema_momentum", "seed")
+    )
     # Whether weights come with the settings they are of, as in a `.keras` file.
     _with_settings = False
 
@@ -130,9 +134,11 @@ class AdversarialModel(NetworkPair):
         fakes = self.synthesize(self.ema_generator, latents, labels)
         real = self.discriminate(images, labels, training=False)
         fake = self.discriminate(fakes, labels, training=False)
-        return self.report(
-            self.discriminator_loss(real, fake), self.generator_loss(fake)
-        )
+        # The last batch may leave nothing to a replica, whose means are then NaN.
+        some = tf.size(latents) > 0
+        d_loss = tf.where(some, self.discriminator_loss(real, fake), 0.0)
+        g_loss = tf.where(some, self.generator_loss(fake), 0.0)
+        return self.report(d_loss, g_loss, weight=tf.cast(some, tf.float32))
 
     # === What files and arrays of weights carry ===
 
@@ -202,8 +208,7 @@ class AdversarialModel(NetworkPair):
         return self.privacy.uncounted(updates, with_settings=with_settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        fixed = ("dp", "discriminator_steps", "mixup", "augment")
-        if name in fixed and name in vars(self):
+        if name in self.fixed and name in vars(self):
             raise AttributeError(
                 f"`{name}` is fixed when a model is built, as its training, its card "
                 "and its audits rely on it. Expected it as an argument of "
@@ -420,11 +425,13 @@ class AdversarialModel(NetworkPair):
             self.steps.assign_add(1)
         return self.report(d_loss, g_loss)
 
-    def report(self, d_loss: Tensor | None, g_loss: Tensor) -> dict[str, Tensor]:
-        """Updates the metrics with the losses of a step."""
+    def report(
+        self, d_loss: Tensor | None, g_loss: Tensor, weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Updates the metrics with the losses of a step, which count by a weight."""
         if d_loss is not None and self.dp is None:
-            self._d_loss.update_state(d_loss)
-        self._g_loss.update_state(g_loss)
+            self._d_loss.update_state(d_loss, weight)
+        self._g_loss.update_state(g_loss, weight)
         return self.get_metrics_result()
 
     def _counter(self, name: str, dtype: str = "int64") -> Any:

@@ -211,3 +211,12 @@ def test_a_training_keeps_the_names_of_the_folders(tmp_path, monkeypatch, capsys
     assert job.model.class_names == job.data.class_names == ("cat", "dog")
     assert job.settings["num_classes"] == 2
     assert load_images(folder / "cat").class_names is None
+
+
+def test_only_a_training_gives_a_model_names():
+    model = unnamed()
+    model.evaluate(named(("d", "e", "f"), 2), verbose=0)
+    model.test_on_batch(named(("d", "e", "f"), 2))
+    assert model.class_names is None
+    model.numbered(named(NAMES, 1), training=True)
+    assert model.class_names == NAMES

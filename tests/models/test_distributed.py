@@ -122,3 +122,23 @@ def test_a_data_set_whose_batches_cannot_be_shared_equally():
         model = make()
     with pytest.raises(ValueError, match="must come in batches that 2 replicas"):
         model.fit(dataset, verbose=0)
+
+
+def test_a_last_batch_that_leaves_a_device_nothing():
+    images = random_images(33)
+    losses = []
+    for strategy in (tf.distribute.get_strategy(), two_devices()):
+        with strategy.scope():
+            model = make()
+        losses.append(model.evaluate(images, batch_size=32, verbose=0))
+    assert np.isfinite(losses).all()
+    # Of an untrained model: a mean over batches, of which the last has one image.
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.01)
+
+
+def test_batches_that_keras_would_not_share_out_are_refused():
+    with two_devices().scope():
+        model = make()
+    for door in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match="every replica the whole batch"):
+            door(random_images(8))

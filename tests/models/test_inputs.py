@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup_gan import DPSGD
+from keras_mixup_gan import DPSGD, MixUp
 from keras_mixup_gan.data import Images, SplitPart
+from keras_mixup_gan.data.datasets import as_dataset
 from keras_mixup_gan.data.pixels import as_pixels
 from keras_mixup_gan.validation import unit_range
 from tests.models.tiny import (
@@ -183,6 +184,52 @@ def test_a_generator_is_read_on_and_its_end_is_said():
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="finite training set"):
         make(dp=DPSGD()).fit(forever(), steps_per_epoch=1, verbose=0)
+
+
+def test_two_passes_over_a_generator_are_refused():
+    batches = (IMAGES[:4] for _ in range(9))
+    with pytest.raises(ValueError, match="Several passes need data that begin anew"):
+        make(mixup="paper").fit(batches, steps_per_epoch=2, verbose=0)
+
+
+class Turning(Batches):
+    """Two batches, in another order after each epoch."""
+
+    ends = turn = 0
+
+    def __getitem__(self, index):
+        return super().__getitem__((index + self.turn) % 2)
+
+    def on_epoch_end(self):
+        self.ends += 1
+        self.turn = 1 - self.turn
+
+
+def test_passes_at_a_time_are_one_epoch_of_a_py_dataset():
+    data = Turning()
+    whole = as_dataset(data)
+    pairs = tf.data.Dataset.zip(whole, whole.shuffle(2))
+    for ends in (1, 2):
+        seen = np.concatenate([one["images"] for one, _ in pairs.as_numpy_iterator()])
+        assert data.ends == ends
+        assert sorted(map(float, seen.mean(axis=(1, 2, 3)))) == pytest.approx(
+            sorted(map(float, IMAGES.mean(axis=(1, 2, 3))))
+        )
+
+
+def test_seeds_of_private_noise_are_shown_nowhere(caplog):
+    secret = 123456789012345
+    noise = MixUp(num_samples=1, noise_stddev=1.0, noise="once", seed=secret)
+    model = make(mixup=noise)
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        data = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
+        model.evaluate(data, verbose=0)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "AutoGraph" not in caplog.text
+    assert str(secret) not in caplog.text + repr(model.pipeline)
 
 
 OFF_RANGE = (IMAGES + 1) * 127.5

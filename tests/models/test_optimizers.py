@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.tiny import make, random_images
+from keras_mixup_gan import DPSGD
+from tests.models.tiny import eager, make, random_images
 
 IMAGES = random_images(8)
 
@@ -97,3 +98,22 @@ def test_exported_is_the_averaged_generator(model, tmp_path):
     found = served.serve(latents).numpy()
     np.testing.assert_allclose(found, model.decode(latents), atol=1e-6)
     assert np.abs(found - model.generator(latents)).max() > 0.01
+
+
+def test_a_loss_that_the_optimizer_scales_moves_weights_as_far():
+    moved = []
+    for factor in (None, 1024.0):
+        model = eager(compile=False)
+        start = model.discriminator.get_weights()[0]
+        sgd = [keras.optimizers.SGD(0.1, loss_scale_factor=factor) for _ in range(2)]
+        model.compile(*sgd, run_eagerly=True)
+        model.train_on_batch(IMAGES)
+        moved.append(model.discriminator.get_weights()[0] - start)
+    assert np.abs(moved[0]).max() > 1e-4
+    np.testing.assert_allclose(moved[1], moved[0], rtol=0, atol=1e-7)
+
+
+def test_clipped_gradients_are_not_scaled():
+    sgd = keras.optimizers.SGD(0.1, loss_scale_factor=1024.0)
+    with pytest.raises(ValueError, match=r"Received: loss_scale_factor=1024\.0"):
+        make(dp=DPSGD(), compile=False).compile("adam", sgd)

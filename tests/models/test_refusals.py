@@ -172,3 +172,37 @@ def test_numpy_numbers_are_settings(tmp_path):
 def test_a_critic_s_steps_have_one_name():
     with pytest.raises(ValueError, match=r"`critic_steps`.*discriminator_steps=2"):
         zoo.wgan_gp((8, 8, 1), discriminator_steps=2)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("dcgan", "ema_momentum"),
+        ("dcgan", "seed"),
+        ("wgan_gp", "gradient_penalty"),
+        ("stylegan_lite", "r1_gamma"),
+    ],
+)
+def test_what_a_traced_step_would_not_heed_is_fixed(family, name):
+    sizes = {"width": 4, "latent_dim": 4}
+    model = getattr(zoo, family)((8, 8, 1), compile=False, **sizes)
+    with pytest.raises(AttributeError, match=f"`{name}` is fixed"):
+        setattr(model, name, 0.0)
+
+
+def test_images_and_scores_are_asked_for_in_whole_portions():
+    model = make()
+    latents = np.zeros((3, 4), "float32")
+    for ask in (model.score, model.decode):
+        with pytest.raises(ValueError, match="`batch_size` must be an integer of at"):
+            ask(random_images(3) if ask == model.score else latents, batch_size=-1)
+    for truncation in (-2.0, 3.0):
+        with pytest.raises(ValueError, match=r"`truncation` must be a number in"):
+            model.decode(latents, truncation=truncation)
+
+
+def test_a_copy_is_compiled_as_the_model_was():
+    model = make()
+    assert "run_eagerly" not in model.get_compile_config()
+    model.compile(model.g_optimizer, model.d_optimizer, run_eagerly=True)
+    assert keras.models.clone_model(model).run_eagerly

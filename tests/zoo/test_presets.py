@@ -450,3 +450,11 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"at most 1000 bytes.*model\.save"):
         tiny.make().save_to_preset(tmp_path / "large")
     assert not (tmp_path / "large").exists()
+
+
+@pytest.mark.long
+def test_a_generator_far_smaller_than_its_discriminator_is_read_again(tmp_path):
+    model = zoo.stylegan_lite((60, 60, 3), max_width=128, compile=False)
+    model.save_to_preset(tmp_path / "small", release="generator")
+    images = zoo.from_preset(tmp_path / "small").generate(2, seed=1)
+    np.testing.assert_array_equal(images, model.generate(2, seed=1))
