@@ -316,6 +316,11 @@ def class_rows(
     return np.asarray(classes)
 
 
+def rows_in_turn(number: int, num_classes: int) -> FloatArray:
+    """One-hot rows, float32 `(number, num_classes)`, of all classes again and again."""
+    return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
+
+
 # === Scores ===
 
 

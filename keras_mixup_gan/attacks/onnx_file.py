@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.typing import FloatArray
+from keras_mixup_gan.validation import rows_in_turn
 
 _FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64"}
 _FLOATS["tensor(float16)"] = "float16"
@@ -55,7 +56,7 @@ class OnnxGenerator:
     ) -> np.ndarray[Any, Any]:
         """Images of latents, in as large batches as the file takes."""
         if rows is None and self.num_classes is not None:
-            rows = np.eye(self.num_classes)[np.arange(len(latents)) % self.num_classes]
+            rows = rows_in_turn(len(latents), self.num_classes)
         if len(self._inputs[0].shape) == 4:
             latents = latents[:, :, None, None]
         parts = [latents] if rows is None else [latents, rows]

@@ -23,7 +23,7 @@ from keras_mixup_gan.randomness import without_secret
 from keras_mixup_gan.registry import code_digest
 from keras_mixup_gan.storage import weights_digest
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import ValueRange
+from keras_mixup_gan.validation import ValueRange, rows_in_turn
 from keras_mixup_gan.versions import RESULTS_VERSION, versions_of_numbers
 
 _NUM_PROBES = 64
@@ -190,9 +190,8 @@ def _behavior(target: AttackTarget, probes: FloatArray) -> str:
     outputs: list[Any] = []
 
     def labels(number: int) -> FloatArray | None:
-        if (num_classes := target.num_classes) is None:
-            return None
-        return np.eye(num_classes, dtype="float32")[np.arange(number) % num_classes]
+        classes = target.num_classes
+        return None if classes is None else rows_in_turn(number, classes)
 
     if target.sampler is not None:
         number = target.num_samples or _NUM_PROBES

@@ -430,5 +430,6 @@ def _ignored_defenses(
         known.remove("augment")  # blends are made of transforms
     taken = {name for attack in attacks for name in attack.knows}
     ignored = [name for name in known if name not in taken]
-    # No attack takes both into account.
-    return (*ignored, "both") if len(known) > 1 else tuple(ignored)
+    if len(known) > 1 and not any(attack.knows >= {*known} for attack in attacks):
+        ignored.append("both")
+    return tuple(ignored)

@@ -8,7 +8,7 @@ from keras_mixup_gan.attacks.base import Attack, register_attack
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_images, check_integer
+from keras_mixup_gan.validation import check_images, check_integer, rows_in_turn
 
 _PAPER = (
     "Hayes, Melis, Danezis, De Cristofaro: LOGAN: Membership Inference Attacks Against "
@@ -55,8 +55,7 @@ class CriticGap(Attack):
             )
         rng = generator(target.seed, Stream.CLASSES)
         latents = rng.standard_normal((self.num_samples, target.latent_dim), "float32")
-        classes = np.arange(self.num_samples) % target.num_classes
-        rows = np.eye(target.num_classes, dtype="float32")[classes]
+        rows = rows_in_turn(self.num_samples, target.num_classes)
         images = check_images(target.decode(latents, rows), "generated images")
         return images, rows
 

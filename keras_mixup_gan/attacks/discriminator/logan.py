@@ -7,7 +7,11 @@ import numpy as np
 
 from keras_mixup_gan.attacks.access import Discriminator
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack, register_attack
-from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
+from keras_mixup_gan.attacks.discriminator.mixtures import (
+    KnownMixing,
+    Standard,
+    blend_weights,
+)
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.randomness import Stream, generator, sequence
 from keras_mixup_gan.typing import FloatArray, IntArray
@@ -77,13 +81,8 @@ class MixupLOGAN(Attack):
         self, num_blends: int = 16, weights: Sequence[float] = (0.5, 0.7, 0.9)
     ):
         check_integer(1, num_blends=num_blends)
-        if len(weights) == 0 or not all(0 < weight <= 1 for weight in weights):
-            raise ValueError(
-                "`weights` must be one or more weights in (0, 1]. "
-                f"Received: weights={tuple(weights)}. Use e.g. (.5, .7, .9)."
-            )
         self.num_blends = num_blends
-        self.weights = [float(weight) for weight in weights]
+        self.weights = blend_weights(weights)
 
     def _found(self, target: AttackTarget) -> dict[str, Any]:
         return {
@@ -109,10 +108,8 @@ class MixupLOGAN(Attack):
         calibration, pool = order[:num_calibration], order[num_calibration:]
         self._draw_partners(rng, pool, by_class)
         rows = None if self._rows is None else self._rows[calibration]
-        scores = self._blended_scores(target, self._images[calibration], rows)
-        self._center = scores.mean(axis=1, keepdims=True)
-        spread = scores.std(axis=1, keepdims=True)
-        self._scale = np.where(spread > 0, spread, 1.0)
+        blends = self._images[calibration]
+        self._standard = Standard(self._blended_scores(target, blends, rows))
 
     def _draw_partners(
         self, rng: np.random.Generator, pool: IntArray, by_class: bool
@@ -132,8 +129,7 @@ class MixupLOGAN(Attack):
     def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         rows = self._class_rows(target, labels, "images")
-        scores = self._blended_scores(target, images, rows)
-        return np.mean((scores - self._center) / self._scale, axis=0)
+        return self._standard(self._blended_scores(target, images, rows))
 
     def _blended_scores(
         self, target: AttackTarget, images: FloatArray, rows: FloatArray | None

@@ -11,6 +11,38 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 Rows: TypeAlias = tuple[FloatArray, FloatArray | None]
 
 
+def blend_weights(weights: Any, *, with_zero: bool = False) -> list[float]:
+    """Weights of a query in its blends, after checking that they are any."""
+    try:
+        given = [float(weight) for weight in weights]
+    except (TypeError, ValueError):
+        given = []
+    if not given or not all(0 <= one <= 1 and (one or with_zero) for one in given):
+        span = "[0, 1]" if with_zero else "(0, 1]"
+        raise ValueError(
+            f"`weights` must be one or more weights in {span}. Received: "
+            f"weights={weights!r:.80}. Use e.g. (.2, .5, .8)."
+        )
+    return given
+
+
+class Standard:
+    """Puts scores `(num_weights, number)` in units of some, and averages over weights.
+
+    The units of each weight are the level and the spread of its scores of reference
+    blends.
+    """
+
+    def __init__(self, scores: FloatArray) -> None:
+        self._center = scores.mean(axis=1, keepdims=True)
+        spread = scores.std(axis=1, keepdims=True)
+        self._scale = np.where(spread > 0, spread, 1.0)
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Standardized scores, averaged over the weights."""
+        return np.mean((scores - self._center) / self._scale, axis=0)
+
+
 class KnownMixing:
     """What an attacker knows of a `MixUp`: transforms, blends and noise of queries.
 

@@ -7,13 +7,22 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.attacks.base import DISCRIMINATOR_BLOCK, Attack, register_attack
-from keras_mixup_gan.attacks.discriminator.mixtures import KnownMixing
+from keras_mixup_gan.attacks.discriminator.mixtures import (
+    KnownMixing,
+    Standard,
+    blend_weights,
+)
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_classes, check_images, check_integer
+from keras_mixup_gan.validation import (
+    as_array,
+    check_classes,
+    check_images,
+    check_integer,
+)
 
 NUM_REFERENCE_PAIRS = 256
 
@@ -56,13 +65,8 @@ class MixedPairs(Attack):
     def __init__(
         self, weights: Sequence[float] = (0.2, 0.5, 0.8), num_draws: int = 4
     ) -> None:
-        if len(weights) == 0 or not all(0 <= weight <= 1 for weight in weights):
-            raise ValueError(
-                "`weights` must be one or more weights in [0, 1]. "
-                f"Received: weights={tuple(weights)}. Use e.g. (.2, .5, .8)."
-            )
         check_integer(1, num_draws=num_draws)
-        self.weights = [float(weight) for weight in weights]
+        self.weights = blend_weights(weights, with_zero=True)
         self.num_draws = num_draws
 
     def _found(self, target: AttackTarget) -> dict[str, Any]:
@@ -104,7 +108,7 @@ class MixedPairs(Attack):
                 "Pairs need equally many images on both sides. Received: "
                 f"{len(sides[0][0])} and {len(sides[1][0])}."
             )
-        return self._standardized(self._blend_scores(target, *sides))
+        return self._standard(self._blend_scores(target, *sides))
 
     def _fit(self, target: AttackTarget) -> None:
         """Measures level and scale of the scores on pairs of reference images."""
@@ -121,18 +125,12 @@ class MixedPairs(Attack):
             (reference.images[part], None if rows is None else rows[part])
             for part in pairs
         ]
-        scores = self._blend_scores(target, *sides)
-        self._center = scores.mean(axis=1, keepdims=True)
-        spread = scores.std(axis=1, keepdims=True)
-        self._scale = np.where(spread > 0, spread, 1.0)
+        self._standard = Standard(self._blend_scores(target, *sides))
 
     def _score(self, images: FloatArray, labels: Labels) -> FloatArray:
         target = self._fitted()
         side = (images, self._class_rows(target, labels, "images"))
-        return self._standardized(self._blend_scores(target, side, side))
-
-    def _standardized(self, scores: FloatArray) -> FloatArray:
-        return np.mean((scores - self._center) / self._scale, axis=0)
+        return self._standard(self._blend_scores(target, side, side))
 
     def _blend_scores(
         self,
@@ -208,7 +206,7 @@ def co_membership(
     ```
     """
     check_integer(0, seed=seed)
-    inside, outside = split_labels(members), split_labels(non_members)
+    inside, outside = (_whole(part) for part in (members, non_members))
     numbers = len(inside[0]), len(outside[0])
     if min(numbers) < 4:
         raise ValueError(
@@ -229,6 +227,12 @@ def co_membership(
         neither=scores(outside, halves[1][0], outside, halves[1][1]),
         one=scores(inside, halves[0][0], outside, halves[1][0]),
     )
+
+
+def _whole(part: Any) -> tuple[Any, Any]:
+    images, labels = split_labels(part)
+    held = hasattr(images, "blocks")  # which gives images by their numbers
+    return images if held else as_array(images, "images"), labels
 
 
 def _part(data: tuple[Any, Any], chosen: IntArray) -> tuple[Any, Any]:

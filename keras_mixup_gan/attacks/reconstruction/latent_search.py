@@ -22,7 +22,8 @@ from keras_mixup_gan.validation import check_in_range, check_integer, check_posi
 # Of arrays, and of tensors where gradients are taken.
 FeatureFunction: TypeAlias = Callable[[Any], Any]
 
-BLOCK = 32  # queries worked on at a time; always that many, so that none matters
+BLOCK = 32  # queries worked on at a time; always as many, so that none matters
+_MOST_NUMBERS = 2**25  # in their derivatives by latents
 _PAPER = (
     "Chen, Yu, Zhang, Fritz: GAN-Leaks: A Taxonomy of Membership Inference Attacks "
     "Against Generative Models. CCS 2020, arXiv:1909.03935"
@@ -100,7 +101,9 @@ class ReconstructingAttack(Attack):
         rows = self._class_rows(target, labels, "images")
         start = self._nearest_latents(target, images, rows)
         parts = []
-        for block in _blocks(len(images)):
+        numbers = images[0].size * start.shape[1]
+        size = max(1, min(BLOCK, _MOST_NUMBERS // numbers))
+        for block in _blocks(len(images), size):
             block_rows = None if rows is None else rows[block]
             found = self._search(target, images[block], block_rows, start[block])
             parts.append(found)
@@ -402,6 +405,11 @@ class CalibratedReconstruction(Attack):
 
     def __init__(self, attack: LatentSearch | LatentGradient | None = None) -> None:
         self.attack = LatentSearch() if attack is None else attack
+        if not isinstance(self.attack, ReconstructingAttack):
+            raise ValueError(
+                "`attack` must be one that reconstructs. Expected e.g. LatentSearch() "
+                f"or LatentGradient(). Received: {attack!r:.80}."
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -424,10 +432,10 @@ class CalibratedReconstruction(Attack):
         return scores[0] - np.mean(scores[1:], axis=0)
 
 
-def _blocks(num_images: int) -> Iterator[IntArray]:
+def _blocks(num_images: int, size: int) -> Iterator[IntArray]:
     """Indices in blocks of one size, the last filled up with its own last image."""
-    for start in range(0, num_images, BLOCK):
-        yield np.minimum(np.arange(start, start + BLOCK), num_images - 1)
+    for start in range(0, num_images, size):
+        yield np.minimum(np.arange(start, start + size), num_images - 1)
 
 
 def _joined(parts: list[Reconstruction], num_images: int) -> Reconstruction:

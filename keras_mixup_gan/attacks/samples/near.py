@@ -62,9 +62,9 @@ class FeatureNeighbors(Neighbors):
 class NeighborDensity(Neighbors):
     """The log density of generated images at the query, by narrow isotropic kernels.
 
-    The squared bandwidth is a tenth of the median squared distance from a generated
-    image to the nearest other one. Of so narrow kernels only those of the 32 nearest
-    images are added up; a constant factor is left out.
+    The squared bandwidth is a tenth of the square of the median distance from generated
+    images, a quarter of some, to the nearest of the others. Of so narrow kernels only
+    those of the 32 nearest images are added up; a constant factor is left out.
     """
 
     name = "neighbor_density"

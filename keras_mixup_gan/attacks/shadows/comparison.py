@@ -112,9 +112,10 @@ class ShadowAttack(Attack):
         names = self._signals(shadows)
         missing = [name for name in names if name not in shadows.statistics]
         if missing or not names:
+            needed = ", ".join(map(repr, missing)) or "of samples"
             raise ValueError(
-                f"{self.title} needs the signal {', '.join(map(repr, missing))} of the "
-                f"shadow models. Received: {list(shadows.statistics)}. Name it in "
+                f"{self.title} needs the signal {needed} of the shadow models. "
+                f"Received: {list(shadows.statistics)}. Name it in "
                 "`train_shadows(signals=...)`."
             )
         return names

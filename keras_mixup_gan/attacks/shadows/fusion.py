@@ -257,7 +257,7 @@ def _boosting(regularization: float, seed: int) -> Any:
 def _columns(
     scores: Mapping[str, FloatArray], names: list[str], what: str, num_folds: int
 ) -> FloatArray:
-    if not names or sorted(scores) != names:
+    if not isinstance(scores, Mapping) or not names or sorted(scores) != names:
         raise ValueError(
             "Members and non-members must be scored by the same attacks, at least "
             f"one. Received: `{what}` of {sorted(scores)}."

@@ -184,7 +184,7 @@ class AdaptiveLiRA(LiRA):
         _PAPER + ", adaptive after Aerni, Zhang, Tramer: Evaluations of Machine "
         "Learning Privacy Defenses are Misleading. CCS 2024, arXiv:2404.17399."
     )
-    knows = frozenset({"mixup"})
+    knows = frozenset({"mixup", "augment"})
 
     def _fit(self, target: AttackTarget) -> None:
         shadows = self._shadows(target)

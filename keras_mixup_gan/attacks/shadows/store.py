@@ -23,6 +23,7 @@ from keras_mixup_gan.storage import (
     read_json,
 )
 from keras_mixup_gan.typing import BoolArray, FloatArray, IntArray
+from keras_mixup_gan.validation import rows_in_turn
 from keras_mixup_gan.versions import RESULTS_VERSION
 
 MANIFEST = "shadows.json"
@@ -300,8 +301,7 @@ def answer_probes(target: AttackTarget) -> FloatArray:
         noise = rng.uniform(-1, 1, shape).astype("float32")
         rows = None
         if target.num_classes is not None:
-            classes = np.arange(_NUM_PROBES) % target.num_classes
-            rows = np.eye(target.num_classes, dtype="float32")[classes]
+            rows = rows_in_turn(_NUM_PROBES, target.num_classes)
         scores = np.asarray(target.discriminator(noise, rows), "float64")
         values[:_NUM_PROBES] = scores.reshape(_NUM_PROBES)
     if target.sampler is not None and target.num_samples is None:

@@ -223,6 +223,12 @@ def shadow_study(
     ```
     """
     check_integer(4, num_models=num_models)
+    if own := sorted({"balanced", "num_shadows"} & training.keys()):
+        raise ValueError(
+            "A study draws halves by independent coins, for `num_models` models. "
+            f"Expected no {' and no '.join(map(repr, own))}. Received: "
+            f"{own[0]}={training[own[0]]!r:.80}. Leave it out."
+        )
     if signals is None:
         is_model = callable(getattr(model, "score", None))  # else a function trains it
         accesses = as_target(model).access if is_model else ()

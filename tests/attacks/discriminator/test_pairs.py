@@ -149,6 +149,8 @@ def test_labels_are_blended_with_the_images():
     ("make", "message"),
     [
         (lambda: MixedPairs(weights=(1.5,)), "`weights` must be"),
+        (lambda: MixedPairs(weights=0.5), "`weights` must be"),
+        (lambda: MixedPairs(weights="abc"), "`weights` must be"),
         (lambda: MixedPairs(num_draws=0), "`num_draws` must be"),
         (
             lambda: MixedPairs().fit(AttackTarget.from_model(FakeGAN(), OUTSIDE[:3])),

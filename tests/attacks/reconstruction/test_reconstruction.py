@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from keras_mixup_gan.attacks import AttackTarget
+from keras_mixup_gan.attacks import AttackTarget, GANLeaks
+from keras_mixup_gan.attacks.reconstruction import latent_search
 from keras_mixup_gan.attacks.reconstruction.latent_search import (
     CalibratedReconstruction,
     LatentGradient,
@@ -293,3 +294,17 @@ def test_a_diverged_generator_is_noticed():
     target = AttackTarget(image_shape=SHAPE, queries=broken, latent_dim=2)
     with pytest.raises(ValueError, match="not finite"):
         search().fit(target).score(QUERIES)
+
+
+def test_only_reconstructions_are_calibrated():
+    for attack in ("latent_search", GANLeaks()):
+        with pytest.raises(ValueError, match="`attack` must be one that reconstructs"):
+            CalibratedReconstruction(attack)
+
+
+def test_smaller_blocks_find_the_same(monkeypatch):
+    attack = search().fit(Linear().target())
+    whole = attack.score(QUERIES)
+    numbers = QUERIES[0].size * LATENT_DIM
+    monkeypatch.setattr(latent_search, "_MOST_NUMBERS", 3 * numbers)
+    np.testing.assert_allclose(attack.score(QUERIES), whole, rtol=1e-4, atol=1e-6)

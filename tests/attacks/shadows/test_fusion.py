@@ -185,3 +185,8 @@ def test_too_few_shadows_are_refused(shadows):
     target = AttackTarget.from_model(FakeGAN(POOL[:30]), shadows=few)
     with pytest.raises(ValueError, match="at least 4"):
         ShadowFusion().fit(target)
+
+
+def test_scores_are_named_by_their_attacks():
+    with pytest.raises(ValueError, match="scored by the same attacks"):
+        fuse([1, 2], [2, 3])

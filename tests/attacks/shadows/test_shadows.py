@@ -1,9 +1,11 @@
 """Shadow models: fair halves, resumed identically, the target never among them."""
 
+import dataclasses
 import functools
 import json
 
 import joblib
+import keras
 import numpy as np
 import pytest
 
@@ -28,14 +30,14 @@ class Trainer:
     """Trains fakes that memorize, and remembers what it was given."""
 
     def __init__(self, fail_at=None, mixup=None):
-        self.calls = []
-        self.fail_at = fail_at
+        self._calls = []
+        self._fail_at = fail_at
         self.mixup = mixup
 
     def __call__(self, train_images, labels, seed):
-        if len(self.calls) == self.fail_at:
+        if len(self._calls) == self._fail_at:
             raise RuntimeError("killed")
-        self.calls.append((train_images, labels, seed))
+        self._calls.append((train_images, labels, seed))
         return FakeGAN(train_images, mixup=self.mixup)
 
 
@@ -79,12 +81,12 @@ def test_every_record_is_in_half_of_the_shadows_by_a_fair_coin(num_shadows):
 def test_shadows_are_trained_on_the_halves_that_are_noted(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer)
-    assert shadows.num_shadows == len(trainer.calls) == 4
+    assert shadows.num_shadows == len(trainer._calls) == 4
     assert shadows.digests == tuple(image_digests(POOL))
-    for (half, labels, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+    for (half, labels, _), inside in zip(trainer._calls, shadows.inside, strict=True):
         np.testing.assert_array_equal(half, POOL[inside])
         assert labels is None
-    seeds = {seed for _, _, seed in trainer.calls}
+    seeds = {seed for _, _, seed in trainer._calls}
     assert len(seeds) == 4
     assert len(set(shadows.ids)) == 4
 
@@ -92,7 +94,7 @@ def test_shadows_are_trained_on_the_halves_that_are_noted(tmp_path):
 def test_statistics_are_those_of_the_attacks_on_each_shadow(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer, signals=["critic", "nearest"], seed=5)
-    for k, (half, _, _) in enumerate(trainer.calls):
+    for k, (half, _, _) in enumerate(trainer._calls):
         model = FakeGAN(half)
         samples = model.generate(20, seed=5, dtype="float32")
         critic = model.score(POOL) - model.score(samples[:16]).mean()
@@ -105,7 +107,7 @@ def test_statistics_are_those_of_the_attacks_on_each_shadow(tmp_path):
 def test_statistics_can_be_means_over_mirror_images(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer, flips=True)
-    model = FakeGAN(trainer.calls[0][0])
+    model = FakeGAN(trainer._calls[0][0])
     level = model.score(model.generate(16, dtype="float32")).mean()
     both = (model.score(POOL) + model.score(POOL[:, :, ::-1])) / 2 - level
     np.testing.assert_allclose(shadows.statistics["critic"][0], both)
@@ -116,7 +118,7 @@ def test_copies_of_an_image_share_their_coins(tmp_path):
     pool = np.concatenate([POOL[:10], POOL[:3]])
     shadows = train_shadows(trainer, pool, folder=tmp_path, num_shadows=4)
     assert len(shadows.digests) == 10
-    for (half, _, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+    for (half, _, _), inside in zip(trainer._calls, shadows.inside, strict=True):
         assert len(half) == inside.sum() + inside[:3].sum()
     np.testing.assert_array_equal(shadows.records_of(pool[8:]), [8, 9, 0, 1, 2])
 
@@ -136,7 +138,7 @@ def test_labels_go_with_their_images(tmp_path):
     trainer = Trainer()
     labels = np.arange(30)
     shadows = train_shadows(trainer, POOL, labels, folder=tmp_path, num_shadows=3)
-    for (_, half, _), inside in zip(trainer.calls, shadows.inside, strict=True):
+    for (_, half, _), inside in zip(trainer._calls, shadows.inside, strict=True):
         np.testing.assert_array_equal(half, labels[inside])
 
 
@@ -150,12 +152,12 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(tmp_path):
     resumed = trained(
         tmp_path / "killed", rest, progress=lambda *number: told.append(number)
     )
-    assert len(rest.calls) == 2
+    assert len(rest._calls) == 2
     assert told == [(3, 4), (4, 4)]
     assert_same(resumed, whole)
     again = Trainer()
     assert_same(trained(tmp_path / "killed", again), whole)
-    assert again.calls == []
+    assert again._calls == []
     assert_same(Shadows.load(tmp_path / "whole"), whole)
 
 
@@ -165,7 +167,7 @@ def test_a_damaged_shadow_is_trained_again(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     rest = Trainer()
     assert_same(trained(tmp_path, rest), whole)
-    assert len(rest.calls) == 1
+    assert len(rest._calls) == 1
 
 
 def test_side_by_side_training_ends_the_same(tmp_path):
@@ -186,7 +188,7 @@ def test_a_folder_of_other_shadows_is_left_alone(tmp_path, change):
 def test_a_target_among_its_shadows_is_refused(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer)
-    for half, _, _ in trainer.calls:
+    for half, _, _ in trainer._calls:
         with pytest.raises(ValueError, match="one of its own shadow models"):
             shadows.refuse(AttackTarget.from_model(FakeGAN(half)))
     shadows.refuse(AttackTarget.from_model(FakeGAN(POOL[:15])))
@@ -345,8 +347,43 @@ def at_least(*, steps=1):
     return lambda images, labels, seed, *, least=steps: FakeGAN(images[:least])
 
 
+def edited(body):
+    """A function of a user's module, which is always called the same."""
+    found = {"__name__": "of_a_user", "FakeGAN": FakeGAN}
+    exec(f"def train(images, labels, seed):\n    return FakeGAN({body})", found)
+    return found["train"]
+
+
+class Cut:
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __call__(self, images, labels, seed):
+        return FakeGAN(images[: self.steps])
+
+    def train(self, images, labels, seed):
+        return self(images, labels, seed)
+
+
+@dataclasses.dataclass
+class Steps:
+    number: int
+
+
 FUNCTIONS = [
     after(1),
+    edited("images"),
+    edited("images + 1"),
+    Cut(1),
+    Cut(2),
+    Cut(1).train,
+    Cut(2).train,
+    after(Steps(1)),
+    after(Steps(2)),
+    after(edited("images")),
+    after(edited("images + 1")),
+    int.from_bytes,
+    max,
     after(2),
     at_least(steps=1),
     at_least(steps=2),
@@ -368,6 +405,19 @@ def test_functions_are_known_by_what_they_do():
     assert training_of(after(1), None)[1] == names[0]
     given = [training_of(after(FakeGAN()), None)[1] for _ in range(2)]
     assert given[0] == given[1]  # no address
+
+
+def test_what_fit_takes_is_known_by_its_values():
+    def recipe(**fit):
+        return training_of(make(), fit)[1]
+
+    stop = keras.callbacks.EarlyStopping
+    assert recipe(callbacks=[stop()]) == recipe(callbacks=[stop()])
+    assert recipe(callbacks=[stop()]) != recipe(callbacks=[stop(patience=3)])
+    long = [np.zeros(5000), np.zeros(5000)]
+    long[1][2500] = 1.0
+    one, other = (recipe(class_weight=each) for each in long)
+    assert one != other
 
 
 def test_classes_are_known_by_what_they_do_to_the_same_settings():

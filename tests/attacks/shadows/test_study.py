@@ -138,21 +138,21 @@ def test_a_memorizing_generator_is_found_from_its_samples_alone(study):
     assert study.strongest(["samples"]).area.mean > 0.9
 
 
-def test_a_study_continues_and_ends_the_same(study, tmp_path):
-    calls = []
+def test_a_study_continues_and_ends_the_same(study, tmp_path, monkeypatch):
+    calls, whole = [], FakeGAN
 
-    def killed(train_images, labels, seed):
-        calls.append(seed)
+    def killed(train_images):
+        calls.append(train_images)
         if len(calls) == 4:
             raise RuntimeError("killed")
-        return FakeGAN(train_images)
+        return whole(train_images)
 
-    killed.__qualname__, killed.__module__ = trained.__qualname__, trained.__module__
     settings = {"folder": tmp_path, "num_models": 10} | {
         "num_samples": {name: 100 for name in default_signals(None)}
     }
-    with pytest.raises(RuntimeError, match="killed"):
-        shadow_study(killed, images(60, 5), **settings)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setitem(globals(), "FakeGAN", killed)
+        shadow_study(trained, images(60, 5), **settings)
     again = shadow_study(trained, images(60, 5), **settings)
     assert json.dumps(again.to_dict()) == json.dumps(study.to_dict())
 
@@ -210,3 +210,9 @@ def test_a_study_leaves_a_fitted_attack_as_it_is():
     before = attack.score(test_lira.POOL)
     study_of(drawn(leak=3.0), [attack])
     np.testing.assert_array_equal(attack.score(test_lira.POOL), before)
+
+
+def test_a_study_draws_its_own_halves(tmp_path):
+    for own in ({"balanced": True}, {"num_shadows": 8}):
+        with pytest.raises(ValueError, match=f"Expected no '{next(iter(own))}'"):
+            shadow_study(FakeGAN, images(8, 1), folder=tmp_path, **own)
