@@ -55,7 +55,7 @@ class ImageGrid(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.every = every
         self.num_images = num_images
-        self.labels = None if labels is None else np.asarray(labels)
+        self.labels = None if labels is None else np.atleast_1d(labels)
         self.seed = seed
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -93,4 +93,4 @@ class ImageGrid(keras.callbacks.Callback):
         if classes is None:
             classes = np.arange(min(self.model.num_classes, self.num_images))
         rows = max(1, self.num_images // len(classes))
-        return len(classes), np.tile(classes, rows)
+        return len(classes), np.concatenate([classes] * rows)

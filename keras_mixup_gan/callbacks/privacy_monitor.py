@@ -12,6 +12,7 @@ import numpy as np
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
+from keras_mixup_gan.attacks.shadows.recipes import reseeded
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference
 from keras_mixup_gan.auditing.results import plain_settings
 from keras_mixup_gan.auditing.scoring import (
@@ -24,7 +25,13 @@ from keras_mixup_gan.data.classes import names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.exposure import spread_over_checkpoints
 from keras_mixup_gan.statistics.roc import auc
-from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
+from keras_mixup_gan.storage import (
+    digest_arrays,
+    digest_json,
+    read_arrays,
+    reading,
+    write_arrays,
+)
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
@@ -352,8 +359,13 @@ class PrivacyMonitor(Monitor):
     def _key(self) -> str:
         """What a training is recognized by when it is resumed."""
         shapes = [list(weight.shape) for weight in self.model.weights]
+        # One that is made anew to be resumed may draw another seed and another name.
+        config = {**reseeded(self.model.get_config(), 0), "name": None}
         settings = [self._settings, self.seed, self.stop_at_auc]
-        return digest_json([self._split.content_hash, settings, shapes])
+        known = [self._split.content_hash, settings, config, shapes]
+        if self.reference is not None and self.reference.labels is not None:
+            known.append(digest_arrays([self.reference.labels]))
+        return digest_json(known)
 
 
 def _chosen(

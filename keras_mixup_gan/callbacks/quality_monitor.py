@@ -8,10 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mixup_gan.data.classes import names_of, numbered_by
+from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.metrics.features import FeatureExtractor, extractor_for
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
-from keras_mixup_gan.validation import check_integer, class_rows
+from keras_mixup_gan.validation import (
+    check_images,
+    check_integer,
+    class_rows,
+    warn_of_range,
+)
 
 
 class Monitor(keras.callbacks.Callback):
@@ -82,13 +89,14 @@ class QualityMonitor(Monitor):
 
     Args:
         images: Held-out images `(num_images, height, width, channels)` in `[-1, 1]`, or
-            uint8.
+            uint8; with their labels too, in any form that `fit` takes.
         num_generated: Number of generated images; by default as many as `images`.
         extractor: What is compared; by default that of `metrics.extractor_for`.
         kid: Whether to log `kid` too; it takes time that grows with the square of the
             number of images.
         labels: Classes of `images`, for conditional models: generated images then have
-            the same ones in turn; by default classes are drawn uniformly.
+            the same ones in turn; by default those that come with `images`, or else
+            classes are drawn uniformly.
 
     Raises:
         ValueError: If an argument is not as described; when training begins, if it does
@@ -118,7 +126,11 @@ class QualityMonitor(Monitor):
     ) -> None:
         super().__init__(every)
         check_integer(0, seed=seed)
-        images = np.asarray(images)
+        names = names_of(images)
+        images, own_labels = split_labels(images)
+        images = check_images(images, "images", keep_bytes=True)
+        if images.dtype != np.uint8:
+            warn_of_range(images, "images")
         if extractor is None:
             extractor = extractor_for(images.shape[1:])
         self._real = extractor(images)
@@ -136,20 +148,26 @@ class QualityMonitor(Monitor):
         self.labels = None if labels is None else np.asarray(labels)
         self.seed = seed
         self._image_shape = images.shape[1:]
+        self._names = names
+        self._own_labels = None if own_labels is None else np.asarray(own_labels)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that images and labels are such as the model makes."""
         super().on_train_begin(logs)
         self._check_shape(self._image_shape, "images")
-        if self.labels is not None:
-            class_rows(self.labels, self.model.num_classes, len(self._real))
+        self._classes = self.labels
+        if self.labels is None and self.model.num_classes is not None:
+            own, names = names_of(self.model), self._names
+            self._classes = numbered_by(own, self._own_labels, names, "images")
+        if self._classes is not None:
+            class_rows(self._classes, self.model.num_classes, len(self._real))
 
     def measure(self) -> dict[str, float]:
         """`fid` and, if asked for, `kid` of the averaged generator."""
         labels = None
-        if self.labels is not None:
-            places = np.arange(self.num_generated) % len(self.labels)
-            labels = self.labels[places]
+        if self._classes is not None:
+            places = np.arange(self.num_generated) % len(self._classes)
+            labels = self._classes[places]
         generated = self.model.generate(self.num_generated, labels, self.seed)
         fake = self.extractor(generated)
         figures = {"fid": frechet_distance(self._real, fake)}

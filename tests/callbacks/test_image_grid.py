@@ -49,6 +49,9 @@ def test_a_column_of_a_conditional_model_has_one_class(conditional, tmp_path):
     conditional.fit(ImageGrid(tmp_path, num_images=16, labels=[2, 0]))
     expected = tile(model.generate(16, np.tile([2, 0], 8)), 2)
     np.testing.assert_array_equal(pixels(tmp_path / "epoch-0001.png"), expected)
+    conditional.fit(ImageGrid(tmp_path, num_images=16, labels=np.eye(3)[[2, 0]]))
+    expected = tile(model.generate(16, np.tile([2, 0], 8)), 2)
+    np.testing.assert_array_equal(pixels(tmp_path / "epoch-0001.png"), expected)
 
 
 @pytest.mark.parametrize(

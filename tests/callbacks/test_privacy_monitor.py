@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixup_gan import DPSGD
+from keras_mixup_gan import DPSGD, MixUp
 from keras_mixup_gan.attacks import LOGAN, Attack, GANLeaks, MixupLOGAN
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.callbacks import PrivacyMonitor
@@ -240,6 +240,23 @@ def test_the_file_of_another_training_is_refused(trainer, tmp_path):
     monitor = PrivacyMonitor(MEMBERS, OTHERS, stop_at_auc=0.6, folder=tmp_path)
     with pytest.raises(ValueError, match="safe weights of another training"):
         trainer.fit(monitor)
+
+
+def test_the_weights_of_another_model_are_refused(tmp_path):
+    keys = []
+    for change in (
+        {},
+        {},
+        {"mixup": MixUp(alpha=8.0)},
+        {"ema_momentum": 0.5},
+    ):
+        monitor = PrivacyMonitor(
+            MEMBERS, OTHERS, stop_at_auc=0.6, folder=tmp_path, attacks=[LOGAN()]
+        )
+        monitor.set_model(make(**change))
+        keys.append(monitor._key())
+    assert keys[0] == keys[1]  # whatever names Keras gives them
+    assert len(set(keys)) == 3
 
 
 def test_a_damaged_file_is_refused(trainer, tmp_path):

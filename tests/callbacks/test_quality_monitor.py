@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mixup_gan.callbacks import QualityMonitor
+from keras_mixup_gan.data import Images
 from keras_mixup_gan.metrics import (
     digit_features,
     frechet_distance,
@@ -63,6 +64,22 @@ def test_generated_images_have_the_classes_that_were_asked_for(conditional):
     fake = features(conditional.model.generate(15, np.full(15, 2)))
     assert history["fid"] == [frechet_distance(features(HELD_OUT), fake)]
     assert conditional.fit(QualityMonitor(HELD_OUT))["fid"] != history["fid"]
+
+
+def test_images_are_held_out_in_any_form(conditional):
+    labels = np.full(12, 2)
+    expected = conditional.fit(QualityMonitor(HELD_OUT, labels=labels))["fid"]
+    part = Images(HELD_OUT, labels)
+    for given in ((HELD_OUT, labels), (HELD_OUT, np.eye(3)[labels]), part):
+        assert conditional.restart().fit(QualityMonitor(given))["fid"] == expected
+
+
+def test_images_of_another_range_are_noticed():
+    images = random_images(100)
+    with pytest.warns(UserWarning, match=r"`images` .*\[0, 1\]"):
+        QualityMonitor((images + 1) / 2)
+    with pytest.raises(ValueError, match=r"`images` must lie in \[-1, 1\]"):
+        QualityMonitor((images + 1) * 127.5)
 
 
 def test_figures_are_measured_every_n_epochs_at_first_and_at_last(trainer):
