@@ -66,7 +66,15 @@ class FeatureExtractor:
             batch = images[start : start + self.batch_size]
             missing = self.batch_size - len(batch)
             padded = np.pad(batch, [(0, missing), (0, 0), (0, 0), (0, 0)])
-            features[start : start + len(batch)] = self.embed(padded)[: len(batch)]
+            found = np.asarray(self.embed(padded))
+            if found.shape != (self.batch_size, self.num_features):
+                raise ValueError(
+                    f"`embed` of the extractor {self.name!r} must return a row of "
+                    f"features for each image. Expected shape ({self.batch_size}, "
+                    f"{self.num_features}). Received: {found.shape}. Set `num_features`"
+                    " to what it returns."
+                )
+            features[start : start + len(batch)] = found[: len(batch)]
         return features
 
 

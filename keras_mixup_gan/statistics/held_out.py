@@ -15,6 +15,7 @@ from keras_mixup_gan.statistics.leaks import threat
 from keras_mixup_gan.statistics.roc import (
     OperatingPoint,
     auc,
+    check_confidence,
     check_scores,
     clopper_pearson,
     delong_interval,
@@ -82,6 +83,7 @@ def cross_fitted_advantage(
     (4, 0, 1.0)
     """
     members, non_members = check_scores(member_scores, non_member_scores)
+    check_confidence(confidence)
     folds = [_halves(scores, seed) for scores in (members, non_members)]
     true_positives = false_positives = 0
     for chosen_on, judged_on in ((0, 1), (1, 0)):

@@ -1,8 +1,9 @@
 """The rule by which an attack proves a leak, from its AUC or from whom it finds.
 
-Both tests are exact or conservative where members and non-members are exchangeable,
-which is what "nothing leaks" means, and need counts alone. They share their error, and
-several attacks share it again (Bonferroni).
+Both tests hold where members and non-members are exchangeable, which is what "nothing
+leaks" means, and need counts alone: that of whom an attack finds is exact, and that of
+the AUC approximate, to a few percent of its error from ten images a side. They share
+their error, and several attacks share it again (Bonferroni).
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ Beta weights, above 0. Arguments out of range raise a `ValueError`.
 """
 
 import numpy as np
-from scipy import integrate, special
+from scipy import integrate, linalg, special
 
 from keras_mixup_gan.theory.kernel_density import check_records, draw_pairs
 from keras_mixup_gan.theory.likelihood_ratio import MonteCarloAUC, monte_carlo_auc
@@ -29,6 +29,8 @@ from keras_mixup_gan.validation import check_in_range, check_integer, check_posi
 _NUM_WEIGHT_DRAWS = 2_000
 _BLOCK = 1_000
 _SMALL_BLOCK = 256  # of releases that hold all members each
+_MOST_NUMBERS = 2**25  # in them
+_CERTAIN = 200  # Phi(10), which the AUC then is near, is 1 to the last digit
 _LEAST_VARIANCE = 1e-12  # of a blend in which one record has all weight but rounding
 
 
@@ -51,6 +53,8 @@ def gaussian_mean_auc(num_members: int, dim: int, noise_stddev: float = 0.0) -> 
         0.692
     """
     rho = _correlation(num_members, dim, noise_stddev)
+    if dim * rho**2 > _CERTAIN:  # the integrand then turns too fast to be found
+        return 1.0
 
     def integrand(u: float) -> float:
         t = u / np.sqrt(dim)
@@ -281,10 +285,11 @@ def linear_generator_auc(
     if num_members <= dim + 1:
         return MonteCarloAUC(1.0, 0.0)
     rng = np.random.default_rng(seed)
+    block = max(1, min(_SMALL_BLOCK, _MOST_NUMBERS // (num_members * dim)))
     ratios: tuple[list[FloatArray], list[FloatArray]] = ([], [])
     for is_member, found in zip((True, False), ratios, strict=True):
-        for start in range(0, num_trials, _SMALL_BLOCK):
-            count = min(_SMALL_BLOCK, num_trials - start)
+        for start in range(0, num_trials, block):
+            count = min(block, num_trials - start)
             members = rng.normal(size=(count, num_members, dim))
             queries = members[:, 0] if is_member else rng.normal(size=(count, dim))
             means = members.mean(axis=1)
@@ -378,7 +383,10 @@ def _log_ratio(
 ) -> FloatArray:
     """The log ratio given Cholesky factors of the scatter, one or one a query."""
     n, dim = num_members, queries.shape[1]
-    half = np.linalg.solve(factors, (queries - means)[..., None])[..., 0]
+    if factors.ndim == 2:
+        half = linalg.solve_triangular(factors, (queries - means).T, lower=True).T
+    else:
+        half = np.linalg.solve(factors, (queries - means)[..., None])[..., 0]
     rest = np.maximum(1 - n / (n - 1) * np.square(half).sum(axis=1), 0)
     diagonal = np.diagonal(factors, axis1=-2, axis2=-1)
     constant = special.gammaln((n - 1) / 2) - special.gammaln((n - dim - 1) / 2)

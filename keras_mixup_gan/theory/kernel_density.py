@@ -23,6 +23,7 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_integer, check_positive
 
 _BLOCK = 2_048
+_QUERY_BLOCK = 8_192
 
 
 def blended_centers(
@@ -90,13 +91,16 @@ def kernel_log_density(
             "`queries` and `centers` lie in different spaces. Expected as many columns "
             f"in both. Received: {x.shape[1]} and {centers.shape[1]}."
         )
-    squares = np.square(x).sum(axis=1, keepdims=True)
     total = np.full(len(x), -np.inf)
-    for start in range(0, len(centers), _BLOCK):
-        block = centers[start : start + _BLOCK]
-        distances = squares - 2 * x @ block.T + np.square(block).sum(axis=1)
-        exponents = -np.maximum(distances, 0) / (2 * bandwidth**2)
-        total = np.logaddexp(total, special.logsumexp(exponents, axis=1))
+    for first in range(0, len(x), _QUERY_BLOCK):
+        some = slice(first, first + _QUERY_BLOCK)
+        squares = np.square(x[some]).sum(axis=1, keepdims=True)
+        for start in range(0, len(centers), _BLOCK):
+            block = centers[start : start + _BLOCK]
+            distances = squares - 2 * x[some] @ block.T + np.square(block).sum(axis=1)
+            exponents = -np.maximum(distances, 0) / (2 * bandwidth**2)
+            found = special.logsumexp(exponents, axis=1)
+            total[some] = np.logaddexp(total[some], found)
     constant = np.log(len(centers)) + x.shape[1] / 2 * np.log(2 * np.pi * bandwidth**2)
     return np.asarray(total - constant)
 

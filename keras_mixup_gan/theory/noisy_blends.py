@@ -30,6 +30,7 @@ from keras_mixup_gan.theory.likelihood_ratio import (
 from keras_mixup_gan.validation import check_in_range, check_integer, check_positive
 
 _LARGEST_PLD_MU = 20.0
+_LARGEST_MU = 1e154  # whose square can be computed
 
 
 class GaussianGuarantee(NamedTuple):
@@ -164,6 +165,8 @@ def noisy_blends_epsilon(
     from keras_mixup_gan.privacy import accounting
 
     mu = noisy_blends_mu(noise_stddev, num_blends, diameter, max_weight)
+    if mu == 0 or mu > _LARGEST_MU:
+        return float("inf") if mu else 0.0
     multiplier = noise_stddev / (max_weight * diameter)
     name = "rdp" if accountant == "pld" and mu > _LARGEST_PLD_MU else accountant
     return accounting.epsilon(1.0, multiplier, num_blends, delta, name)
@@ -192,8 +195,8 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     check_in_range(0, float("inf"), mu=mu)
     check_positive(delta=delta)
     check_in_range(0, 1, delta=delta)
-    if mu == 0 or math.isinf(mu):
-        return float(mu)
+    if mu == 0 or mu > _LARGEST_MU:
+        return float("inf") if mu else 0.0
 
     def excess(t: float) -> float:
         # With epsilon = mu * (mu / 2 + t), in logarithms: neither part can overflow.

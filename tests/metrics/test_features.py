@@ -157,3 +157,10 @@ def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, tmp_path):
         inception_features()
     with pytest.raises(ValueError, match=r"Received: weights='.*missing\.h5'"):
         inception_features(tmp_path / "missing.h5")
+
+
+def test_features_of_another_shape_are_refused():
+    extractor = FeatureExtractor("x", None, 3, lambda batch: batch.mean((1, 2))[:, :1])
+    message = r"Expected shape \(256, 3\)\. Received: \(256, 1\)"
+    with pytest.raises(ValueError, match=message):
+        extractor(np.zeros((2, 4, 4, 1)))

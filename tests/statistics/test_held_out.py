@@ -95,3 +95,10 @@ def test_attacks_on_different_queries_are_not_compared():
         strongest_held_out({})
     with pytest.raises(ValueError, match="at least 2 members"):
         cross_fitted_advantage([1.0], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("confidence", [-0.5, 0.0, 1.0, 1.5])
+def test_a_confidence_is_what_was_given(confidence):
+    message = f"Received: confidence={confidence}"
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        cross_fitted_advantage([1.0, 2.0], [0.0, 1.0], confidence=confidence)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from keras_mixup_gan import theory
+from keras_mixup_gan.theory import gaussian
 
 
 def simulated(num_members, dim, noise, trials=10_000, seed=0):
@@ -211,3 +212,22 @@ def test_a_linear_generator_refuses_what_does_not_fit():
         ratio(rows, mean, 0 * covariance, 9)
     with pytest.raises(ValueError, match="members"):
         theory.blend_moments(rows[:1])
+
+
+@pytest.mark.parametrize(
+    ("num_members", "dim"), [(2, 10**9), (3, 10**9), (3, 10**7), (10, 3 * 10**8)]
+)
+def test_so_many_coordinates_tell_every_member(num_members, dim):
+    assert theory.gaussian_mean_auc(num_members, dim) == 1.0
+
+
+def test_certainty_is_reached_without_a_jump():
+    near, far = (theory.gaussian_mean_auc(100, dim) for dim in (1_900_000, 2_100_000))
+    assert near == pytest.approx(far, abs=1e-9)
+
+
+def test_members_are_simulated_in_blocks_that_fit_into_memory(monkeypatch):
+    whole = theory.linear_generator_auc(30, 10, num_trials=600)
+    monkeypatch.setattr(gaussian, "_MOST_NUMBERS", 30 * 10 * 7)
+    parts = theory.linear_generator_auc(30, 10, num_trials=600)
+    assert parts.value == pytest.approx(whole.value, abs=4 * whole.standard_error)

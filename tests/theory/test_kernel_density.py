@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from keras_mixup_gan import theory
+from keras_mixup_gan.theory import kernel_density
 
 # Exact density-ratio attack on 100 members: no mixup, then alpha .2, 1 and 4.
 REFERENCE = [
@@ -60,3 +61,11 @@ def test_refuses_what_are_no_records():
         theory.kernel_log_density(np.zeros((1, 2)), np.zeros((1, 3)), 1.0)
     with pytest.raises(ValueError, match="bandwidth"):
         theory.kernel_density_auc(10, 2, 0.0)
+
+
+def test_blocks_of_queries_change_nothing(monkeypatch):
+    random = np.random.default_rng(0)
+    queries, centers = random.normal(size=(50, 3)), random.normal(size=(20, 3))
+    whole = theory.kernel_log_density(queries, centers, 0.5)
+    monkeypatch.setattr(kernel_density, "_QUERY_BLOCK", 7)
+    np.testing.assert_allclose(theory.kernel_log_density(queries, centers, 0.5), whole)

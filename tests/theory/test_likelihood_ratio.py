@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -62,3 +63,8 @@ def test_shifted_gaussians():
     assert (ins > threshold).mean() == pytest.approx(power, abs=0.01)
     assert theory.gaussian_shift_tpr(0.0, 0.3) == pytest.approx(0.3)
     assert theory.gaussian_shift_tpr(1.0, 0.0) == 0.0
+
+
+def test_a_shift_without_end_is_found_whatever_the_rate():
+    for fpr in (0.0, 0.5, 1.0):
+        assert theory.gaussian_shift_tpr(math.inf, fpr) == 1.0

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -162,3 +164,9 @@ def test_guarantees_at_the_ends():
     np.testing.assert_allclose(nothing_left, (0, 0, 0.5, 0.03), atol=1e-9)
     with pytest.raises(ValueError, match="`fpr`"):
         theory.noisy_image_guarantee(1.0, 1.0, 1e-5, fpr=0.0)
+
+
+def test_no_noise_and_no_shift_are_the_ends_of_epsilon():
+    assert theory.gaussian_epsilon(1e155, 1e-5) == math.inf
+    assert theory.noisy_blends_epsilon(1e-200, 1, 56.0, 1e-5) == math.inf
+    assert theory.noisy_blends_epsilon(math.inf, 1, 56.0, 1e-5) == 0.0
