@@ -9,7 +9,6 @@ search alone, with samples that are made as they are needed.
 """
 
 import argparse
-import json
 import statistics
 import time
 import tracemalloc
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from keras_mixup_gan import attacks, data
+from keras_mixup_gan import attacks, data, storage
 from keras_mixup_gan.attacks.samples.nearest import (
     SAMPLE_BLOCK,
     Search,
@@ -167,8 +166,7 @@ def main() -> None:
             "peak_mib": {str(number): peak for number, peak in peaks.items()},
             "versions": software_versions(),
         }
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        storage.write_json(given.out, content)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_mixup_gan import storage
 from keras_mixup_gan.models.recipes import read_toml
+from keras_mixup_gan.rounding import upper_text
 
 PICTURE, MAX_SIDE = "samples.png", 540
 TEMPLATE = Path(__file__).parent / "templates" / "card.md.j2"
@@ -24,16 +25,18 @@ def write(zoo: Path, model: str) -> Path:
     Returns:
         The path of the card.
     """
-    found = [
-        json.loads(path.read_text("utf-8"))
-        for path in (zoo / model).glob("*/results.json")
-    ]
-    found.sort(key=_order)
+    found = results_of(zoo, model)
     card = zoo / model / "card.md"
     card.write_text(render(model, found), "utf-8")
     folders = [zoo / model / preset["name"] for preset in found]
     storage.write_file(card.with_name(PICTURE), picture(folders))
     return card
+
+
+def results_of(zoo: Path, model: str) -> list[dict[str, Any]]:
+    """What is known of the presets of a model, in the order of its card."""
+    paths = (zoo / model).glob("*/results.json")
+    return sorted((json.loads(path.read_text("utf-8")) for path in paths), key=_order)
 
 
 def picture(folders: list[Path]) -> bytes:
@@ -68,7 +71,7 @@ def render(model: str, presets: list[dict[str, Any]]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(interval=_interval, figure=_figure)
+    environment.filters.update(interval=_interval, figure=_figure, upper=upper_text)
     attacks: dict[str, str] = {}
     for preset in presets:
         for name, result in preset["audit"]["attacks"].items():

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import defense_tables, findings, publish, shadow_study
+from benchmarks import cards, defense_tables, findings, publish, shadow_study
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.arms import families_of
 from keras_mixup_gan.experiments.results import DONE
@@ -35,6 +35,11 @@ def problems() -> Iterator[str]:
         may_miss = suite in publish.UNFINISHED
         found = (*_results(grid, may_miss=may_miss), *_pages(grid, folder))
         yield from (f"suite {suite}: {problem}" for problem in found)
+    for card in sorted((publish.ROOT / "zoo").glob("*/card.md")):
+        model = card.parent.name
+        made = cards.render(model, cards.results_of(card.parents[1], model))
+        if card.read_text("utf-8") != made:
+            yield f"zoo/{model}/card.md is not what its presets' results say"
     yield from _timings()
     yield from _memory()
     yield from _times()

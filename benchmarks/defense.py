@@ -16,6 +16,7 @@ defense as it is.
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from benchmarks.shadow_study import BATCH_SIZE, pool_of
 from keras_mixup_gan import attacks, data, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
+from keras_mixup_gan.cli import plainly
 from keras_mixup_gan.models.recipes import resolve_mixup
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.versions import RESULTS_VERSION
@@ -81,6 +83,21 @@ class Study:
         if "dp" in arguments:  # which repeats the run; real noise is secret
             arguments["dp"] = replace(arguments["dp"], noise_seed=seed)
         return getattr(zoo, self.family)(shape, seed=seed, **arguments)
+
+    def number(self, arm: str) -> int:
+        """How many models an arm has."""
+        return self.fewer.get(arm, self.models)
+
+    def check_comparable(self, numbers: Mapping[str, int]) -> None:
+        """Raises unless arms of more models also have figures of as few as others."""
+        for one, other in itertools.combinations(sorted({*numbers.values()}), 2):
+            if one not in self.fewer.values():
+                raise ValueError(
+                    "Arms of so many models cannot be compared. Expected as many in "
+                    f"each, or {sorted({*self.fewer.values()})} in some. Received: "
+                    f"{one} and {other} models. Leave out --models, or ask for all "
+                    "arms."
+                )
 
     def folder(self, arm: str) -> str:
         """A name by what models of an arm are made of."""
@@ -254,12 +271,24 @@ def _figures(found: Any, folder: Path, steps: int) -> dict[str, Any]:
     return {"fid": fids, **found.to_dict()}
 
 
+def figures_of(file: Path) -> dict[str, Any]:
+    """The figures that a file has."""
+    remedy = "Name a file that this script wrote."
+    figures = storage.read_json(file, "figures of defenses", remedy)
+    if "arms" not in figures:
+        raise ValueError(
+            "The file holds no study of defenses. Expected one that --out wrote. "
+            f"Received: {file}."
+        )
+    return figures
+
+
 def started(name: str, file: Path | None) -> dict[str, Any]:
     """The figures of a study that a file has; those of no arm where there is none."""
     own = {"study": name, "results_version": RESULTS_VERSION}
     if file is None or not file.exists():
         return {**own, "arms": {}}
-    figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    figures = figures_of(file)
     kept = {key: figures.get(key, 1) for key in own}  # the first told no version
     if kept != own:
         raise ValueError(
@@ -284,7 +313,7 @@ def main() -> None:
     if (given.folder is None) == (given.given is None):
         parser.error("Expected a folder to work in, or --from and a file of figures.")
     if given.given is not None:
-        print(summary(json.loads(given.given.read_text("utf-8"))))
+        print(summary(figures_of(given.given)))
         return
     study = STUDIES[given.study]
     if missing := set(given.arms or ()) - study.checkpoints.keys():
@@ -296,12 +325,19 @@ def main() -> None:
         figures = started(given.study, given.out)
     except ValueError as error:
         parser.error(str(error))
-    for name in given.arms or study.checkpoints:
+    arms = given.arms or study.checkpoints
+    numbers = {name: given.models or study.number(name) for name in arms}
+    known = {name: len(each[-1]["fid"]) for name, each in figures["arms"].items()}
+    try:
+        study.check_comparable(known | numbers)
+    except ValueError as error:
+        parser.error(str(error))
+    for name in arms:
         figures["arms"][name] = measured(
             given.study,
             name,
             storage.make_folder(given.folder / given.study / study.folder(name)),
-            given.models or study.fewer.get(name, study.models),
+            numbers[name],
             n_jobs=given.jobs,
             scheduler=given.scheduler,
         )
@@ -311,4 +347,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -161,7 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         accuracy = (predicted == classes[test]).mean()
         logger.info("accuracy on %d held-out digits: %.4f", len(test), accuracy)
     else:
-        np.savez(options.out, **export_weights(network, images))
+        with options.out.open("wb") as file:  # np.savez would add a suffix to a name
+            np.savez(file, **export_weights(network, images))
         digest = digest_file(options.out)
         logger.info("wrote %s, SHA-256 %s", options.out, digest)
 

@@ -10,7 +10,6 @@ a whole training step of the recipe's DCGAN. TensorFlow uses `--threads` threads
 """
 
 import argparse
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.speed import BASELINE, rows_of
-from keras_mixup_gan import DPSGD, data, zoo
+from keras_mixup_gan import DPSGD, data, storage, zoo
 from keras_mixup_gan.experiments import timing
 from keras_mixup_gan.models.dcgan import real_loss
 from keras_mixup_gan.privacy import tfp
@@ -166,8 +165,7 @@ def main() -> None:
             "tables": tables,
             "versions": software_versions(),
         }
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        storage.write_json(given.out, content)
 
 
 if __name__ == "__main__":

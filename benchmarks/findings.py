@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from keras_mixup_gan import storage
+from keras_mixup_gan.cli import plainly
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.reports import comparison
 
@@ -45,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

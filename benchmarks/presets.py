@@ -19,7 +19,6 @@ from benchmarks import cards
 from keras_mixup_gan import audit, storage, zoo
 from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.cli import Progress
-from keras_mixup_gan.data import MembershipSplit, load_images
 from keras_mixup_gan.defenses import (
     Defense,
     DifferentialPrivacy,
@@ -81,16 +80,6 @@ class Settings:
             delta=self.delta,
         )
 
-    def split(self) -> MembershipSplit:
-        """Members, non-members and reference."""
-        return MembershipSplit.draw(
-            load_images(self.data),
-            num_members=self.members,
-            num_non_members=self.non_members,
-            num_reference=self.reference,
-            seed=self.seed,
-        )
-
 
 class Meter(Progress):
     """Tells how far a training is and adds up its processor time."""
@@ -120,7 +109,8 @@ class Meter(Progress):
 def train(name: str, settings: Settings, out: Path, work: Path) -> None:
     """Trains and measures one preset and writes all that the zoo says of it."""
     folder, place = work / name, Path(settings.model) / name
-    split, cell = settings.split(), settings.cell(name)
+    cell = settings.cell(name)
+    split = cell.data.split(cell.members, cell.seed)
     meter = Meter(folder)
     entry = run_cell(cell, split, folder, meter)
     model, _ = last_files(folder)

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import defense_tables, dp_tables, findings
 from keras_mixup_gan import storage
+from keras_mixup_gan.cli import plainly
 from keras_mixup_gan.experiments import SuiteResults, read_results
 from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.experiments.results import RESULTS as RESULTS_FILE
@@ -76,7 +77,7 @@ def publish_study(file: Path) -> None:
 def publish_comparison(folder: Path) -> None:
     """The results of `make compare`, its curves and what its models generate."""
     results = read_results(folder / RESULTS_FILE)
-    shutil.copyfile(folder / RESULTS_FILE, RESULTS / COMPARISON)
+    check_choice(results.suite.name, ["compare"], "suite")
     found = analyze(results)
     scores = comparison.load_scores(results, folder)
     images = {name: arrays["samples"] for name, arrays in scores.items()}
@@ -84,6 +85,7 @@ def publish_comparison(folder: Path) -> None:
         "frontier.png": figures.leakage_over_quality(found),
         "samples.png": figures.samples(found, images),
     }
+    shutil.copyfile(folder / RESULTS_FILE, RESULTS / COMPARISON)
     for name, figure in pictures.items():
         storage.write_file(RESULTS / name, render.figure_to_png(figure))
 
@@ -123,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

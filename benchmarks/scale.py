@@ -15,7 +15,6 @@ the library, or generate images, over one that imports TensorFlow and Keras.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from keras_mixup_gan import storage
 from keras_mixup_gan.data import cache
 from keras_mixup_gan.versions import software_versions
 
@@ -368,8 +368,7 @@ def main() -> None:
             add(f"start of {name}", row)
     if given.out is not None:
         content = {"figures": rows, "versions": software_versions()}
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        storage.write_json(given.out, content)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 
 from keras_mixup_gan import attacks, data, zoo
 from keras_mixup_gan.auditing.verdict import with_interval
+from keras_mixup_gan.cli import plainly
 from keras_mixup_gan.statistics.over_seeds import mean_over_seeds
 from keras_mixup_gan.storage import write_json
 
@@ -121,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

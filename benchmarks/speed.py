@@ -17,7 +17,6 @@ training in that (`benchmarks/torch_loop.py`), in several ways of writing it.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import tempfile
@@ -28,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import documented
-from keras_mixup_gan import DPSGD, MixUp, data, zoo
+from keras_mixup_gan import DPSGD, MixUp, data, storage, zoo
 from keras_mixup_gan.experiments import timing
 from keras_mixup_gan.models.recipes import optimizer_from
 from keras_mixup_gan.versions import software_versions
@@ -162,6 +161,8 @@ def main() -> None:
     given = parser.parse_args()
 
     images = data.load_images("digits").images[:1000]
+    if given.batch_size > FIT_EXAMPLES:
+        parser.error(f"Expected --batch-size of at most {FIT_EXAMPLES}.")
     few = max(1, given.rounds // 4)
     rows = {
         **measure(DP_ARMS, images, given.batch_size, few),
@@ -186,8 +187,7 @@ def main() -> None:
             "arms": rows,
             "versions": software_versions(),
         }
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        storage.write_json(given.out, content)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ extra.
 
 import argparse
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -342,8 +341,7 @@ def main() -> None:
         "tables": tables,
         "versions": software_versions(),
     }
-    text = json.dumps(content, indent=1) + "\n"
-    storage.write_file(given.out, text.encode())
+    storage.write_json(given.out, content)
     storage.write_file(given.figure or given.out.with_suffix(".png"), draw(tables))
 
 

@@ -7,8 +7,9 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,15 +66,17 @@ def options(
 
 
 def main(*arguments: str) -> None:
-    """Runs a command, by these words and those of the command line.
-
-    What goes wrong is one sentence and a non-zero exit.
-    """
+    """Runs a command, by these words and those of the command line."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if isinstance(sys.stdout, io.TextIOWrapper):  # which may lack a sign, as ε
         sys.stdout.reconfigure(errors="backslashreplace")
+    plainly(lambda: app([*arguments, *sys.argv[1:]], prog_name="keras-mixup-gan"))
+
+
+def plainly(run: Callable[[], Any]) -> None:
+    """Runs something of which what goes wrong is one sentence and a non-zero exit."""
     try:
-        app([*arguments, *sys.argv[1:]], prog_name="keras-mixup-gan")
+        run()
     except (ValueError, ImportError, OSError) as error:
         print(f"Error: {printable(error)}", file=sys.stderr)
         sys.exit(2)

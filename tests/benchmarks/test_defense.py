@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from benchmarks import defense, defense_tables, publish
 from keras_mixup_gan.attacks.shadows.study import study_of
+from keras_mixup_gan.experiments import read_results
 from tests.attacks.shadows.test_study import drawn
 
 
@@ -227,3 +229,23 @@ def test_arms_that_a_file_has_stay_in_it(tmp_path):
     file.write_text(json.dumps({"study": "dcgan", "arms": {}}), "utf-8")
     with pytest.raises(ValueError, match="'results_version': 1"):
         defense.started("dcgan", file)
+
+
+def test_arms_of_other_numbers_of_models_are_refused_before_any_is_trained():
+    study = defense.STUDIES["dcgan"]
+    study.check_comparable({"undefended": 16, "noisy": 6, "private": 6})
+    study.check_comparable({"undefended": 4, "blended": 4})
+    for numbers in ({"undefended": 16, "blended": 8}, {"undefended": 5, "noisy": 6}):
+        with pytest.raises(ValueError, match="Arms of so many models"):
+            study.check_comparable(numbers)
+
+
+def test_only_the_comparison_replaces_the_published_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "RESULTS", tmp_path / "published")
+    found = read_results(publish.ROOT / "benchmarks" / "results" / "compare.json")
+    quick = dataclasses.replace(found.suite, name="quick")
+    found = dataclasses.replace(found, suite=quick)
+    monkeypatch.setattr(publish, "read_results", lambda path: found)
+    with pytest.raises(ValueError, match="Received: suite='quick'"):
+        publish.publish_comparison(tmp_path)
+    assert not (tmp_path / "published").exists()
