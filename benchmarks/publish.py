@@ -30,10 +30,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 README, STUDY_PAGE = ROOT / "README.md", ROOT / "docs" / "comparison.md"
 COMPARISON, GRID = "compare.json", "grid.json"
 MAIN_STUDY = "dcgan"  # of which README has a table
-# Of suites of many cells, where results and their page go; and of which some cells may
-# be missing, as their pages then say.
+# Of suites of many cells, where results and their page go.
 GRIDS = {"paper": RESULTS, "dp": RESULTS / "dp"}
-UNFINISHED = {"dp"}
 
 
 def with_section(page: str, section: str, name: str) -> str:

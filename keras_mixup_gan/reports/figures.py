@@ -259,7 +259,8 @@ def _panel(axes: Any, family: FamilyFindings, looks: Mapping[str, Look]) -> None
                 axes.vlines(curve.fid, low, high, color=color, lw=1, alpha=0.4)
         _, fids, areas = mean_curve(arm)
         axes.plot(fids, areas, **looks[arm.arm])
-        if arm.epsilon is not None and len(fids):
+        in_legend = "ε" in arm.title
+        if arm.epsilon is not None and len(fids) and not in_legend:
             axes.annotate(
                 f"ε = {epsilon_text(arm.epsilon)}",
                 (fids[-1], areas[-1]),
