@@ -21,7 +21,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.defense_tables import TITLES, summary
 from benchmarks.shadow_study import BATCH_SIZE, pool_of
@@ -94,7 +94,7 @@ class Study:
             if one not in self.fewer.values():
                 raise ValueError(
                     "Arms of so many models cannot be compared. Expected as many in "
-                    f"each, or {sorted({*self.fewer.values()})} in some. Received: "
+                    "each, or in some as few as the study says. Received: "
                     f"{one} and {other} models. Leave out --models, or ask for all "
                     "arms."
                 )
@@ -178,6 +178,7 @@ class Training:
     Image quality is written beside the checkpoints, by the model's digest.
     """
 
+    recipe: ClassVar[str] = "__main__.Training"  # folders say what is trained in them
     study: str
     arm: str
     folder: Path

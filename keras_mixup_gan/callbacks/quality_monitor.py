@@ -14,6 +14,7 @@ from keras_mixup_gan.metrics.features import FeatureExtractor, extractor_for
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
 from keras_mixup_gan.validation import (
+    check_classes,
     check_images,
     check_integer,
     class_rows,
@@ -149,7 +150,12 @@ class QualityMonitor(Monitor):
         self.seed = seed
         self._image_shape = images.shape[1:]
         self._names = names
-        self._own_labels = None if own_labels is None else np.asarray(own_labels)
+        self._own_labels: Any = None
+        if own_labels is not None:
+            classes = check_classes(own_labels, len(images))
+            by_rows = names is not None and classes.ndim == 2
+            self._own_labels = classes.argmax(axis=1) if by_rows else classes
+        self._classes = self.labels
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that images and labels are such as the model makes."""

@@ -80,7 +80,7 @@ def numbered_by(
 
     Where either is unknown they stay as they are.
     """
-    if class_names is None or own_names is None or labels is None:
+    if class_names is None or own_names in (None, class_names) or labels is None:
         return labels
     used = [own_names[label] for label in np.unique(labels)]
     unknown = [name for name in used if name not in class_names]

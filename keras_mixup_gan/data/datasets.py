@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -82,26 +83,25 @@ def as_dataset(data: Any) -> tf.data.Dataset | None:
     return dataset.apply(tf.data.experimental.assert_cardinality(length))
 
 
+def changes_by_epoch(data: Any) -> bool:
+    """Whether data are told when an epoch begins or ends, as a `PyDataset` may be."""
+    kind, base = type(data), keras.utils.PyDataset
+    return any(
+        hasattr(kind, name) and getattr(kind, name) is not getattr(base, name, None)
+        for name in ("on_epoch_begin", "on_epoch_end")
+    )
+
+
 _Reader: TypeAlias = Callable[[], Iterator[dict[str, Any]]]
 
 
 def _again(data: Any) -> _Reader:
-    """Reads a data set from its beginning, and tells a `PyDataset` so.
-
-    Several passes at a time are one epoch, which ends with the last of them.
-    """
-    readers: list[object] = []
+    """Reads a data set from its beginning, and tells a `PyDataset` so."""
 
     def read() -> Iterator[dict[str, Any]]:
-        if not readers:
-            getattr(data, "on_epoch_begin", bool)()
-        readers.append(own := object())
-        try:
-            yield from map(_arrays, batches_of(data) or ())
-        finally:
-            readers.remove(own)
-        if not readers:
-            getattr(data, "on_epoch_end", bool)()
+        getattr(data, "on_epoch_begin", bool)()
+        yield from map(_arrays, batches_of(data) or ())
+        getattr(data, "on_epoch_end", bool)()
 
     return read
 

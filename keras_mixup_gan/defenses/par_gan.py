@@ -61,6 +61,7 @@ class PARGAN(DCGAN):
         https://doi.org/10.1145/3447548.3467445
     """
 
+    fixed = DCGAN.fixed | {"num_parts"}
     is_undivided = "A discriminator's loss is a mean over its part of a whole batch"
 
     def __init__(self, *args: Any, num_parts: int = 4, **kwargs: Any) -> None:

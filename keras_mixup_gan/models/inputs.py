@@ -25,6 +25,7 @@ from keras_mixup_gan.data.datasets import (
     IMAGE_ERROR,
     LABEL_ERROR,
     as_dataset,
+    changes_by_epoch,
     check_elements,
     check_rows,
     in_unit_range,
@@ -78,7 +79,7 @@ class Batch(NamedTuple):
 _Prepared = tuple[tf.data.Dataset, int | None, tuple[int, int] | None]
 
 
-@dataclass(frozen=True, repr=False)  # seeds of private noise are shown nowhere
+@dataclass(frozen=True, repr=False)  # it is printed with warnings, and knows seeds
 class InputPipeline:
     """How a model takes images: their shape and classes, and what is done to them.
 
@@ -116,11 +117,13 @@ class InputPipeline:
                 "`fit(dataset)`. Received: `y` or `batch_size` too. Leave them out."
             )
         self._check_dataset(dataset)
-        if is_read_once(x) and self.mixup is not None and self.mixup.pairing != "batch":
+        by_passes = self.mixup is not None and self.mixup.pairing == "passes"
+        if by_passes and (is_read_once(x) or changes_by_epoch(x)):
             raise ValueError(
-                "Several passes need data that begin anew. Expected an array or a data "
-                f"set with pairing='passes'. Received: a {type(x).__name__}, which is "
-                "read once. Blend within batches, as mixup=True does."
+                "Several passes over data are read side by side. Expected an array or "
+                "a data set with pairing='passes', as of mixup='paper'. Received: a "
+                f"{type(x).__name__} that is read once, or is told of epochs. Blend "
+                "within batches, as mixup=True does."
             )
         if self.dp is None:
             return self._of_dataset(dataset), None, None

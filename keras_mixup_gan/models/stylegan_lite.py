@@ -81,7 +81,7 @@ class StyleGANLite(GAN):
 
     family = "stylegan_lite"
     title = "StyleGAN-lite"
-    fixed = GAN.fixed | {"style_mixing", "r1_gamma", "r1_interval"}
+    fixed = GAN.fixed | {"style_mixing", "r1_gamma", "r1_interval", "num_references"}
 
     def __init__(
         self,

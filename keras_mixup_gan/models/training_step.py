@@ -45,9 +45,11 @@ class AdversarialModel(NetworkPair):
     # Whether the loss of such a row is a function of the discriminator's one score.
     scores_suffice = False
     # What a trained step would not heed any more.
-    fixed = frozenset(
-        ("dp", "discriminator_steps", "mixup", "augment", "ema_momentum", "seed")
-    )
+    fixed = frozenset({"augment", "dp", "ema_momentum", "mixup", "seed"}) | {
+        "discriminator_steps",
+        "latent_dim",
+        "num_classes",
+    }
     # Whether weights come with the settings they are of, as in a `.keras` file.
     _with_settings = False
 

@@ -3,6 +3,7 @@ import csv
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mixup_gan.callbacks import QualityMonitor
 from keras_mixup_gan.data import Images
@@ -72,6 +73,21 @@ def test_images_are_held_out_in_any_form(conditional):
     part = Images(HELD_OUT, labels)
     for given in ((HELD_OUT, labels), (HELD_OUT, np.eye(3)[labels]), part):
         assert conditional.restart().fit(QualityMonitor(given))["fid"] == expected
+
+
+def test_data_sets_of_keras_are_held_out_with_their_names(conditional):
+    labels = np.full(12, 2)
+    rows = np.eye(3, dtype="float32")[labels]
+    expected = conditional.fit(QualityMonitor(HELD_OUT, labels=labels))["fid"]
+    data = tf.data.Dataset.from_tensor_slices((HELD_OUT, rows)).batch(4)
+    data.class_names = ["a", "b", "c"]
+    assert conditional.restart().fit(QualityMonitor(data))["fid"] == expected
+
+
+def test_a_monitor_measures_without_a_training(trainer):
+    monitor = QualityMonitor(HELD_OUT, kid=False)
+    monitor.set_model(trainer.model)
+    assert monitor.measure()["fid"] > 0
 
 
 def test_images_of_another_range_are_noticed():

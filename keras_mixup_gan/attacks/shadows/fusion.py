@@ -204,6 +204,12 @@ def fuse(
     check_integer(0, seed=seed)
     check_choice(learner, ("logistic", "boosting"), "learner")
     check_positive(regularization=regularization)
+    for scores in (member_scores, non_member_scores):
+        if not isinstance(scores, Mapping):
+            raise ValueError(
+                "Scores are known by the names of their attacks. Expected a dict of "
+                f"arrays. Received: a {type(scores).__name__}."
+            )
     names = sorted(member_scores)
     members = _columns(member_scores, names, "member_scores", num_folds)
     others = _columns(non_member_scores, names, "non_member_scores", num_folds)
@@ -257,7 +263,7 @@ def _boosting(regularization: float, seed: int) -> Any:
 def _columns(
     scores: Mapping[str, FloatArray], names: list[str], what: str, num_folds: int
 ) -> FloatArray:
-    if not isinstance(scores, Mapping) or not names or sorted(scores) != names:
+    if not names or sorted(scores) != names:
         raise ValueError(
             "Members and non-members must be scored by the same attacks, at least "
             f"one. Received: `{what}` of {sorted(scores)}."

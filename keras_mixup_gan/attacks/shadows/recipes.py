@@ -4,9 +4,12 @@ The name is part of what shadow models are kept by, so that others are not taken
 them.
 """
 
+import contextlib
+import enum
 import functools
 import inspect
 import json
+import os
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +22,6 @@ from keras_mixup_gan.storage import digest_arrays, digest_json
 from keras_mixup_gan.typing import FloatArray
 
 Train: TypeAlias = Callable[[FloatArray, Any, int], Any]
-# What is compared of the objects that a training is given, besides their classes.
-_PLAIN = (str, int, float, np.generic, np.ndarray, types.FunctionType)
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
         )
         # Without seeds, of which one may be secret: each training gets its own.
         parts = [reseeded(clone.config, 0), clone.compile_config, clone.fit]
-        if (digest := code_digest(clone.kind)) is not None:  # a class of the user's
-            parts.append([_named(clone.kind), digest])
+        if code_digest(clone.kind) is not None:  # a class of the user's
+            parts.append(_named(clone.kind))
         return clone, json.dumps(parts, sort_keys=True, default=_plain)
     if not callable(model) or hasattr(model, "generate"):
         raise ValueError(
@@ -67,58 +68,109 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
 
 
 def _named(function: Any) -> str:
-    """A text that identifies a function, or an object that is called.
+    """A text that identifies a function, a class, or an object that is called.
 
-    Of one that is not this library's, also what it does itself, without what it calls,
-    and which plain values and arrays it was given: those that it closes over, and
-    public attributes.
+    It is the attribute `recipe`, if that is a text. Otherwise of one that is not this
+    library's it also tells what that does itself, without what it calls, and what it
+    was given: the values that it closes over, or those that its constructor was.
     """
+    if isinstance(own := getattr(function, "recipe", None), str):
+        return own
     if isinstance(function, functools.partial):
-        digest = digest_json(_plain([function.args, function.keywords]))
-        return f"{_named(function.func)} {digest[:16]}"
+        return f"{_named(function.func)} {digest_json(_plain(function))[:16]}"
     named = function if hasattr(function, "__qualname__") else type(function)
     name = f"{named.__module__}.{named.__qualname__}"
-    if inspect.isclass(function) or name.startswith("keras_mixup_gan."):
+    if name.startswith("keras_mixup_gan."):
         return name
-    own: Any = function
-    given: Any = {}
-    if not inspect.isfunction(function):  # a method of an object, or one to be called
-        owner = getattr(function, "__self__", function)
-        own = getattr(function, "__func__", type(function).__call__)
-        given = {} if inspect.ismodule(owner) else _public(owner)
-    if inspect.isfunction(own):
-        known = inspect.getclosurevars(own).nonlocals
-        given = [own.__code__, own.__defaults__, own.__kwdefaults__, known, given]
-    return f"{name} {digest_json(_plain(given))[:16]}"
+    if inspect.isclass(function):
+        return f"{name} {str(code_digest(function))[:16]}"
+    parts = [_plain(function)]
+    if not inspect.isroutine(function):
+        parts.append(_plain(type(function).__call__))
+    return f"{name} {digest_json(parts)[:16]}"
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON, the same in every process; of other objects the plain parts."""
+def _plain(value: Any, inside: tuple[int, ...] = ()) -> Any:
+    """A value as JSON, the same in every process of one version of Python."""
+    if id(value) in inside:  # it holds itself
+        return None
+    plain = functools.partial(_plain, inside=(*inside, id(value)))
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, enum.Enum):
+        return str(value)
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, types.CodeType):
-        return [value.co_code.hex(), value.co_names, _plain(value.co_consts)]
-    if inspect.isfunction(value):  # without what it knows, which may be itself
-        return [value.__qualname__, _plain(value.__code__)]
+        return [value.co_code.hex(), value.co_names, plain(value.co_consts)]
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, dict):
-        return [[_plain(key), _plain(each)] for key, each in value.items()]
+        return [[plain(key), plain(each)] for key, each in value.items()]
     if isinstance(value, set | frozenset):
         return sorted(map(repr, value))
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype != object:
         return digest_arrays([value])
-    known = _public(value).items()
-    parts = {name: each for name, each in known if isinstance(each, _PLAIN)}
-    return [type(value).__qualname__, _plain(parts)]
+    if isinstance(value, functools.partial):
+        return [plain(value.func), plain(value.args), plain(value.keywords)]
+    if inspect.ismethod(value):
+        return [plain(value.__func__), plain(value.__self__)]
+    if inspect.isfunction(value):
+        return [value.__qualname__, plain(_known(value))]
+    if inspect.isclass(value) or inspect.ismodule(value):
+        return value.__name__
+    return [type(value).__qualname__, plain(_given(value))]
 
 
-def _public(value: Any) -> dict[str, Any]:
-    """Attributes of an object, without those that are its own affair."""
-    known = getattr(value, "__dict__", {}).items()
-    return {name: each for name, each in known if not name.startswith("_")}
+def _known(function: types.FunctionType) -> list[Any]:
+    """What a function does, what it closes over, and constants that it names."""
+    code = function.__code__
+    cells = map(_content, function.__closure__ or ())
+    known = dict(zip(code.co_freevars, cells, strict=True))
+    named = {
+        name: function.__globals__[name]
+        for name in code.co_names
+        if isinstance(function.__globals__.get(name), str | int | float)
+    }
+    wrapped = getattr(function, "__wrapped__", None)
+    given = [function.__defaults__, function.__kwdefaults__, known, named, wrapped]
+    return [code.replace(co_consts=_without(code, function.__doc__)), *given]
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that has no value yet
+        return None
+
+
+def _without(code: types.CodeType, docstring: str | None) -> tuple[Any, ...]:
+    return tuple(one for one in code.co_consts if one is None or one != docstring)
+
+
+def _given(value: Any) -> Any:
+    """The configuration of an object, or attributes named as its constructor's are.
+
+    Others change while a model is trained, as those of callbacks do.
+    """
+    if callable(getattr(value, "get_config", None)):
+        with contextlib.suppress(NotImplementedError):
+            return {**value.get_config(), "name": None}
+    if wrapped := getattr(value, "__wrapped__", None):
+        return wrapped
+    try:
+        names = [*inspect.signature(type(value)).parameters]
+    except (TypeError, ValueError):  # it tells of none
+        return None
+    known = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    # Keras turns the sign of `min_delta` by the direction of what it watches.
+    return {
+        name: abs(each) if type(each) is float else each for name, each in known.items()
+    }
 
 
 def reseeded(config: Any, seed: int) -> Any:

@@ -79,8 +79,9 @@ def train_shadows(
             `get_config()`, so with its defense, as an adaptive attacker would, and
             trained by `fit`. Or a function `train(images, labels, seed) -> model`; the
             model has `generate` and `score`, or is an `AttackTarget`. A function, or an
-            object with `__call__`, is recognized by its own code, the plain values it
-            closes over and its public attributes, not by the code that it calls.
+            object with `__call__`, is recognized by its own compiled code and what it
+            closes over or its constructor was given, not by the code that it calls; or
+            by its attribute `recipe`, a text of yours.
         images: The pool `(num_images, height, width, channels)` in `[-1, 1]`: members
             and non-members together for attacks that train on the queries; other
             images alone for those that do not.

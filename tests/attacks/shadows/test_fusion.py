@@ -188,5 +188,6 @@ def test_too_few_shadows_are_refused(shadows):
 
 
 def test_scores_are_named_by_their_attacks():
-    with pytest.raises(ValueError, match="scored by the same attacks"):
-        fuse([1, 2], [2, 3])
+    for scores in ([1, 2], None):
+        with pytest.raises(ValueError, match="by the names of their attacks"):
+            fuse({"a": [1.0, 2.0]}, scores)

@@ -30,14 +30,14 @@ class Trainer:
     """Trains fakes that memorize, and remembers what it was given."""
 
     def __init__(self, fail_at=None, mixup=None):
-        self._calls = []
+        self.calls = []
         self._fail_at = fail_at
         self.mixup = mixup
 
     def __call__(self, train_images, labels, seed):
-        if len(self._calls) == self._fail_at:
+        if len(self.calls) == self._fail_at:
             raise RuntimeError("killed")
-        self._calls.append((train_images, labels, seed))
+        self.calls.append((train_images, labels, seed))
         return FakeGAN(train_images, mixup=self.mixup)
 
 
@@ -81,12 +81,12 @@ def test_every_record_is_in_half_of_the_shadows_by_a_fair_coin(num_shadows):
 def test_shadows_are_trained_on_the_halves_that_are_noted(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer)
-    assert shadows.num_shadows == len(trainer._calls) == 4
+    assert shadows.num_shadows == len(trainer.calls) == 4
     assert shadows.digests == tuple(image_digests(POOL))
-    for (half, labels, _), inside in zip(trainer._calls, shadows.inside, strict=True):
+    for (half, labels, _), inside in zip(trainer.calls, shadows.inside, strict=True):
         np.testing.assert_array_equal(half, POOL[inside])
         assert labels is None
-    seeds = {seed for _, _, seed in trainer._calls}
+    seeds = {seed for _, _, seed in trainer.calls}
     assert len(seeds) == 4
     assert len(set(shadows.ids)) == 4
 
@@ -94,7 +94,7 @@ def test_shadows_are_trained_on_the_halves_that_are_noted(tmp_path):
 def test_statistics_are_those_of_the_attacks_on_each_shadow(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer, signals=["critic", "nearest"], seed=5)
-    for k, (half, _, _) in enumerate(trainer._calls):
+    for k, (half, _, _) in enumerate(trainer.calls):
         model = FakeGAN(half)
         samples = model.generate(20, seed=5, dtype="float32")
         critic = model.score(POOL) - model.score(samples[:16]).mean()
@@ -107,7 +107,7 @@ def test_statistics_are_those_of_the_attacks_on_each_shadow(tmp_path):
 def test_statistics_can_be_means_over_mirror_images(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer, flips=True)
-    model = FakeGAN(trainer._calls[0][0])
+    model = FakeGAN(trainer.calls[0][0])
     level = model.score(model.generate(16, dtype="float32")).mean()
     both = (model.score(POOL) + model.score(POOL[:, :, ::-1])) / 2 - level
     np.testing.assert_allclose(shadows.statistics["critic"][0], both)
@@ -118,7 +118,7 @@ def test_copies_of_an_image_share_their_coins(tmp_path):
     pool = np.concatenate([POOL[:10], POOL[:3]])
     shadows = train_shadows(trainer, pool, folder=tmp_path, num_shadows=4)
     assert len(shadows.digests) == 10
-    for (half, _, _), inside in zip(trainer._calls, shadows.inside, strict=True):
+    for (half, _, _), inside in zip(trainer.calls, shadows.inside, strict=True):
         assert len(half) == inside.sum() + inside[:3].sum()
     np.testing.assert_array_equal(shadows.records_of(pool[8:]), [8, 9, 0, 1, 2])
 
@@ -138,7 +138,7 @@ def test_labels_go_with_their_images(tmp_path):
     trainer = Trainer()
     labels = np.arange(30)
     shadows = train_shadows(trainer, POOL, labels, folder=tmp_path, num_shadows=3)
-    for (_, half, _), inside in zip(trainer._calls, shadows.inside, strict=True):
+    for (_, half, _), inside in zip(trainer.calls, shadows.inside, strict=True):
         np.testing.assert_array_equal(half, labels[inside])
 
 
@@ -152,12 +152,12 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(tmp_path):
     resumed = trained(
         tmp_path / "killed", rest, progress=lambda *number: told.append(number)
     )
-    assert len(rest._calls) == 2
+    assert len(rest.calls) == 2
     assert told == [(3, 4), (4, 4)]
     assert_same(resumed, whole)
     again = Trainer()
     assert_same(trained(tmp_path / "killed", again), whole)
-    assert again._calls == []
+    assert again.calls == []
     assert_same(Shadows.load(tmp_path / "whole"), whole)
 
 
@@ -167,7 +167,7 @@ def test_a_damaged_shadow_is_trained_again(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     rest = Trainer()
     assert_same(trained(tmp_path, rest), whole)
-    assert len(rest._calls) == 1
+    assert len(rest.calls) == 1
 
 
 def test_side_by_side_training_ends_the_same(tmp_path):
@@ -188,7 +188,7 @@ def test_a_folder_of_other_shadows_is_left_alone(tmp_path, change):
 def test_a_target_among_its_shadows_is_refused(tmp_path):
     trainer = Trainer()
     shadows = trained(tmp_path, trainer)
-    for half, _, _ in trainer._calls:
+    for half, _, _ in trainer.calls:
         with pytest.raises(ValueError, match="one of its own shadow models"):
             shadows.refuse(AttackTarget.from_model(FakeGAN(half)))
     shadows.refuse(AttackTarget.from_model(FakeGAN(POOL[:15])))
@@ -365,9 +365,28 @@ class Cut:
         return self(images, labels, seed)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Steps:
     number: int
+
+
+@functools.lru_cache
+def cached(*_):
+    return None
+
+
+def wrapped(by):
+    def train(images, labels, seed):
+        return FakeGAN(images[:by])
+
+    return functools.wraps(cached)(train)
+
+
+FEW = 3
+
+
+def constant(images, labels, seed):
+    return FakeGAN(images[:FEW])
 
 
 FUNCTIONS = [
@@ -382,6 +401,15 @@ FUNCTIONS = [
     after(Steps(2)),
     after(edited("images")),
     after(edited("images + 1")),
+    after(functools.partial(DCGAN, width=8)),
+    after(functools.partial(DCGAN, width=16)),
+    after(keras.optimizers.Adam(1e-4)),
+    after(keras.optimizers.Adam(1e-2)),
+    after(Cut(1).train),
+    after(Cut(2).train),
+    wrapped(1),
+    wrapped(2),
+    Cut,
     int.from_bytes,
     max,
     after(2),
@@ -405,6 +433,43 @@ def test_functions_are_known_by_what_they_do():
     assert training_of(after(1), None)[1] == names[0]
     given = [training_of(after(FakeGAN()), None)[1] for _ in range(2)]
     assert given[0] == given[1]  # no address
+
+
+def test_constants_that_a_function_names_count_and_what_holds_itself_ends(monkeypatch):
+    _, name = training_of(constant, None)
+    monkeypatch.setitem(globals(), "FEW", 4)
+    assert training_of(constant, None)[1] != name
+    endless = {}
+    endless["self"] = endless
+    one, other = (training_of(after(endless), None)[1] for _ in range(2))
+    assert one == other
+    optimizers = [after(keras.optimizers.Adam(1e-4)) for _ in range(2)]
+    one, other = (training_of(each, None)[1] for each in optimizers)
+    assert one == other  # whatever names Keras gives them
+
+
+def test_a_recipe_may_be_named():
+    def train(images, labels, seed):
+        return FakeGAN(images)
+
+    train.recipe = "mine"
+    assert training_of(train, None)[1] == "mine"
+
+
+@pytest.mark.long
+def test_callbacks_change_while_shadows_are_trained(tmp_path):
+    stop = keras.callbacks.EarlyStopping("g_loss", mode="min", min_delta=0.1)
+    for _ in range(2):
+        found = train_shadows(
+            make(),
+            random_images(8),
+            folder=tmp_path,
+            num_shadows=2,
+            fit={"epochs": 2, "batch_size": 2, "callbacks": [stop]},
+            signals=["critic"],
+            n_jobs=1,
+        )
+    assert found.num_shadows == 2
 
 
 def test_what_fit_takes_is_known_by_its_values():
