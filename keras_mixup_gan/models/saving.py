@@ -47,8 +47,8 @@ _CALIBRATED = ("calibrated_noise", "planned_updates")
 _MAX_SIZE, _MAX_PIXELS = 2**12, 2**20
 _MAX_CONFIG_BYTES = 2**24
 # How much larger than its file a model may be: a preset holds one of two generators,
-# perhaps no discriminator, and weights hardly compress.
-_MAX_GROWTH, _SPARE_BYTES = 8, 2**27
+# and weights hardly compress. One without the discriminator tells little of its size.
+_MAX_GROWTH, _SPARE_BYTES, _DISCRIMINATOR_BYTES = 8, 2**20, 2**27
 
 # === Presets ===
 
@@ -237,7 +237,9 @@ def _built(files: PresetFiles) -> "GAN":
         mixup = arguments.get("mixup")
         if mixup is not None and mixup.noise == "once":  # of a seed that nobody knows
             arguments["mixup"] = dataclasses.replace(mixup, seed=secrets.randbits(63))
-        with _no_larger_than(len(files.weights)):
+        held = len(files.weights)
+        left_out = files.content.get("release") == "generator"
+        with _no_larger_than(held, _DISCRIMINATOR_BYTES if left_out else 0):
             model: GAN = kind(**arguments)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -309,12 +311,13 @@ def _value(variable: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _no_larger_than(file_size: int) -> Iterator[None]:
+def _no_larger_than(file_size: int, left_out: int = 0) -> Iterator[None]:
     """Stops a model of which a file of so many bytes cannot hold the weights.
 
-    Each is measured before memory is taken for it.
+    Each is measured before memory is taken for it; some bytes may be left out of it.
     """
-    left, sketch = _MAX_GROWTH * file_size + _SPARE_BYTES, tf.Graph()
+    sketch = tf.Graph()
+    left = _MAX_GROWTH * file_size + _SPARE_BYTES + left_out
 
     def measured(create: Any, **kwargs: Any) -> Any:
         nonlocal left
