@@ -87,6 +87,7 @@ def replaced(content, keys, value):
     return {**content, first: replaced(content[first], rest, value) if rest else value}
 
 
+@pytest.mark.long
 @fuzz(30)
 @given(data=st.data())
 def test_presets_with_any_settings(data):

@@ -204,6 +204,7 @@ def test_an_audit_of_which_nothing_ran_is_an_error(
     assert not (tmp_path / "audit.json").exists()
 
 
+@pytest.mark.long
 def test_an_interrupted_audit_continues(folder, tmp_path, monkeypatch, capsys):
     from keras_mixup_gan.attacks import GANLeaks
 
@@ -412,6 +413,7 @@ def test_a_conditional_model_asks_for_classes(tmp_path, monkeypatch, capsys):
     assert str(plain) in output.err
 
 
+@pytest.mark.long
 def test_a_null_target_is_audited_too(folder, tmp_path, monkeypatch, capsys):
     other = tiny.make(seed=9)
     other.fit(tiny.random_images(40, seed=8), batch_size=20, epochs=1, verbose=0)

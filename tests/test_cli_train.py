@@ -256,6 +256,7 @@ def test_classes_of_held_out_images_are_those_of_the_training(tmp_path):
     np.testing.assert_array_equal(quality.labels, [0, 0, 2, 2])
 
 
+@pytest.mark.long
 def test_a_target_epsilon_is_kept(data, tmp_path, monkeypatch, capsys):
     more = ("--target-epsilon", 3, "--delta", 0.004, "--epochs", 1)
     others = ("--monitor", data)
@@ -363,6 +364,7 @@ def test_a_clock_before_1980_is_one_sentence(data, tmp_path, monkeypatch):
         training_folder.run(begun.job, 1, tmp_path, print)
 
 
+@pytest.mark.long
 def test_a_training_that_goes_on_takes_back_what_it_ended_with(
     data, tmp_path, monkeypatch, capsys
 ):
@@ -551,6 +553,7 @@ def test_help_and_the_list_of_the_zoo_import_nothing_heavy():
     assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
 
 
+@pytest.mark.long
 def test_a_command_says_one_line_and_tensorflow_none(tmp_path):
     out = tmp_path / "a.png"
     words_ = ["generate", "dcgan_digits", "--num", "1", "--out", str(out)]

@@ -622,6 +622,7 @@ def test_regions_are_of_images_and_labels_have_their_areas(num_samples):
     assert np.all((areas > 0).sum(axis=1) == num_samples)
 
 
+@pytest.mark.long
 def test_a_data_set_is_transformed_reproducibly_and_anew_in_every_epoch():
     def transformed():
         dataset = tf.data.Dataset.from_tensor_slices(pictures()).batch(3)

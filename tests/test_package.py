@@ -165,6 +165,7 @@ def test_an_installed_wheel_works_anywhere_and_without_extras(
     assert found["image"] == model.generate(1).tolist()
 
 
+@pytest.mark.long
 def test_a_plain_checkout_finds_its_zoo_and_keras_its_classes(source, model, tmp_path):
     """Keras finds them although no module with a model was imported."""
     paths = [tmp_path / "model.keras", tmp_path / "network.keras"]

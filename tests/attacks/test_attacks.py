@@ -93,6 +93,7 @@ def test_names_and_titles_are_distinct():
     assert len({kind.title for kind in EVERY}) == len(EVERY)
 
 
+@pytest.mark.long
 def test_an_audit_runs_them_by_name(shadows):
     folders = ("discriminator.critic", "reconstruction", "shadows")
     names = [

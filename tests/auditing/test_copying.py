@@ -74,6 +74,7 @@ def panel_of(model):
     return copying_panel(AttackTarget.from_model(model), split)
 
 
+@pytest.mark.long
 def test_a_model_is_looked_at_by_its_images():
     copying, other = panel_of(FakeGAN(MEMBERS)), panel_of(FakeGAN(images(90, 9)))
     assert copying.c_t < -3
@@ -87,6 +88,7 @@ def test_a_model_is_looked_at_by_its_images():
     assert copying_panel(silent, split) is None
 
 
+@pytest.mark.long
 def test_reports_show_the_panel_and_what_is_told_of_the_set(tmp_path):
     report = audit(
         FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, attacks="gan_leaks", copies=True

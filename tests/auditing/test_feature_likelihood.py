@@ -52,6 +52,7 @@ def test_no_other_optimizer_finds_likelier_variances():
     assert loss(np.append(found, base)) <= best.fun + 1e-4
 
 
+@pytest.mark.long
 def test_samples_of_the_same_law_have_no_gap_and_copies_have_a_large_one():
     train, others = drawn(500, 4, 8), drawn(500, 5, 8)
     # Widths are fitted to the training images, which makes them a little likelier.

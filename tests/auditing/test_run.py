@@ -152,6 +152,7 @@ def shadowed(folder, **options):
     )
 
 
+@pytest.mark.long
 def test_a_number_of_shadows_runs_the_whole_protocol(tmp_path):
     told = []
     report = shadowed(tmp_path, progress=lambda title, *_: told.append(title))

@@ -107,6 +107,7 @@ def test_the_verdict_grows_with_the_leak(shift, leak):
     assert report.verdict.leak is leak
 
 
+@pytest.mark.long
 def test_models_that_leak_nothing_are_rarely_accused():
     accused = 0
     for seed in range(200):

@@ -33,6 +33,7 @@ def test_every_seed_throws_coins_over_the_same_pool(small_images):
     assert len({num_in for _, (num_in, _) in splits.values()}) > 5
 
 
+@pytest.mark.long
 def test_memberships_are_independent(small_images):
     draws = np.zeros((400, 140))
     for seed in range(400):

@@ -78,6 +78,7 @@ def test_a_suite_is_the_product_of_models_arms_members_and_seeds(written):
     assert cells_of(suite)[-1].seed == 5
 
 
+@pytest.mark.long
 def test_a_target_epsilon_becomes_the_noise_that_all_updates_need(written):
     text = TEXT.replace("noise_multiplier", "target_epsilon")
     suite = Suite.read(written(text.replace("[40, 50]", "[20]")))

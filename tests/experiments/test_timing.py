@@ -10,6 +10,7 @@ def test_ratios_compare_steps_of_the_same_round():
     assert median_ratios(seconds, "a") == {"a": 1.0, "b": 2.0}
 
 
+@pytest.mark.long
 def test_every_model_takes_every_step():
     images = np.zeros((40, 8, 8, 1), "float32")
     settings = {"num_classes": 2, "width": 8, "seed": 0}

@@ -178,6 +178,7 @@ def write(folder, names, seed):
     return folder
 
 
+@pytest.mark.long
 def test_the_command_line_asks_by_name(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(controls, "MIN_IMAGES", 10**6)
     members, out = write(tmp_path / "members", NAMES, 1), tmp_path / "audit"

@@ -68,6 +68,7 @@ def test_blends_are_made_of_the_noisy_images_alone(epochs):
     np.testing.assert_array_equal(mixture["images"], expected)
 
 
+@pytest.mark.long
 def test_other_passes_show_the_same_noise(epochs):
     (mixture,) = batches(COPIES, 1, num_samples=2, pairing="passes")
     noises, mixed = noise_of(epochs[:3]), mixture["images"].numpy().reshape(4, -1)

@@ -125,6 +125,7 @@ def test_another_seed_trains_another_model():
     assert differs(models[0], models[2])
 
 
+@pytest.mark.long
 def test_steps_per_execution_change_nothing(reference):
     model = build("mixup", False)
     settings = {**model.get_compile_config(), "steps_per_execution": 3}

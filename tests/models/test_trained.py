@@ -68,6 +68,7 @@ def test_every_discriminator_update_has_a_batch_of_its_own(mixup):
         assert int(model.g_optimizer.iterations) == model.num_steps
 
 
+@pytest.mark.long
 def test_private_updates_of_a_step_are_counted_one_by_one():
     private = {"dp": DPSGD(noise_multiplier=1.0, noise_seed=1)}
     one, two = eager(**private), eager(**private, discriminator_steps=2)

@@ -320,6 +320,7 @@ def test_an_update_beyond_the_plan_is_not_made(drawn, how, monkeypatch):
         np.testing.assert_array_equal(now, then)
 
 
+@pytest.mark.long
 def test_a_loop_of_ones_own_is_held_to_the_plan(drawn):
     model = make(dp=TARGET)
     batches, _, sampling = model.pipeline.training_batches(IMAGES, None, 5)

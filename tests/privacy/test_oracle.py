@@ -56,6 +56,7 @@ np.savez(sys.argv[2], *moved)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("tf_keras") is None, reason="needs tf-keras"
 )

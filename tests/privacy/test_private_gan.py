@@ -38,6 +38,7 @@ def trained():
     return model
 
 
+@pytest.mark.long
 def test_epsilon_counts_the_steps_and_the_rate_of_the_training(trained, tmp_path):
     assert make(dp=DPSGD()).epsilon(DELTA) == 0
     assert int(trained.d_optimizer.iterations) == 8
@@ -265,6 +266,7 @@ def test_a_sequence_without_end_is_refused_before_it_is_read():
         eager(dp=DPSGD()).fit(Endless(), steps_per_epoch=1, verbose=0)
 
 
+@pytest.mark.long
 def test_weights_from_before_training_leave_a_preset_what_was_spent(tmp_path):
     model = eager(dp=DPSGD(noise_multiplier=1.0))
     start = model.get_weights()

@@ -127,6 +127,7 @@ def test_default_delta_is_below_one_over_the_number_of_images():
     assert model.privacy_report().delta == pytest.approx(0.1 / 50_000)
 
 
+@pytest.mark.long
 def test_a_report_owns_up_to_a_declared_seed():
     model = make(dp=DPSGD(noise_seed=1))
     model.run_eagerly = True

@@ -33,6 +33,7 @@ def test_noise_is_calibrated_to_the_updates_that_fit_is_asked_for():
     assert f"multiplier {model.noise_multiplier} " in model.privacy_statement(DELTA)
 
 
+@pytest.mark.long
 def test_the_noise_is_what_a_given_multiplier_would_add():
     model = make(dp=target())
     train(model, steps_per_epoch=3)
@@ -63,6 +64,7 @@ def test_no_update_beyond_the_plan(tmp_path):
         train(loaded, steps_per_epoch=1)
 
 
+@pytest.mark.long
 def test_a_training_may_be_made_in_parts(tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -104,6 +106,7 @@ def test_a_preset_says_the_noise_that_was_calibrated(tmp_path):
     assert preset.noise_multiplier is None
 
 
+@pytest.mark.long
 def test_a_plan_that_was_never_begun_binds_nothing():
     class Refuse(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):

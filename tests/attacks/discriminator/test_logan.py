@@ -439,6 +439,7 @@ def test_shadow_models_and_target_are_asked_about_the_same_transforms(tmp_path):
 # === In an audit ===
 
 
+@pytest.mark.long
 def test_an_audit_asks_an_augmented_model_about_transforms_by_default():
     report = audit(AugmentedGAN(MEMBERS), MEMBERS, NON_MEMBERS, blind=False)
     assert report["logan_augmented"].auc > 0.95
@@ -501,6 +502,7 @@ def test_leaving_augmentation_out_of_account_is_warned_about():
     assert any("'logan_augmented' does" in str(warning) for warning in report.warnings)
 
 
+@pytest.mark.long
 def test_kept_scores_are_not_used_for_another_policy(tmp_path):
     def scores(policy):
         model = AugmentedGAN(MEMBERS, policy)

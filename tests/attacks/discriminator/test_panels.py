@@ -154,6 +154,7 @@ def test_panels_of_norms_are_logarithms_less_those_of_generated_images(networks)
         assert values[0] == pytest.approx(found[name][4], abs=1e-9)
 
 
+@pytest.mark.long
 def test_an_image_has_its_norms_in_any_company():
     """Also where a layer of the discriminator compares the images of a batch."""
     model = zoo.stylegan_lite((8, 8, 1), seed=1)
