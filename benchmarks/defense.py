@@ -322,17 +322,11 @@ def main() -> None:
             f"This study has no such arm. Expected {', '.join(study.checkpoints)}. "
             f"Received: --arms {' '.join(sorted(missing))}."
         )
-    try:
-        figures = started(given.study, given.out)
-    except ValueError as error:
-        parser.error(str(error))
+    figures = started(given.study, given.out)
     arms = given.arms or study.checkpoints
     numbers = {name: given.models or study.number(name) for name in arms}
     known = {name: len(each[-1]["fid"]) for name, each in figures["arms"].items()}
-    try:
-        study.check_comparable(known | numbers)
-    except ValueError as error:
-        parser.error(str(error))
+    study.check_comparable(known | numbers)
     for name in arms:
         figures["arms"][name] = measured(
             given.study,

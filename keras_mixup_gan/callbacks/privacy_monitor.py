@@ -25,13 +25,7 @@ from keras_mixup_gan.data.classes import names_of, renumbered
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.statistics.exposure import spread_over_checkpoints
 from keras_mixup_gan.statistics.roc import auc
-from keras_mixup_gan.storage import (
-    digest_arrays,
-    digest_json,
-    read_arrays,
-    reading,
-    write_arrays,
-)
+from keras_mixup_gan.storage import digest_json, read_arrays, reading, write_arrays
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
@@ -362,10 +356,7 @@ class PrivacyMonitor(Monitor):
         # One that is made anew to be resumed may draw another seed and another name.
         config = {**reseeded(self.model.get_config(), 0), "name": None}
         settings = [self._settings, self.seed, self.stop_at_auc]
-        known = [self._split.content_hash, settings, config, shapes]
-        if self.reference is not None and self.reference.labels is not None:
-            known.append(digest_arrays([self.reference.labels]))
-        return digest_json(known)
+        return digest_json([self._split.content_hash, settings, config, shapes])
 
 
 def _chosen(
@@ -387,9 +378,7 @@ def _chosen(
 
 def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
     """Members and non-members with everything about them checked."""
-    split = MembershipSplit.from_parts(
-        members, non_members, None if reference is None else reference.images
-    )
+    split = MembershipSplit.from_parts(members, non_members, reference)
     check_number("members", split.members.pixels)
     check_number("non_members", split.non_members.pixels)
     return split

@@ -155,28 +155,29 @@ class QualityMonitor(Monitor):
             classes = check_classes(own_labels, len(images))
             by_rows = names is not None and classes.ndim == 2
             self._own_labels = classes.argmax(axis=1) if by_rows else classes
-        self._classes = self.labels
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that images and labels are such as the model makes."""
         super().on_train_begin(logs)
         self._check_shape(self._image_shape, "images")
-        self._classes = self.labels
-        if self.labels is None and self.model.num_classes is not None:
-            own, names = names_of(self.model), self._names
-            self._classes = numbered_by(own, self._own_labels, names, "images")
-        if self._classes is not None:
-            class_rows(self._classes, self.model.num_classes, len(self._real))
+        if (classes := self._classes()) is not None:
+            class_rows(classes, self.model.num_classes, len(self._real))
 
     def measure(self) -> dict[str, float]:
         """`fid` and, if asked for, `kid` of the averaged generator."""
-        labels = None
-        if self._classes is not None:
-            places = np.arange(self.num_generated) % len(self._classes)
-            labels = self._classes[places]
+        labels = self._classes()
+        if labels is not None:
+            labels = labels[np.arange(self.num_generated) % len(labels)]
         generated = self.model.generate(self.num_generated, labels, self.seed)
         fake = self.extractor(generated)
         figures = {"fid": frechet_distance(self._real, fake)}
         if self.kid:
             figures["kid"] = kernel_distance(self._real, fake).value
         return figures
+
+    def _classes(self) -> Any:
+        """Classes of the images, numbered as the model's; `None` to draw them."""
+        if self.labels is not None or self.model.num_classes is None:
+            return self.labels
+        names = names_of(self.model)
+        return numbered_by(names, self._own_labels, self._names, "images")

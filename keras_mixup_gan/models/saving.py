@@ -164,7 +164,7 @@ def from_preset(preset: str | os.PathLike[str], *, compile: bool = True) -> Any:
     files = read_preset(preset)
     release = files.content.get("release", "everything")
     check_choice(release, RELEASES, "release")
-    model = _built(files)
+    model = _built(files, release)
     named = variables(model, release)
     shapes = {key: tuple(variable.shape) for key, variable in named.items()}
     counters = _counters(files)
@@ -226,7 +226,7 @@ def variables(model: "GAN", release: str = "everything") -> dict[str, Any]:
     return named | {f"model/{number:03}": v for number, v in enumerate(own)}
 
 
-def _built(files: PresetFiles) -> "GAN":
+def _built(files: PresetFiles, release: str) -> "GAN":
     """A fresh model of the class, and with the arguments, that a preset names."""
     name = files.content["class"]
     known = family_classes()
@@ -237,9 +237,8 @@ def _built(files: PresetFiles) -> "GAN":
         mixup = arguments.get("mixup")
         if mixup is not None and mixup.noise == "once":  # of a seed that nobody knows
             arguments["mixup"] = dataclasses.replace(mixup, seed=secrets.randbits(63))
-        held = len(files.weights)
-        left_out = files.content.get("release") == "generator"
-        with _no_larger_than(held, _DISCRIMINATOR_BYTES if left_out else 0):
+        left_out = _DISCRIMINATOR_BYTES if release == "generator" else 0
+        with _no_larger_than(len(files.weights), left_out):
             model: GAN = kind(**arguments)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -166,7 +166,7 @@ def noisy_blends_epsilon(
 
     mu = noisy_blends_mu(noise_stddev, num_blends, diameter, max_weight)
     if mu == 0 or mu > _LARGEST_MU:
-        return float("inf") if mu else 0.0
+        return gaussian_epsilon(mu, delta)
     multiplier = noise_stddev / (max_weight * diameter)
     name = "rdp" if accountant == "pld" and mu > _LARGEST_PLD_MU else accountant
     return accounting.epsilon(1.0, multiplier, num_blends, delta, name)

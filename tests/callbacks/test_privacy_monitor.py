@@ -257,6 +257,13 @@ def test_the_weights_of_another_model_are_refused(tmp_path):
         keys.append(monitor._key())
     assert keys[0] == keys[1]  # whatever names Keras gives them
     assert len(set(keys)) == 3
+    images = random_images(6, seed=9)
+    for labels in (None, random_labels(6), random_labels(6, seed=1)):
+        reference = images if labels is None else (images, labels)
+        monitor = PrivacyMonitor(MEMBERS, OTHERS, reference=reference)
+        monitor.set_model(make())
+        keys.append(monitor._key())
+    assert len(set(keys)) == 6
 
 
 def test_a_damaged_file_is_refused(trainer, tmp_path):

@@ -14,15 +14,11 @@ from keras_mixup_gan.attacks.discriminator.mixtures import (
 )
 from keras_mixup_gan.attacks.target import AttackTarget, Labels
 from keras_mixup_gan.data.labeled import split_labels
+from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import auc
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import (
-    as_array,
-    check_classes,
-    check_images,
-    check_integer,
-)
+from keras_mixup_gan.validation import check_classes, check_images, check_integer
 
 NUM_REFERENCE_PAIRS = 256
 
@@ -206,7 +202,7 @@ def co_membership(
     ```
     """
     check_integer(0, seed=seed)
-    inside, outside = (_whole(part) for part in (members, non_members))
+    inside, outside = _whole(members, "members"), _whole(non_members, "non_members")
     numbers = len(inside[0]), len(outside[0])
     if min(numbers) < 4:
         raise ValueError(
@@ -229,12 +225,11 @@ def co_membership(
     )
 
 
-def _whole(part: Any) -> tuple[Any, Any]:
+def _whole(part: Any, name: str) -> tuple[Pixels, Any]:
     images, labels = split_labels(part)
-    held = hasattr(images, "blocks")  # which gives images by their numbers
-    return images if held else as_array(images, "images"), labels
+    return as_pixels(images, name), labels
 
 
-def _part(data: tuple[Any, Any], chosen: IntArray) -> tuple[Any, Any]:
+def _part(data: tuple[Pixels, Any], chosen: IntArray) -> tuple[FloatArray, Any]:
     images, labels = data
     return images[chosen], None if labels is None else np.asarray(labels)[chosen]
