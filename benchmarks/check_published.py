@@ -5,6 +5,7 @@
 Prints what is wrong, one line each, and exits with 1 if anything is.
 """
 
+import itertools
 import json
 import math
 import re
@@ -152,15 +153,22 @@ def _memory() -> Iterator[str]:
 
 
 def _times() -> Iterator[str]:
-    rows = _read("scale_time.json")["figures"]
-    start = rows["start of 64 images of a preset"]["ratio"]
+    names = ("scale_time.json", "scale_samples.json", "scale_cache.json")
+    times, samples, cache = (_read(name)["figures"] for name in names)
+    start = times["start of 64 images of a preset"]["ratio"]
     if start > 1.3:
         yield "scale_time.json: a first picture costs more than 1.3 bare imports"
+    (cached,) = (row["ratio"] for row in cache.values())
+    if cached > 1.05:
+        yield "scale_cache.json: steps over the cache cost more than a twentieth"
+    mixed = [row["ratio"] for name, row in times.items() if name.startswith("MixUp")]
+    measured = [row["ratio"] for row in samples.values() if "ratio" in row]
+    audits = [row["seconds"] for name, row in samples.items() if "audit" in name]
+    grown = [f"{more / less:.1f} times" for less, more in itertools.pairwise(audits)]
     told = _told(TRAINING)
-    mixed = [row["ratio"] for name, row in rows.items() if name.startswith("MixUp")]
-    for ratio in (start, *mixed):
-        if f"{ratio:.2f}" not in told:
-            yield f"{TRAINING.name}: {ratio:.2f} of scale_time.json is not there"
+    for text in [*grown, *(f"{one:.2f}" for one in (start, cached, *mixed, *measured))]:
+        if text not in told:
+            yield f"{TRAINING.name}: {text} of {', '.join(names)} is not there"
 
 
 def _told(page: Path) -> str:
