@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.defense_tables import TITLES, summary
+from benchmarks.defense_tables import TITLES, summary, versions_of
 from benchmarks.shadow_study import BATCH_SIZE, pool_of
-from keras_mixup_gan import attacks, data, metrics, storage, zoo
+from keras_mixup_gan import MixUp, attacks, data, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.cli import plainly
@@ -37,6 +37,15 @@ from keras_mixup_gan.versions import RESULTS_VERSION
 ARMS: dict[str, dict[str, Any]] = {
     "undefended": {},
     "blended": {"mixup": "augmented"},
+    # The same, but blended by regions: added once the other arms had been read.
+    "regions": {
+        "mixup": MixUp(
+            alpha=8.0,
+            noise_stddev=0.25,
+            augment="color,translation=0.25,cutout",
+            region="cutmix",
+        )
+    },
     "diffaugment": {"augment": "color,translation,cutout"},
     "noisy": {"mixup": "noisy"},
     "published": {"mixup": "paper"},
@@ -122,13 +131,14 @@ STUDIES = {
         checkpoints={
             "undefended": (100, 500, 1000, 2000, 3000, 4000),
             "blended": (2000, 3000, 4000),
+            "regions": (2000, 4000, 6000),
             "diffaugment": (1000, 1500, 2000, 3000),
             "noisy": (2000,),
             "published": (2000,),
             "private": (1200,),
             "clipped": (1200, 2000, 4000),
         },
-        fewer={"noisy": 6, "published": 6, "private": 6, "clipped": 6},
+        fewer=dict.fromkeys(("regions", "noisy", "published", "private", "clipped"), 6),
     ),
     # Fewer members, of which more is learned by heart: the others hardly leak.
     "wgan_gp": Study(
@@ -286,17 +296,15 @@ def figures_of(file: Path) -> dict[str, Any]:
 
 def started(name: str, file: Path | None) -> dict[str, Any]:
     """The figures of a study that a file has; those of no arm where there is none."""
-    own = {"study": name, "results_version": RESULTS_VERSION}
     if file is None or not file.exists():
-        return {**own, "arms": {}}
+        return {"study": name, "results_versions": {}, "arms": {}}
     figures = figures_of(file)
-    kept = {key: figures.get(key, 1) for key in own}  # the first told no version
-    if kept != own:
+    if figures["study"] != name:
         raise ValueError(
-            f"The file holds another study, or by another version. Expected {own}. "
-            f"Received: {file}, of {kept}. Name another file."
+            f"The file holds another study. Expected {name!r}. Received: {file}, of "
+            f"{figures['study']!r}. Name another file."
         )
-    return figures
+    return {**figures, "results_versions": versions_of(figures)}
 
 
 def main() -> None:
@@ -336,6 +344,7 @@ def main() -> None:
             n_jobs=given.jobs,
             scheduler=given.scheduler,
         )
+        figures["results_versions"][name] = RESULTS_VERSION
         if given.out is not None:
             storage.write_json(given.out, figures)
     print(summary(figures))

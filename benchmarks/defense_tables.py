@@ -16,6 +16,7 @@ from keras_mixup_gan.statistics.over_seeds import (
 TITLES = {
     "undefended": "Undefended",
     "blended": "Augmented mixup",
+    "regions": "Augmented CutMix",
     "diffaugment": "DiffAugment",
     "noisy": "Mixup with noise",
     "published": "Mixup as published",
@@ -142,7 +143,17 @@ def summary(figures: Mapping[str, Any]) -> str:
     lines = table(heads, rows)
     if made := comparisons(figures):
         lines += ["", *_table_of(made, figures["arms"])]
+    versions = versions_of(figures)
+    if len({*versions.values()}) > 1:
+        each = (f"{TITLES[name]} {number}" for name, number in versions.items())
+        lines += ["", f"Results versions, told in CHANGELOG.md: {', '.join(each)}."]
     return "\n".join(lines) + "\n"
+
+
+def versions_of(figures: Mapping[str, Any]) -> dict[str, int]:
+    """The results version of each arm; the first was not written down."""
+    told = figures.get("results_versions", {})
+    return {name: told.get(name, 1) for name in figures["arms"]}
 
 
 def _table_of(made: Sequence[Comparison], arms: Mapping[str, Any]) -> list[str]:

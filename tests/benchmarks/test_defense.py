@@ -222,13 +222,21 @@ def test_arms_that_a_file_has_stay_in_it(tmp_path):
     assert (empty["study"], empty["arms"]) == ("dcgan", {})
     assert defense.started("dcgan", file) == empty
     figures = {**empty, "arms": {"undefended": [checkpoint(10, [8.0])]}}
+    figures["results_versions"] = {"undefended": 2}
     file.write_text(json.dumps(figures), "utf-8")
     assert defense.started("dcgan", file) == figures
     with pytest.raises(ValueError, match=r"another study.*Received: .*'dcgan'"):
         defense.started("patches", file)
-    file.write_text(json.dumps({"study": "dcgan", "arms": {}}), "utf-8")
-    with pytest.raises(ValueError, match="'results_version': 1"):
-        defense.started("dcgan", file)
+
+
+def test_arms_of_several_results_versions_say_so():
+    point = checkpoint(10, [8.0] * 3, attack("near", [0.5] * 3))
+    arms = {"undefended": [point], "blended": [point]}
+    figures = {"study": "dcgan", "arms": arms}
+    assert defense_tables.versions_of(figures) == {"undefended": 1, "blended": 1}
+    assert "Results versions" not in defense_tables.summary(figures)
+    figures["results_versions"] = {"blended": 2}
+    assert "Undefended 1, Augmented mixup 2." in defense_tables.summary(figures)
 
 
 def test_arms_of_other_numbers_of_models_are_refused_before_any_is_trained():
