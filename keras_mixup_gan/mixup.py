@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_mixup_gan import blending
 from keras_mixup_gan.augment import augment, check_policy
+from keras_mixup_gan.data.batches import count_from
 from keras_mixup_gan.data.datasets import (
     check_elements,
     check_rows,
@@ -223,9 +224,7 @@ class MixUp:
             )
         seed = secrets.randbits(31) if self.seed is None else self.seed
         epoch = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-        steps = epoch.take(1).flat_map(
-            lambda start: tf.data.Dataset.counter(start % (2**32))
-        )
+        steps = epoch.take(1).flat_map(lambda start: count_from(start % (2**32)))
         spec = dataset.element_spec
         check_elements(spec)
         mixed = self.mixed_batches(

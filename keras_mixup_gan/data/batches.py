@@ -14,6 +14,11 @@ from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import unit_range
 
 
+def count_from(start: Tensor) -> tf.data.Dataset:
+    """Counts without end; `Dataset.counter` calls a function for each number."""
+    return tf.data.Dataset.range(start, tf.int64.max)
+
+
 def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
     """Counts training steps, from what `start` returns when iteration begins.
 
@@ -23,7 +28,7 @@ def step_counter(start: Callable[[], int]) -> tf.data.Dataset:
     def first(_: Tensor) -> tf.data.Dataset:
         # Read by Python: on a GPU machine the variable is where tf.data cannot be.
         step = tf.numpy_function(lambda: np.int64(int(start())), [], tf.int64)
-        return tf.data.Dataset.counter(tf.ensure_shape(step, ()))
+        return count_from(tf.ensure_shape(step, ()))
 
     return tf.data.Dataset.range(1).flat_map(first)
 
@@ -45,7 +50,7 @@ def shuffled_indices(
         return batches.batch(batch_size, drop_remainder=True)
 
     def resumed(step: Tensor) -> tf.data.Dataset:
-        epochs = tf.data.Dataset.counter(step // per_epoch)
+        epochs = count_from(step // per_epoch)
         return epochs.flat_map(epoch_order).skip(step % per_epoch)
 
     return step_counter(start).take(1).flat_map(resumed)
