@@ -2,5 +2,6 @@
 
 import os
 
-# Before TensorFlow is imported: it greets with a dozen lines about the machine.
+# Before TensorFlow is imported, and as the command line has it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -10,8 +10,10 @@ The same steps over the cache are timed against those over floats in memory. Tim
 that of the nearest search over the bare matrix products that it cannot do without, of
 one audit's queries against more and more samples, that of precision, recall, density
 and coverage over the same from all distances at once, that of a data set to which
-`MixUp` is applied over a `map` written by hand, and that of fresh processes that import
-the library, or generate images, over one that imports TensorFlow and Keras.
+`MixUp` is applied over a `map` written by hand, that of fresh processes that import
+the library, or generate images, over one that imports TensorFlow and Keras, and that of
+steps with oneDNN over those without, and of two models side by side over the same one
+after the other.
 """
 
 import argparse
@@ -45,6 +47,20 @@ STARTS = {
         "zoo.from_preset('dcgan_digits_mixup').generate(64)"
     ),
 }
+# Seconds of some steps of the recipe's DCGAN, on one core or on all.
+STEPS = """
+import sys, time
+from keras_mixup_gan import data, process, zoo
+cores, steps = sys.argv[1], int(sys.argv[2])
+if cores == "one":
+    process.use_one_core()
+images = data.load_images("digits").pixels.take(slice(250))
+model = zoo.dcgan(seed=0)
+for timed in (20, steps):
+    start = time.perf_counter()
+    model.fit(images, batch_size=64, steps_per_epoch=timed, verbose=0)
+print(time.perf_counter() - start)
+"""
 
 
 # === Memory ===
@@ -316,6 +332,36 @@ def starts(rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
+def trainings(steps: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Steps of fresh processes: with oneDNN or without, in turn or side by side."""
+
+    def seconds(number: int, cores: str, onednn: str) -> float:
+        """Of so many trainings at the same time; the slowest counts."""
+        words = [sys.executable, "-c", STEPS, cores, str(steps)]
+        pipe, own = subprocess.PIPE, {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
+        begun = [
+            subprocess.Popen(words, env=own, text=True, stdout=pipe, stderr=pipe)
+            for _ in range(number)
+        ]
+        return max(float(process.communicate()[0]) for process in begun)
+
+    found: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(rounds):
+        plain, quick = seconds(1, "all", "0"), seconds(1, "all", "1")
+        found.setdefault("oneDNN", []).append((quick, plain))
+        both = seconds(2, "one", "1")
+        found.setdefault("two models side by side", []).append((both, 2 * quick))
+    return {
+        name: {
+            "ratio": statistics.median(own / other for own, other in pairs),
+            "milliseconds_each": 1e3
+            * statistics.median(own for own, _ in pairs)
+            / steps,
+        }
+        for name, pairs in found.items()
+    }
+
+
 def main() -> None:
     """Measures, prints and saves the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -330,6 +376,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="of a training")
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=[*STAGES])
     parser.add_argument("--epoch-steps", type=int, default=20, help="timed in turns")
+    parser.add_argument("--trainings", type=int, default=3, help="rounds of processes")
     parser.add_argument("--scratch", type=Path, help="where the images are written")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="JSON file to write")
@@ -366,6 +413,9 @@ def main() -> None:
     if given.starts:
         for name, row in starts(given.starts).items():
             add(f"start of {name}", row)
+    if given.trainings:
+        for name, row in trainings(given.steps, given.trainings).items():
+            add(f"training with {name}", row)
     if given.out is not None:
         content = {"figures": rows, "versions": software_versions()}
         storage.write_json(given.out, content)

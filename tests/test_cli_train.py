@@ -553,6 +553,20 @@ def test_help_and_the_list_of_the_zoo_import_nothing_heavy():
     assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
 
 
+@pytest.mark.parametrize("given", [{}, {"TF_ENABLE_ONEDNN_OPTS": "0"}])
+def test_commands_turn_onednn_on_but_where_the_user_turned_it_off(given):
+    code = "import os, keras_mixup_gan.cli; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    others = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**others, **given},
+    )
+    assert done.stdout.strip() == given.get("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
 @pytest.mark.long
 def test_a_command_says_one_line_and_tensorflow_none(tmp_path):
     out = tmp_path / "a.png"
