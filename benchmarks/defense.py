@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from benchmarks.defense_tables import TITLES, summary, versions_of
 from benchmarks.shadow_study import BATCH_SIZE, pool_of
-from keras_mixup_gan import MixUp, attacks, data, metrics, storage, zoo
+from keras_mixup_gan import attacks, data, metrics, storage, zoo
 from keras_mixup_gan.attacks.shadows.signals import default_signals
 from keras_mixup_gan.attacks.target import as_target, policy_of
 from keras_mixup_gan.cli import plainly
@@ -33,19 +33,13 @@ from keras_mixup_gan.models.recipes import resolve_mixup
 from keras_mixup_gan.privacy import DPSGD
 from keras_mixup_gan.versions import RESULTS_VERSION
 
+BLENDED: Any = resolve_mixup("augmented", zoo.load_recipe("dcgan"))
 # What the zoo's functions are given for each arm.
 ARMS: dict[str, dict[str, Any]] = {
     "undefended": {},
     "blended": {"mixup": "augmented"},
     # The same, but blended by regions: added once the other arms had been read.
-    "regions": {
-        "mixup": MixUp(
-            alpha=8.0,
-            noise_stddev=0.25,
-            augment="color,translation=0.25,cutout",
-            region="cutmix",
-        )
-    },
+    "regions": {"mixup": replace(BLENDED, region="cutmix")},
     "diffaugment": {"augment": "color,translation,cutout"},
     "noisy": {"mixup": "noisy"},
     "published": {"mixup": "paper"},
@@ -286,7 +280,7 @@ def figures_of(file: Path) -> dict[str, Any]:
     """The figures that a file has."""
     remedy = "Name a file that this script wrote."
     figures = storage.read_json(file, "figures of defenses", remedy)
-    if "arms" not in figures:
+    if not {"arms", "study"} <= figures.keys():
         raise ValueError(
             "The file holds no study of defenses. Expected one that --out wrote. "
             f"Received: {file}."
@@ -304,7 +298,11 @@ def started(name: str, file: Path | None) -> dict[str, Any]:
             f"The file holds another study. Expected {name!r}. Received: {file}, of "
             f"{figures['study']!r}. Name another file."
         )
-    return {**figures, "results_versions": versions_of(figures)}
+    return {
+        "study": name,
+        "results_versions": versions_of(figures),
+        "arms": figures["arms"],
+    }
 
 
 def main() -> None:

@@ -146,14 +146,14 @@ def summary(figures: Mapping[str, Any]) -> str:
     versions = versions_of(figures)
     if len({*versions.values()}) > 1:
         each = (f"{TITLES[name]} {number}" for name, number in versions.items())
-        lines += ["", f"Results versions, told in CHANGELOG.md: {', '.join(each)}."]
+        lines += ["", f"Results versions: {', '.join(each)}."]
     return "\n".join(lines) + "\n"
 
 
 def versions_of(figures: Mapping[str, Any]) -> dict[str, int]:
-    """The results version of each arm; the first was not written down."""
-    told = figures.get("results_versions", {})
-    return {name: told.get(name, 1) for name in figures["arms"]}
+    """The results version of each arm; older files tell one for all, or none: 1."""
+    told, of_all = figures.get("results_versions", {}), figures.get("results_version")
+    return {name: told.get(name, of_all or 1) for name in figures["arms"]}
 
 
 def _table_of(made: Sequence[Comparison], arms: Mapping[str, Any]) -> list[str]:

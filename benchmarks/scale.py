@@ -12,8 +12,8 @@ one audit's queries against more and more samples, that of precision, recall, de
 and coverage over the same from all distances at once, that of a data set to which
 `MixUp` is applied over a `map` written by hand, that of fresh processes that import
 the library, or generate images, over one that imports TensorFlow and Keras, and that of
-steps with oneDNN over those without, and of two models side by side over the same one
-after the other.
+steps with oneDNN over those without, and of two models side by side, a core each, over
+the same one after the other on all cores.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_mixup_gan import storage
+from keras_mixup_gan import parallel, storage
 from keras_mixup_gan.data import cache
 from keras_mixup_gan.versions import software_versions
 
@@ -333,32 +333,41 @@ def starts(rounds: int) -> dict[str, dict[str, float]]:
 
 
 def trainings(steps: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Steps of fresh processes: with oneDNN or without, in turn or side by side."""
+    """Steps of fresh processes.
+
+    Those with oneDNN are over those without, both on all cores, and those of two models
+    side by side, a core each, over those of one after the other on all cores.
+    """
 
     def seconds(number: int, cores: str, onednn: str) -> float:
         """Of so many trainings at the same time; the slowest counts."""
         words = [sys.executable, "-c", STEPS, cores, str(steps)]
-        pipe, own = subprocess.PIPE, {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
+        own, nowhere = {**os.environ, parallel.ONEDNN: onednn}, subprocess.DEVNULL
         begun = [
-            subprocess.Popen(words, env=own, text=True, stdout=pipe, stderr=pipe)
+            subprocess.Popen(
+                words, env=own, stdout=subprocess.PIPE, stderr=nowhere, text=True
+            )
             for _ in range(number)
         ]
-        return max(float(process.communicate()[0]) for process in begun)
+        told = [process.communicate()[0] for process in begun]
+        if any(process.returncode for process in begun):
+            raise ValueError(f"A training failed. Received: {words}. Run it alone.")
+        return max(map(float, told))
 
-    found: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        plain, quick = seconds(1, "all", "0"), seconds(1, "all", "1")
-        found.setdefault("oneDNN", []).append((quick, plain))
-        both = seconds(2, "one", "1")
-        found.setdefault("two models side by side", []).append((both, 2 * quick))
+    kinds = {
+        "plain": (1, "all", "0"),
+        "quick": (1, "all", "1"),
+        "both": (2, "one", "1"),
+    }
+    found = []
+    for number in range(rounds):
+        order = list(kinds)[:: -1 if number % 2 else 1]
+        found.append({kind: seconds(*kinds[kind]) for kind in order})
+    quicker = [each["quick"] / each["plain"] for each in found]
+    beside = [each["both"] / (2 * each["quick"]) for each in found]
     return {
-        name: {
-            "ratio": statistics.median(own / other for own, other in pairs),
-            "milliseconds_each": 1e3
-            * statistics.median(own for own, _ in pairs)
-            / steps,
-        }
-        for name, pairs in found.items()
+        "oneDNN": {"ratio": statistics.median(quicker)},
+        "two models side by side": {"ratio": statistics.median(beside)},
     }
 
 

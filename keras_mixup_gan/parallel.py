@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -33,6 +34,8 @@ from keras_mixup_gan.versions import (
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
 WATCH_SECONDS = 0.1
+# Which kernels TensorFlow takes, read when it is imported: they round differently.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 _Plugins: TypeAlias = tuple[tuple[str, str], ...]
 Task = TypeVar("Task")
@@ -182,7 +185,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
             f"shows, such as 'tcp://10.0.0.1:8786'. Received: scheduler={scheduler!r}. "
             "Start one, or leave `scheduler` out to train on this machine."
         ) from error
-    with client:
+    with client, _same_kernels(client):
         _check_workers(client, scheduler)
         try:
             yield client
@@ -192,6 +195,28 @@ def _connected(scheduler: str) -> Iterator[Any]:
                 f"Received: scheduler={scheduler!r}. Look into their logs, give them "
                 "more memory, and start again: what was finished is kept."
             ) from error
+
+
+@contextlib.contextmanager
+def _same_kernels(client: Any) -> Iterator[None]:
+    """Workers, and those that come later, take the kernels that are taken here."""
+    from distributed import WorkerPlugin
+
+    onednn = os.environ.get(ONEDNN)
+
+    class Kernels(WorkerPlugin):
+        name = "keras-mixup-gan kernels"
+
+        def setup(self, worker: Any) -> None:
+            if onednn is not None and "tensorflow" not in sys.modules:
+                os.environ[ONEDNN] = onednn
+
+    client.register_plugin(Kernels())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            client.unregister_worker_plugin(Kernels.name)
 
 
 async def _reach(client_class: Any, address: str, settings: dict[str, Any]) -> None:
@@ -212,6 +237,7 @@ def _versions() -> dict[str, str]:
     """What must be the same wherever models are trained."""
     revision = git_revision() or ""  # unknown where the package was installed
     own = {"results version": str(RESULTS_VERSION), "revision": revision}
+    own[ONEDNN] = os.environ.get(ONEDNN, "not set")
     return {**software_versions(), **own}
 
 
@@ -256,5 +282,5 @@ def _check_workers(client: Any, scheduler: str) -> None:
             raise ValueError(
                 "Models are only comparable if all are trained by the same software. "
                 f"Received: a worker at {name} with {', '.join(others)}. "
-                "Install the same versions everywhere."
+                "Install the same versions, and set the same variables, everywhere."
             )

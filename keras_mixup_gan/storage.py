@@ -15,6 +15,7 @@ import time
 import tokenize
 import types
 import typing
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,13 +35,18 @@ _UNREADABLE = (
 # Those that NumPy wrote before it allowed for field names in other alphabets.
 _npy: Any = np.lib.format
 _HEADERS = {(1, 0): _npy.read_array_header_1_0, (2, 0): _npy.read_array_header_2_0}
-_CHUNK_BYTES = 2**20
+_CHUNK_BYTES, _WAIT_SECONDS = 2**20, 0.5
 LOCK, _PARTIAL, _SEAL = ".lock", ".partial-", "digest"
 _SYSTEMS_OWN = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
 class DamagedFileError(ValueError):
     """A file that is missing, cut short, altered, or was written by something else."""
+
+
+def path_of(name: str | os.PathLike[str]) -> Path:
+    """A path in which `~` stands for a home, if there is one of that name."""
+    return Path(os.path.expanduser(name))
 
 
 @contextlib.contextmanager
@@ -139,14 +145,15 @@ def _unusable(folder: Path, error: OSError) -> ValueError:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, *own: str) -> Iterator[None]:
+def locked(folder: Path, *own: str, wait: bool = False) -> Iterator[None]:
     """Keeps other runs out of a folder, which is made if need be.
 
-    The lock is the system's: it ends with this process, however that ends. What a
-    killed run left half written, there and below its `own` sub-folders, is deleted.
+    With `wait` this one waits for another, and is refused else. The lock is the
+    system's: it ends with this process, however that ends. What a killed run left half
+    written, there and below its `own` sub-folders, is deleted.
     """
     path = make_folder(folder) / LOCK
-    file = _lock(path)
+    file = _lock(path, wait)
     try:
         below = (place.rglob(f"{_PARTIAL}*") for place in map(folder.joinpath, own))
         for partial in (*folder.glob(f"{_PARTIAL}*"), *chain.from_iterable(below)):
@@ -159,33 +166,40 @@ def locked(folder: Path, *own: str) -> Iterator[None]:
         file.close()
 
 
-def _lock(path: Path) -> Any:
+def _lock(path: Path, wait: bool) -> Any:
     """The open file of a lock that is held from now on."""
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise _unusable(path.parent, error) from error
-    try:
-        _lock_file(file)
-    except (BlockingIOError, PermissionError):
-        with file, contextlib.suppress(OSError):
-            file.seek(0)
-            holder = file.read(20) or "unknown"
-        raise ValueError(
-            f"The folder {str(path.parent)!r} is in use by another run. Expected one "
-            f"run at a time. Received: a folder held by process {holder}. Wait until "
-            "that ends, or choose another folder."
-        ) from None
-    except OSError:  # a file system without locks
-        return file
-    with contextlib.suppress(OSError):
-        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+    is_told = False
+    while True:
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise _unusable(path.parent, error) from error
+        try:
+            _lock_file(file)
+        except (BlockingIOError, PermissionError):
+            with file, contextlib.suppress(OSError):
+                file.seek(0)
+                holder = file.read(20) or "unknown"
+            used = f"The folder {str(path.parent)!r} is in use by another run"
+            if not wait:
+                raise ValueError(
+                    f"{used}. Expected one run at a time. Received: a folder held by "
+                    f"process {holder}. Wait until that ends, or choose another folder."
+                ) from None
+            if not is_told:
+                warnings.warn(f"{used}, process {holder}: waiting.", stacklevel=2)
+                is_told = True
+            time.sleep(_WAIT_SECONDS)
+            continue
+        except OSError:  # a file system without locks
             return file
-    file.close()  # its holder deleted it meanwhile
-    return _lock(path)
+        with contextlib.suppress(OSError):
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+                return file
+        file.close()  # its holder deleted it meanwhile
 
 
 def _lock_file(file: IO[str]) -> None:
@@ -219,7 +233,7 @@ def check_empty(out: Path) -> None:
 def check_outside(out: Path, **sources: Any) -> None:
     """Raises where results would be written among the images that they are made of."""
     for name, source in sources.items():
-        inside = Path(str(source)).expanduser()
+        inside = path_of(str(source))
         if inside.is_dir() and out.resolve().is_relative_to(inside.resolve()):
             raise ValueError(
                 "Results must not lie among the images, or they become images of the "

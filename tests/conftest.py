@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in every command
 # Threads of their own gain tiny models nothing and get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

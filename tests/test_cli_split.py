@@ -167,3 +167,66 @@ def test_an_archive_that_is_no_split_is_not_replaced(tmp_path, monkeypatch, caps
     for _ in range(2):  # an earlier split may be
         out = ("--out", tmp_path / "split.npz")
         assert run(monkeypatch, capsys, "split", mine, *out)[0] == 0
+
+
+def test_copies_of_16_bits_and_of_other_floats_are_in_one_part(
+    tmp_path, monkeypatch, capsys
+):
+    source = tmp_path / "images"
+    source.mkdir()
+    for number in range(20):
+        pixels = np.full((4, 4), 3000 * number, "uint16")
+        for suffix in ("png", "tif"):  # other files of the same pixels
+            Image.fromarray(pixels).save(source / f"{number:02}.{suffix}")
+    bytes_ = (PIXELS[:20, ..., None] / np.float64(127.5)) - 1
+    floats = np.concatenate([bytes_, PIXELS[:20, ..., None] / np.float32(127.5) - 1])
+    np.savez(tmp_path / "floats.npz", images=floats)
+    for given, out in ((source, "out"), (tmp_path / "floats.npz", "out.npz")):
+        words = ("split", given, "--out", tmp_path / out, "--drop-duplicates")
+        assert run(monkeypatch, capsys, *words)[0] == 0
+    parts = ("members", "non_members", "reference")
+    stems = [
+        path.stem for part in parts for path in (tmp_path / "out" / part).iterdir()
+    ]
+    assert sorted(stems) == [f"{number:02}" for number in range(20)]
+    split = [load_images(f"{tmp_path / 'out.npz'}:{part}").images for part in parts]
+    rounded = np.round((np.concatenate(split) + 1) * 127.5)
+    assert len(np.unique(rounded, axis=0)) == len(rounded) == 20
+
+
+def test_a_folder_that_could_not_be_read_is_not_split(tmp_path, monkeypatch, capsys):
+    source = tmp_path / "images"
+    (source / "a").mkdir(parents=True)
+    words = ("split", source, "--out", tmp_path / "out")
+    code, output = run(monkeypatch, capsys, *words)
+    assert (code, "holds no images" in output.err) == (2, True)
+    for number in range(10):
+        Image.fromarray(PIXELS[number]).save(source / f"{number}.png")
+    (source / "10.gif").write_bytes(b"GIF89a")
+    with pytest.warns(UserWarning, match="Left out of the folder"):
+        assert run(monkeypatch, capsys, *words)[0] == 0
+    Image.fromarray(PIXELS[11]).save(source / "a" / "11.png")
+    code, output = run(monkeypatch, capsys, *words[:2], "--out", tmp_path / "other")
+    assert (code, "both directly and in sub-folders" in output.err) == (2, True)
+
+
+def test_the_record_of_a_split_changes_with_its_archive(
+    folder, tmp_path, monkeypatch, capsys
+):
+    words = ("split", folder, "--out", tmp_path / "split.npz", "--seed")
+    assert run(monkeypatch, capsys, *words, 1)[0] == 0
+    before = [(tmp_path / name).read_bytes() for name in ("split.json", "split.npz")]
+
+    def full(*_, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(drawing, "write_arrays", full)
+    assert run(monkeypatch, capsys, *words, 2)[0] == 2
+    after = [(tmp_path / name).read_bytes() for name in ("split.json", "split.npz")]
+    assert after == before
+
+
+def test_a_home_that_nobody_has_is_a_name_like_any(tmp_path, monkeypatch, capsys):
+    words = ("split", "~nobody here/images", "--out", tmp_path / "out")
+    code, output = run(monkeypatch, capsys, *words)
+    assert (code, "Expected a folder of images" in output.err) == (2, True)

@@ -243,6 +243,18 @@ def test_a_watched_training_logs_quality_and_leak_and_is_taken_as_a_folder(
     assert "has not ended" in output.err
 
 
+def test_a_training_writes_no_pictures_among_held_out_images(
+    data, tmp_path, monkeypatch, capsys
+):
+    held = tmp_path / "held"
+    held.mkdir()
+    Image.new("L", (8, 8)).save(held / "0.png")
+    more = ("--monitor", held, "--epochs", 1)
+    code, output = run(monkeypatch, capsys, *words(data, held / "run", *more))
+    assert (code, "outside of `--monitor`" in output.err) == (2, True)
+    assert sorted(held.iterdir()) == [held / "0.png"]
+
+
 def test_classes_of_held_out_images_are_those_of_the_training(tmp_path):
     names = ("a", "b", "c")
     data = Images(tiny.random_images(6), np.arange(6) % 3, names)

@@ -332,6 +332,16 @@ def test_workers_with_other_software_are_refused(
         trained(tmp_path, scheduler=cluster(1))
 
 
+@pytest.mark.long
+def test_workers_take_the_kernels_of_the_caller(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    with loopback_cluster(tmp_path, num_workers=1) as (address, _):
+        monkeypatch.setenv(parallel.ONEDNN, "0")  # the worker began with another
+        with parallel._connected(address) as client:
+            found = client.submit(os.environ.get, parallel.ONEDNN).result(SECONDS)
+    assert found == "0"
+
+
 def test_workers_that_cannot_run_the_library_are_refused(
     tmp_path, monkeypatch, cluster
 ):

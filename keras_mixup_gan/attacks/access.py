@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ from keras_mixup_gan.data.classes import names_of
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.data.sources import load_images
 from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import ValueRange, as_array, check_images
 
@@ -34,7 +34,7 @@ def accesses_of(
     """The fields of a target that come from the model itself."""
     if is_ours(model):
         return _model_accesses(model, seed)
-    if isinstance(model, (str, os.PathLike)) and Path(model).expanduser().exists():
+    if isinstance(model, (str, os.PathLike)) and path_of(model).exists():
         model = load_images(model, image_shape, value_range=value_range).images
         value_range = None
     if callable(model):

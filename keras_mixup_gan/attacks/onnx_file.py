@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.typing import FloatArray
 from keras_mixup_gan.validation import rows_in_turn
 
@@ -29,7 +30,7 @@ class OnnxGenerator:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path).expanduser()
+        self._path = path_of(path)
         self._session = _session(self._path)
         inputs = self._session.get_inputs()
         ranks = [len(one.shape) for one in inputs]

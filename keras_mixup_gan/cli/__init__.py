@@ -21,8 +21,9 @@ from keras_mixup_gan.process import load_tensorflow
 from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.versions import __version__
 
-# TensorFlow greets with a dozen lines about the machine, and on some, as AMD's before
-# Zen 4, it leaves oneDNN off, with which a step takes two thirds of the time there.
+# Before TensorFlow is imported: it greets with a dozen lines about the machine. Where
+# processors lack AVX-512 VNNI or the like it leaves oneDNN off, with which steps are
+# shorter there too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

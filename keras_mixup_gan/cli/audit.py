@@ -156,6 +156,8 @@ def audit(
     target, (inside, outside, known), rows = _read(
         model, samples, sources, drop_duplicates, say, ends, seed
     )
+    names_of = image_names if members.is_dir() else npz_names
+    names = names_of(members) or [f"no. {row}" for row in range(max(rows) + 1)]
     fit = None
     if shadows is not None:
         from keras_mixup_gan.cli.training_folder import trained_batch_size
@@ -182,8 +184,6 @@ def audit(
             membership="coin" if coins else "fixed",
             fast=fast,
         )
-        names_of = image_names if members.is_dir() else npz_names
-        names = names_of(members) or [f"no. {row}" for row in range(max(rows) + 1)]
         if fast:
             rows = [rows[place] for place in looked_at(len(rows), seed)]
         report = replace(report, member_names=tuple(names[row] for row in rows))

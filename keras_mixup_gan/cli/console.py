@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from keras_mixup_gan.process import handled, load_tensorflow
+from keras_mixup_gan.storage import path_of
 
 if TYPE_CHECKING:
     from keras_mixup_gan.experiments import Cell
@@ -163,7 +164,7 @@ def with_homes(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(**options: Any) -> None:
         command(
             **{
-                name: value.expanduser() if isinstance(value, Path) else value
+                name: path_of(value) if isinstance(value, Path) else value
                 for name, value in options.items()
             }
         )
@@ -177,7 +178,7 @@ def read_model(model: str, *, compile: bool = True) -> Any:
     from keras_mixup_gan import zoo
     from keras_mixup_gan.models.saving import load_gan
 
-    path = Path(model).expanduser()
+    path = path_of(model)
     if (path / "train.json").is_file():
         path = path / "model.keras"
         if not path.is_file():

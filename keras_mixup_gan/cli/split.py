@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from keras_mixup_gan.cli.console import Console, parse_range
+from keras_mixup_gan.storage import path_of
 
 
 def split(
@@ -73,6 +74,6 @@ def split(
             "`audit`, or write `--out split.npz`."
         )
     else:
-        numbers = write_folders(Path(source).expanduser(), out, **draw)
+        numbers = write_folders(path_of(source), out, **draw)
     words = ", ".join(f"{number} {role}" for role, number in numbers.items())
     Console().say(f"wrote {out}: {words.replace('_', '-')}")

@@ -29,6 +29,7 @@ from keras_mixup_gan.storage import (
     finite,
     is_empty,
     locked,
+    path_of,
     read_json,
     reading,
     unseal,
@@ -167,7 +168,9 @@ def run(
     Epochs are told by `tell(phase, step, total, text)`, or else said.
     """
     check_clock()
-    check_outside(folder, data=job.settings["data"])
+    monitor = None if watch is None else watch.monitor
+    sources = {"data": job.settings["data"], "monitor": monitor}
+    check_outside(folder, **{k: v for k, v in sources.items() if v is not None})
     with locked(folder, "grids", "preset"):
         _run(_Store(folder, job), job, total, say, watch or Watch(), tell)
 
@@ -328,7 +331,7 @@ def trained_batch_size(model: str | None) -> int | None:
     """
     if model is None:
         return None
-    place = Path(model).expanduser()
+    place = path_of(model)
     path = place / STATE
     if place.name == "preset" or place.suffix == ".keras":
         path = path if path.is_file() else place.parent / STATE

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from keras_mixup_gan.data import cache, dpimagebench
 from keras_mixup_gan.data.images import Options
 from keras_mixup_gan.data.pixels import Pixels
-from keras_mixup_gan.storage import PackedArray, check_memory, read_arrays, reading
+from keras_mixup_gan.storage import (
+    PackedArray,
+    check_memory,
+    path_of,
+    read_arrays,
+    reading,
+)
 from keras_mixup_gan.validation import check_choice, check_images
 
 _WRITTEN = "plain arrays written by `np.savez(path, images=..., labels=...)`"
@@ -23,7 +29,7 @@ _BLOCK_BYTES = 2**20  # that are read at once
 
 def npz_part(source: str | os.PathLike[str]) -> tuple[Path, str]:
     """The path of an archive and the part of it that is meant, if one is."""
-    path = Path(os.path.expanduser(source))
+    path = path_of(source)
     name, colon, part = path.name.rpartition(":")
     if not colon or not name.lower().endswith(".npz"):
         return path, ""

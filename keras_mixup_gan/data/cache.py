@@ -31,6 +31,7 @@ from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_json,
     locked,
+    path_of,
     read_json,
     reading,
     unseal,
@@ -53,8 +54,8 @@ def cache_folder() -> Path:
     cache directory.
     """
     if given := os.environ.get(VARIABLE):
-        return Path(given).expanduser()
-    home = Path.home()
+        return path_of(given)
+    home = path_of("~")
     if sys.platform == "win32":
         root = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -119,13 +120,13 @@ def _cached(
     `begin` is called with the number of the first that is not there yet; all have the
     shape of the `first`. Each source and options have a file of their own, and `files`
     tells whether it is out of date. Killed at any moment, the same call goes on; while
-    one writes, others are refused.
+    one writes, others wait.
     """
     about: dict[str, Any] = {"source": source, "options": options, **files}
     about = json.loads(json.dumps({**about, "shape": [count, *first.shape]}))
     folder = cache_folder() / digest_json([source, options])[:32]
     if _written(folder, about).rows < count:
-        with locked(folder):
+        with locked(folder, wait=True):
             written = _written(folder, about)  # by another, meanwhile
             dtype = written.dtype or first.dtype.name
             size = math.prod(about["shape"]) * np.dtype(dtype).itemsize

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from keras_mixup_gan.data.choosing import choose, first_copies
-from keras_mixup_gan.data.folders import image_names
+from keras_mixup_gan.data.folders import checked_names, image_names
 from keras_mixup_gan.data.images import DeepImageError, read_image
 from keras_mixup_gan.data.sources import find_source, load_images
-from keras_mixup_gan.data.splits import image_digests
+from keras_mixup_gan.data.splits import image_keys
 from keras_mixup_gan.storage import (
     check_empty,
     digest_arrays,
@@ -39,7 +39,7 @@ def write_folders(folder: Path, out: Path, **draw: Any) -> dict[str, int]:
             f"source={str(folder)!r}. Write an archive, `--out split.npz`."
         )
     check_empty(out)
-    names = image_names(folder)
+    names = checked_names(folder)
     digests = [_digest(folder / name) for name in names]
     drawn = _drawn(digests, names, **draw)
     for role, rows in drawn.items():
@@ -71,7 +71,7 @@ def write_archive(
     names = [f"no. {row}" for row in range(len(loaded.pixels))]
     if found is not None and found.name == "folder":
         names = list(image_names(Path(source)))
-    drawn = _drawn(image_digests(loaded.pixels), names, **draw)
+    drawn = _drawn(image_keys(loaded.pixels), names, **draw)
     arrays: dict[str, Any] = {}
     for role, rows in drawn.items():
         images = loaded.pixels.as_stored(rows)
@@ -80,8 +80,9 @@ def write_archive(
             arrays[f"{role}_labels"] = loaded.labels[rows]
     if loaded.class_names is not None:
         arrays["class_names"] = np.array(loaded.class_names)
-    numbers = _told(told, drawn, draw, str(source))  # by which the archive is known
-    write_arrays(out, arrays, private=True)
+    with writing(out, private=True) as place:
+        write_arrays(place, arrays, private=True)
+        numbers = _told(told, drawn, draw, str(source))  # by which it is known
     return numbers
 
 
@@ -89,8 +90,11 @@ def _digest(file: Path) -> bytes:
     """What is the same for files of the same pixels."""
     try:
         pixels = read_image(file)
-    except DeepImageError:  # whose range only the reader will know
-        return str(digest_file(file)).encode()
+    except DeepImageError:  # whose range only the reader will know: any that holds all
+        try:
+            pixels = read_image(file, (-(2.0**16), 2.0**16))
+        except DeepImageError:
+            return str(digest_file(file)).encode()
     return digest_arrays([pixels]).encode()
 
 

@@ -1,6 +1,5 @@
 """A folder of images: its files in a fixed order, and its sub-folders as classes."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
 from keras_mixup_gan.data.images import EXTENSIONS, Options, read_image
 from keras_mixup_gan.data.pixels import Pixels
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.typing import IntArray
 
 # What lies beside images and says something about them is left out without a word.
@@ -36,15 +36,8 @@ class _Listing(NamedTuple):
 
 def load_folder(source: Any, options: Options) -> Images:
     """The images of a folder, with labels and names where it has class sub-folders."""
-    folder = Path(os.path.expanduser(source))
-    try:
-        listing = _list(folder)
-    except OSError as error:
-        raise ValueError(
-            f"The folder {folder} cannot be read ({error.strerror or error}). Expected "
-            "images in folders that may be opened. Change its permissions."
-        ) from error
-    files, labels, names = _by_class(folder, listing)
+    folder = path_of(source)
+    files, labels, names = _by_class(folder)
     return Images(_pixels(folder, files, options), labels, names)
 
 
@@ -60,15 +53,27 @@ def _pixels(folder: Path, files: list[Path], options: Options) -> Pixels:
 
 def image_names(folder: Path) -> tuple[str, ...]:
     """Where the images of a folder lie in it, in the order of `load_folder`."""
-    folder = folder.expanduser()
+    folder = path_of(folder)
     files = [file for found in _list(folder).images.values() for file in found]
     return tuple(file.relative_to(folder).as_posix() for file in files)
 
 
+def checked_names(folder: Path) -> tuple[str, ...]:
+    """The same, once `load_folder` would have read them."""
+    return tuple(file.relative_to(folder).as_posix() for file in _by_class(folder)[0])
+
+
 def _by_class(
-    folder: Path, listing: _Listing
+    folder: Path,
 ) -> tuple[list[Path], IntArray | None, list[str] | None]:
     """All images, and where sub-folders are classes their numbers and names."""
+    try:
+        listing = _list(folder)
+    except OSError as error:
+        raise ValueError(
+            f"The folder {folder} cannot be read ({error.strerror or error}). Expected "
+            "images in folders that may be opened. Change its permissions."
+        ) from error
     loose = listing.images[""]
     classes = {name: files for name, files in listing.images.items() if files and name}
     if loose and classes:

@@ -28,6 +28,7 @@ from keras_mixup_gan.data.images import (
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.data.pixels import Pixels, as_pixels, range_of
 from keras_mixup_gan.registry import register
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import (
     ValueRange,
@@ -151,9 +152,9 @@ def load_images(
     found = find_source(source)
     if found is not None and found.is_meant is None and _is_folder(source):
         warnings.warn(
-            f"{source!r} is a data set of this name, and the folder {_path(source)} is "
-            f"not read. Expected a name or a folder. Received: both. Write './{source}'"
-            " for the folder.",
+            f"{source!r} is a data set of this name, and the folder "
+            f"{path_of(source)} is not read. Expected a name or a folder. Received: "
+            f"both. Write './{source}' for the folder.",
             stacklevel=2,
         )
     if data_dir is not None and (found is None or found.name != "tfds"):
@@ -348,13 +349,8 @@ def _fitted(loaded: _Loaded, options: Options) -> _Loaded:
     return Images(stacked, labels, getattr(loaded, "class_names", None))
 
 
-def _path(source: str | os.PathLike[str]) -> Path:
-    """A path in which `~` stands for a home, if there is one of that name."""
-    return Path(os.path.expanduser(source))
-
-
 def _is_folder(source: Any) -> bool:
-    return str(source) != "" and os.path.isdir(_path(source))
+    return str(source) != "" and os.path.isdir(path_of(source))
 
 
 SOURCES: dict[str, Source] = {}
@@ -393,7 +389,7 @@ def _expected() -> str:
 
 def _unknown(source: str | os.PathLike[str]) -> str:
     """What is wrong with a name or path that is no source."""
-    path, text = _path(source), str(source)
+    path, text = path_of(source), str(source)
     if os.path.isfile(path):
         return (
             f"The file {path} is not an .npz file. Expected {_expected()}. "

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
 from keras_mixup_gan.data.images import Options
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.validation import did_you_mean
 
 _SOURCE = re.compile(
@@ -43,14 +44,26 @@ def load_tfds(source: str, options: Options) -> Images:
             '`pip install "keras-mixup-gan[tfds]"`.'
         ) from error
     default = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    root = Path(options.data_dir or default).expanduser()
+    root = path_of(options.data_dir or default)
     prepared = _find_prepared(root, parsed["name"], parsed["config"], parsed["version"])
     if prepared is not None:
-        builder = tfds.builder_from_directory(str(prepared))
+        builder = _prepared(tfds, prepared)
     else:
         builder = _download(tfds, parsed, root)
     split = parsed["split"] or "train"
     return _read(tfds, builder, split, options)
+
+
+def _prepared(tfds: Any, folder: Path) -> Any:
+    try:
+        return tfds.builder_from_directory(str(folder))
+    except Exception as error:  # of Protobuf, JSON or the file system
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"The data set in {folder} cannot be read ({reason}). Expected what "
+            "tensorflow-datasets wrote there. Delete that folder and prepare the data "
+            "set again."
+        ) from error
 
 
 def _find_prepared(

@@ -193,6 +193,12 @@ class _Run:
                         "data. Expected the same everywhere. Received: another key. "
                         "Install the same versions, and give workers the same files."
                     )
+                if (known := self.files.entry(cell)) is not None:  # its model was gone
+                    entry = dataclasses.replace(
+                        entry,
+                        shadow_attacks=known.shadow_attacks,
+                        step_time=known.step_time,
+                    )
                 self.files.keep(entry, files)
                 self.say(
                     f"{entry.name}: done in {entry.cpu_seconds:.0f} s of one core "

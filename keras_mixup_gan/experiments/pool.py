@@ -84,6 +84,7 @@ def _draw(
     return split, None
 
 
+@functools.lru_cache(maxsize=1)  # for all draws of it
 def _load(data: Data) -> Images:
     return load_images(
         data.data,

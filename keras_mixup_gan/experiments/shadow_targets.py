@@ -77,7 +77,14 @@ class ShadowTargets:
                     self.say(failed[-1])
                     continue
                 for cell, kind in targets:
-                    self._attack(cell, kind, shadows)
+                    try:
+                        self._attack(cell, kind, shadows)
+                    except WorkerError:
+                        raise
+                    except ValueError as error:  # such as a damaged model
+                        failed.append(f"{cell.name}: not attacked: {error}")
+                        self.say(failed[-1])
+                        continue
                     self.say(f"{cell.name}: attacked with {arm} shadow models")
         return failed
 

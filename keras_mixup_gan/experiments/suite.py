@@ -24,6 +24,7 @@ from keras_mixup_gan.experiments.pool import COINS, Data
 from keras_mixup_gan.models.recipes import list_families, load_recipe
 from keras_mixup_gan.privacy.accounting import noise_multiplier_for
 from keras_mixup_gan.registry import load_plugins
+from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.validation import (
     check_choice,
     check_in_range,
@@ -265,7 +266,7 @@ class Suite:
         Raises:
             ValueError: If there is no such file, or it does not describe a suite.
         """
-        path = Path(source).expanduser()
+        path = path_of(source)
         if path.suffix != ".toml":
             path = SUITES / f"{source}.toml"
         try:

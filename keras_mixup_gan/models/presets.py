@@ -23,6 +23,7 @@ from keras_mixup_gan.storage import (
     DamagedFileError,
     digest_bytes,
     packed_arrays,
+    path_of,
     read_json,
     reading,
     write_file,
@@ -179,7 +180,7 @@ def read_preset(preset: str | os.PathLike[str]) -> PresetFiles:
     manifest = read_manifest()
     if isinstance(preset, str) and preset in manifest:
         return _read_shipped(preset, manifest[preset])
-    path = Path(preset).expanduser()
+    path = path_of(preset)
     if path.name in (CONFIG, WEIGHTS):
         path = path.parent
     if not path.is_dir():

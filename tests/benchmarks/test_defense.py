@@ -6,6 +6,7 @@ import pytest
 from benchmarks import defense, defense_tables, publish
 from keras_mixup_gan.attacks.shadows.study import study_of
 from keras_mixup_gan.experiments import read_results
+from keras_mixup_gan.versions import RESULTS_VERSION
 from tests.attacks.shadows.test_study import drawn
 
 
@@ -237,6 +238,22 @@ def test_arms_of_several_results_versions_say_so():
     assert "Results versions" not in defense_tables.summary(figures)
     figures["results_versions"] = {"blended": 2}
     assert "Undefended 1, Augmented mixup 2." in defense_tables.summary(figures)
+    one_for_all = {"study": "dcgan", "results_version": 2, "arms": arms}
+    assert set(defense_tables.versions_of(one_for_all).values()) == {2}
+
+
+def test_an_arm_is_written_with_the_version_that_made_it(tmp_path, monkeypatch):
+    file = tmp_path / "figures.json"
+    old = checkpoint(10, [8.0] * 6, attack("near", [0.5] * 6))
+    figures = {"study": "dcgan", "arms": {"undefended": [old]}}
+    file.write_text(json.dumps(figures), "utf-8")
+    monkeypatch.setattr(defense, "measured", lambda *_, **__: [old])
+    words = ["defense", str(tmp_path), "--arms", "regions", "--out", str(file)]
+    monkeypatch.setattr("sys.argv", words)
+    defense.main()
+    found = json.loads(file.read_text("utf-8"))
+    assert found["results_versions"] == {"undefended": 1, "regions": RESULTS_VERSION}
+    assert set(found["arms"]) == {"undefended", "regions"}
 
 
 def test_arms_of_other_numbers_of_models_are_refused_before_any_is_trained():

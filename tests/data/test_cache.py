@@ -1,6 +1,9 @@
+import contextlib
 import json
 import os
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +182,18 @@ def test_what_was_read_in_another_way_is_read_anew(folder, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:The 12 images")
-def test_one_run_writes_at_a_time(folder, tmp_path):
-    load_images(folder)
+def test_one_run_writes_at_a_time_and_others_wait_for_it(folder, tmp_path):
+    kept = load_images(folder).images
     file, _ = files_of(tmp_path)
     cut(file, None)
-    with locked(file.parent), pytest.raises(ValueError, match="in use by another run"):
-        load_images(folder)
+    with ThreadPoolExecutor(1) as other, contextlib.ExitStack() as writing:
+        writing.enter_context(locked(file.parent))
+        with pytest.warns(UserWarning, match="in use by another run.*: waiting"):
+            found = other.submit(load_images, folder)
+            time.sleep(0.3)
+            assert not found.done()
+            writing.close()
+            np.testing.assert_array_equal(found.result(60).images, kept)
 
 
 def test_too_little_room_is_said_before_reading(folder, monkeypatch):

@@ -16,20 +16,44 @@ from tests.experiments import fake_results as fake
 def test_what_fails_is_named_when_all_others_are_finished(
     tiny, small_images, tmp_path, monkeypatch
 ):
+    message = (
+        "2 parts of the comparison could not be computed. Received: "
+        "dcgan/30/mixup-noise/0: The model has diverged. "
+        "dcgan/30: no undefended shadow models: No Dask scheduler answers. All others"
+    )
+
+    def train_shadows(*_, **options):
+        raise ValueError("No Dask scheduler answers.")
+
+    monkeypatch.setattr(shadow_targets, "train_shadows", train_shadows)
+    assert message in failures(tiny, small_images, tmp_path, monkeypatch)
+
+
+def test_a_target_that_cannot_be_attacked_stops_no_other(
+    tiny, small_images, tmp_path, monkeypatch
+):
+    def attack(*_):
+        raise ValueError("The checkpoint is truncated.")
+
+    monkeypatch.setattr(shadow_targets, "train_shadows", lambda *_, **options: None)
+    monkeypatch.setattr(shadow_targets.ShadowTargets, "_attack", attack)
+    told = failures(tiny, small_images, tmp_path, monkeypatch)
+    assert "dcgan/30/undefended/0: not attacked: The checkpoint is truncated." in told
+
+
+def failures(tiny, small_images, tmp_path, monkeypatch):
+    """What is said of a comparison of two arms, one of which diverges."""
+
     def run_cell(cell, *_):
         if cell.arm == "mixup-noise":
             raise ValueError("The model has diverged.")
         arm = dataclasses.replace(fake.UNDEFENDED, extra={"key": cell_key(cell)})
         return dataclasses.replace(fake.cell(arm, cell.seed), name=cell.name)
 
-    def train_shadows(*_, **options):
-        raise ValueError("No Dask scheduler answers.")
-
     (tmp_path / "file").write_text("")
     files = (tmp_path / "file", tmp_path / "file")
     monkeypatch.setattr(grid, "run_cell", run_cell)
     monkeypatch.setattr(grid, "last_files", lambda place: files)
-    monkeypatch.setattr(shadow_targets, "train_shadows", train_shadows)
     arms = ("mixup-noise", "undefended")
     trained = {"width": 4, "shadows": 2, "shadow_arms": arms}
     suite = tiny(
@@ -40,13 +64,9 @@ def test_what_fails_is_named_when_all_others_are_finished(
     )
     with pytest.raises(grid.UnfinishedError) as caught:
         experiments.run_grid(suite, tmp_path / "out")
-    assert str(caught.value).startswith(
-        "2 parts of the comparison could not be computed. Received: "
-        "dcgan/30/mixup-noise/0: The model has diverged. "
-        "dcgan/30: no undefended shadow models: No Dask scheduler answers. All others"
-    )
     assert [cell.arm for cell in caught.value.results.cells] == ["undefended"]
     assert caught.value.results.missing == ("dcgan/30/mixup-noise/0",)
+    return str(caught.value)
 
 
 def test_the_page_of_what_is_finished_is_written(tmp_path, monkeypatch, capsys):

@@ -19,6 +19,7 @@ from keras_mixup_gan.experiments import Suite, run_grid
 from keras_mixup_gan.experiments.results import (
     RESULTS,
     ResultFiles,
+    StepTime,
     read_results,
     write_results,
 )
@@ -252,7 +253,8 @@ def test_a_target_whose_model_is_gone_is_trained_again_to_be_attacked(
     [before] = [
         cell for cell in results.cells if (cell.arm, cell.seed) == ("undefended", 1)
     ]
-    known = dataclasses.replace(before, shadow_attacks=())
+    timed = StepTime(0.5, 1.0)
+    known = dataclasses.replace(before, shadow_attacks=(), step_time=timed)
     write_results(dataclasses.replace(results, cells=(known,)), tmp_path)
     text = (TEXT + SHADOWS).replace(
         '"undefended", "mixup-noise", "dp-sgd"', '"undefended"'
@@ -261,7 +263,7 @@ def test_a_target_whose_model_is_gone_is_trained_again_to_be_attacked(
     text = text.replace("[0, 1]", "[1]")
     [cell] = run_grid(Suite.read(write(text=text)), tmp_path).cells
     assert {one.kind for one in cell.shadow_attacks} == {"plain"}
-    assert cell.curve == before.curve
+    assert (cell.curve, cell.step_time) == (before.curve, timed)
 
 
 def test_a_suite_of_one_seed_with_a_fixed_draw_is_timed(tiny, tmp_path):
