@@ -1,5 +1,6 @@
 """Norms of gradients and activations by layer: what a discriminator's weights tell."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -49,9 +50,12 @@ def layer_norms(
         by_layer = tape.gradient(value, variables)
         return tf.stack([_norm(parts) for parts in by_layer])
 
-    @tf.function(reduce_retracing=True)
     def gradients_of(rows: tuple[Tensor, ...]) -> Tensor:
         return tf.map_fn(gradient_norms, rows, fn_output_signature=tf.float64)
+
+    @functools.cache  # one graph, of whose making for each model nobody is warned
+    def traced(specs: tuple[tf.TensorSpec, ...]) -> Callable[..., Tensor]:
+        return tf.function(gradients_of).get_concrete_function(specs)
 
     def norms_of(rows: tuple[Tensor, ...]) -> FloatArray:
         # Not in a graph, whose optimizer complains of outputs of inner layers.
@@ -61,7 +65,9 @@ def layer_norms(
             for part in [[row[start : start + together] for row in rows]]
         ]
         by_layer = np.concatenate([np.stack(part, axis=1) for part in lengths])
-        return np.concatenate([gradients_of(rows), by_layer], axis=1)
+        specs = (tf.TensorSpec((None, *row.shape[1:]), row.dtype) for row in rows)
+        gradients = traced(tuple(specs))(tuple(map(tf.constant, rows)))
+        return np.concatenate([gradients, by_layer], axis=1)
 
     def norms(images: FloatArray, labels: FloatArray | None) -> FloatArray:
         given = [part for part in (images, labels) if part is not None]
