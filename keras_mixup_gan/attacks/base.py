@@ -12,6 +12,7 @@ from keras_mixup_gan.attacks.target import (
     Labels,
     ReferenceData,
 )
+from keras_mixup_gan.data.classes import names_of, numbered_by
 from keras_mixup_gan.data.labeled import split_labels
 from keras_mixup_gan.randomness import Stream, some_rows
 from keras_mixup_gan.registry import (
@@ -131,7 +132,9 @@ class Attack(abc.ABC):
         """
         target = self._fitted()
         if labels is None:
+            names = names_of(images)
             images, labels = split_labels(images)
+            labels = numbered_by(target.class_names, labels, names, "images")
         images = check_images(images, "images", target.image_shape)
         if labels is not None:
             labels = check_classes(labels, len(images), "labels", target.num_classes)

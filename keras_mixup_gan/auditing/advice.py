@@ -38,7 +38,7 @@ def next_steps(report: AuditReport) -> Iterator[str]:
         for release in reversed(lesser):
             found = verdicts[release]
             if found.leak is Leak.NOT_FOUND and not found.epsilon:
-                untried = "shadows" not in report.access
+                untried = not _has_shadows(report)
                 yield (
                     f"Release only {release}, if that suffices: there no leak was found"
                     f"{', though not by shadow models, which find more' * untried}."
@@ -55,7 +55,7 @@ def next_steps(report: AuditReport) -> Iterator[str]:
             "Where persons must be protected for certain, train with differential "
             "privacy, `dp=DPSGD(...)`: nothing else bounds what an attack can find."
         )
-    if leak is Leak.NOT_FOUND and "shadows" not in report.access:
+    if leak is Leak.NOT_FOUND and not _has_shadows(report):
         yield (
             "Before anything is released, audit with shadow models, `shadows=16` or "
             "more with the training's `shadow_fit`, or `--shadows 16`: the strongest "
@@ -71,3 +71,8 @@ def next_steps(report: AuditReport) -> Iterator[str]:
             "Pass what the attacks need and did not get, a model or images that it "
             "generated, or ask for other attacks."
         )
+
+
+def _has_shadows(report: AuditReport) -> bool:
+    """Whether an attack by shadow models ran, and not only could have."""
+    return any("shadows" in each.requires for each in report.done)

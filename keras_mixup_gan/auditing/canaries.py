@@ -1,5 +1,6 @@
 """Canaries: what attacks find of unusual images that fair coins put in or left out."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -64,6 +65,12 @@ class CanaryExposure:
         )
 
 
+def _p_value(area: float, error: float, pairs: Iterable[_Pair]) -> float:
+    """By the normal law, but no less than few canaries in perfect order can tell."""
+    orders = (math.comb(len(one) + len(other), len(one)) for one, other in pairs)
+    return max(float(special.ndtr((0.5 - area) / error)), 1 / math.prod(orders))
+
+
 def exposed_canaries(
     results: Sequence[AttackResult], kinds: Kinds
 ) -> tuple[CanaryExposure, ...]:
@@ -96,7 +103,7 @@ def exposed_canaries(
                 auc=float(area),
                 bits=float(np.concatenate([exposure(*pair) for pair in pairs]).mean()),
                 bits_at_chance=float(np.average(chance, weights=numbers)),
-                p_value=min(1.0, num_tests * float(special.ndtr((0.5 - area) / error))),
+                p_value=min(1.0, num_tests * _p_value(area, error, pairs)),
             )
         )
     return tuple(found)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
+from keras_mixup_gan.attacks.access import is_ours
 from keras_mixup_gan.attacks.samples.classifier import balanced_folds, train_network
 from keras_mixup_gan.attacks.samples.feature_maps import PrincipalComponents
 from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK
 from keras_mixup_gan.attacks.target import AttackTarget, as_target
+from keras_mixup_gan.data.choosing import first_copies
 from keras_mixup_gan.data.classes import check_same_classes
+from keras_mixup_gan.data.pixels import Pixels
+from keras_mixup_gan.data.splits import image_keys
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.power import error_at_chance
 from keras_mixup_gan.statistics.roc import auc, delong_interval
@@ -35,18 +39,25 @@ MIN_IMAGES = 10
 NUM_ERRORS = 4
 
 
-def in_one_range(target: AttackTarget, split: MembershipSplit) -> AttackTarget:
+def check_ranges(split: MembershipSplit) -> None:
+    """Holds the parts of a split against the range of the members' pixels."""
+    check_same_range(**{name: part.pixels for name, part in split.parts().items()})
+    warn_of_range(split.members.pixels, "members", stacklevel=5)
+
+
+def in_one_range(target: AttackTarget, model: Any, split: MembershipSplit) -> Any:
     """The target, whose samples are held against the range of the members' pixels.
 
-    So are the parts of the split, at once. A target that grants more than samples is a
-    model that states its range; the samples of a function are checked as the first are
-    drawn, because drawing some for that would change all that follow.
+    A model of this library states its range, as does a target that grants more than
+    samples. Samples are checked as the first are drawn, because drawing some for that
+    would change all that a function draws later.
     """
-    check_same_range(**{name: part.pixels for name, part in split.parts().items()})
-    members = split.members.pixels
-    warn_of_range(members, "members", stacklevel=5)
-    sampler = target.sampler
-    if sampler is None or not target.access <= {"samples", "reference"}:
+    members, sampler = split.members.pixels, target.sampler
+    is_stated = is_ours(model) or (
+        isinstance(model, AttackTarget)
+        and not target.access <= {"samples", "reference"}
+    )
+    if sampler is None or is_stated:
         return target
 
     def sample(start: int, stop: int) -> Any:
@@ -168,6 +179,11 @@ def as_null_target(
     )
 
 
+def distinct(images: FloatArray) -> FloatArray:
+    """Each image once."""
+    return images[first_copies(image_keys(Pixels(images)))]
+
+
 def blind_baseline(
     members: FloatArray,
     non_members: FloatArray,
@@ -178,6 +194,7 @@ def blind_baseline(
 
     If that succeeds, the two sets are not drawn alike (another source, another
     resizing, another compression), and attacks may separate them without any leak.
+    Copies are left out, so that none is trained on and scored.
     A small network is trained on three fifths of the images, on equally many of both
     sets; another fifth says when to stop, and the last is scored, five times over.
     Scores are compared as ranks within each fifth, because each has its own network.
@@ -205,9 +222,10 @@ def blind_baseline(
     members = check_images(members, "members")
     height, width, channels = members.shape[1:]
     non_members = check_images(non_members, "non_members", (height, width, channels))
+    members, non_members = map(distinct, (members, non_members))
     if min(len(members), len(non_members)) < MIN_IMAGES:
         raise ValueError(
-            f"The blind baseline needs at least {MIN_IMAGES} members and non-members. "
+            f"The blind baseline needs {MIN_IMAGES} distinct members and non-members. "
             f"Received: {len(members)} and {len(non_members)}."
         )
     images = np.concatenate([members, non_members])

@@ -13,7 +13,8 @@ from keras_mixup_gan.attacks.samples.nearest import (
 )
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.verdict import probability
-from keras_mixup_gan.data.splits import MembershipSplit
+from keras_mixup_gan.data.choosing import first_copies
+from keras_mixup_gan.data.splits import MembershipSplit, image_keys
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import eight_bits
@@ -48,7 +49,7 @@ class CopiedMember:
 
 @dataclass(frozen=True, eq=False)
 class CopyCheck:
-    """Members and non-members of which a generated image is (nearly) a copy.
+    """Distinct members and non-members of which a generated image is (nearly) a copy.
 
     A real image counts as copied if some generated image is nearer to it than half the
     way to its fifth nearest other real image. Ordinary similarity brings generated
@@ -57,6 +58,7 @@ class CopyCheck:
 
     Attributes:
         num_samples: Number of generated images that were looked at.
+        num_members: Number of members, and below of non-members, each image once.
         members_copied: Members of which one of them is a copy.
         non_members_copied: The same of non-members.
         samples_of_members: Generated images that copy a member.
@@ -64,9 +66,10 @@ class CopyCheck:
         p_value: Probability of so many copied members or more among all copied images,
             had members and non-members been copied alike.
         copied: The copied members, the nearest first.
-        distances: L2 distance of each member to the nearest generated image.
-        nearest: Number of the generated image that is nearest to each member.
-        nearest_images: These images, uint8 `(num_members, height, width, channels)`.
+        distances: L2 distance of each member that was given to the nearest generated
+            image.
+        nearest: Number of the generated image that is nearest to each of these.
+        nearest_images: These images, uint8 `(number, height, width, channels)`.
     """
 
     num_samples: int
@@ -124,12 +127,16 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         return None
     from scipy.stats import hypergeom  # slow to import
 
-    parts = split.members.images, split.non_members.images
-    num_members, num_non_members = map(len, parts)
-    reals = np.concatenate(parts).reshape(num_members + num_non_members, -1)
+    parts = split.members, split.non_members
+    # Each image once: its copies are no other images to be far from, nor to be copied.
+    keys = [image_keys(part.pixels) for part in parts]
+    rows = [first_copies(each) for each in keys]
+    num_members, num_non_members = map(len, rows)
+    images = [part.images[kept] for part, kept in zip(parts, rows, strict=True)]
+    reals = np.concatenate(images).reshape(num_members + num_non_members, -1)
     radii = SHARE * _distance_to_neighbor(reals, target.seed)
     search = Search(reals)
-    images = np.zeros((num_members, *target.image_shape), "uint8")
+    nearest_images = np.zeros((num_members, *target.image_shape), "uint8")
     counts = np.zeros(2, "int64")
     for block in samples(target):
         first = search.num_seen
@@ -138,22 +145,24 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         known = np.flatnonzero(np.sqrt(search.squares[:, 0]) < radii)
         is_member = known < num_members
         counts += [
-            _num_copies(block, reals[rows], radii[rows])
-            for rows in (known[is_member], known[~is_member])
+            _num_copies(block, reals[some], radii[some])
+            for some in (known[is_member], known[~is_member])
         ]
         new = np.flatnonzero(search.indices[:num_members, 0] >= first)
-        rows = block[search.indices[new, 0] - first]
-        images[new] = eight_bits(rows.astype("float64"))
+        found = block[search.indices[new, 0] - first]
+        nearest_images[new] = eight_bits(found.astype("float64"))
     distances, nearest = np.sqrt(search.squares[:, 0]), search.indices[:, 0]
     copied = np.flatnonzero(distances < radii)
     inside = copied[copied < num_members]
     drawn = hypergeom(num_members + num_non_members, num_members, len(copied))
     shares = SHARE * distances / np.where(radii > 0, radii, 1.0)
     pairs = [
-        CopiedMember(*map(int, (row, nearest[row])), *map(float, figures))
-        for row in inside[np.argsort(shares[inside], kind="stable")]
-        for figures in [(distances[row], shares[row])]
+        CopiedMember(*map(int, (rows[0][one], nearest[one])), *map(float, figures))
+        for one in inside[np.argsort(shares[inside], kind="stable")]
+        for figures in [(distances[one], shares[one])]
     ]
+    place = {key: number for number, key in enumerate(keys[0][row] for row in rows[0])}
+    each = np.array([place[key] for key in keys[0]])
     return CopyCheck(
         num_samples=search.num_seen,
         num_members=num_members,
@@ -164,9 +173,9 @@ def check_copies(target: AttackTarget, split: MembershipSplit) -> CopyCheck | No
         samples_of_non_members=int(counts[1]),
         p_value=min(1.0, float(drawn.sf(len(inside) - 1))),
         copied=tuple(pairs),
-        distances=distances[:num_members],
-        nearest=nearest[:num_members],
-        nearest_images=images,
+        distances=distances[each],
+        nearest=nearest[each],
+        nearest_images=nearest_images[each],
     )
 
 

@@ -16,6 +16,7 @@ from keras_mixup_gan import storage
 from keras_mixup_gan.attacks.access import Sampler, is_ours
 from keras_mixup_gan.attacks.base import Attack
 from keras_mixup_gan.attacks.samples.nearest import SAMPLE_BLOCK
+from keras_mixup_gan.attacks.shadows.recipes import plain
 from keras_mixup_gan.attacks.target import AttackTarget
 from keras_mixup_gan.auditing.results import Scores, plain_settings
 from keras_mixup_gan.data.splits import MembershipSplit
@@ -64,8 +65,11 @@ class Journal:
                 "split": split.content_hash,
                 **_known_to_attacker(target, self._probes),
             }
-            if value_range is not None and not is_ours(model):
-                self._context["value_range"] = [float(end) for end in value_range]
+            if not is_ours(model):  # whose weights do not tell what is done with them
+                with contextlib.suppress(ValueError):  # it differs from call to call
+                    self._context["behavior"] = behavior_digest(target, self._probes)
+                if value_range is not None:
+                    self._context["value_range"] = [float(end) for end in value_range]
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other audits out of the folder, while scores are written there."""
@@ -84,13 +88,14 @@ class Journal:
             **self._context,
             # Ours are known by name, so that a file may move; others may share a name,
             # and raise no version when they change.
-            "attack": is_known or [f"{kind.__module__}.{kind.__qualname__}", digest],
+            "attack": is_known
+            or [f"{kind.__module__}.{kind.__qualname__}", digest, plain(unfitted)],
             "name": [attack.name, name],
             "settings": plain_settings(unfitted.settings),
             "features": _features_digest(attack, self._probes),
         }
-        plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
-        return self._folder / f"{plain}-{storage.digest_json(key)[:32]}.npz"
+        told = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
+        return self._folder / f"{told}-{storage.digest_json(key)[:32]}.npz"
 
     def load(self, name: str, path: Path | None) -> Scores | None:
         """The scores of an attack from an earlier run, if they are intact."""

@@ -20,9 +20,9 @@ from keras_mixup_gan.attacks.target import (
 )
 from keras_mixup_gan.auditing import controls
 from keras_mixup_gan.auditing.controls import NullTarget, as_null_target
-from keras_mixup_gan.auditing.copies import check_copies
-from keras_mixup_gan.auditing.copying import copying_panel
-from keras_mixup_gan.auditing.first_look import fast_attacks, first_look
+from keras_mixup_gan.auditing.copies import CopyCheck, check_copies
+from keras_mixup_gan.auditing.copying import CopyingPanel, copying_panel
+from keras_mixup_gan.auditing.first_look import NUM_SAMPLES, fast_attacks, first_look
 from keras_mixup_gan.auditing.journal import Journal, known_settings
 from keras_mixup_gan.auditing.report import AuditReport
 from keras_mixup_gan.auditing.results import AttackEntry, AttackResult, NothingRanError
@@ -190,17 +190,21 @@ def audit(
         "latent_dim": latent_dim,
         "value_range": value_range,
     }
-    others = tuple(as_target(other, target.seed, **known) for other in reference_models)
+    others = [as_target(other, target.seed, **known) for other in reference_models]
+    if value_range is None:
+        pairs = zip(others, reference_models, strict=True)
+        others = [controls.in_one_range(one, given, split) for one, given in pairs]
     if others:
-        target = replace(target, reference_models=others)
+        target = replace(target, reference_models=tuple(others))
+    known_shadows = target.shadows if shadows is None else shadows
     if isinstance(attacks, str) and attacks == "default":
         given = {
             "augmentation": target.augment is not None,
-            "reference_models": bool(others),
-            "shadows": shadows is not None,
+            "reference_models": bool(target.reference_models),
+            "shadows": known_shadows is not None,
         }
         granted = [name for name, is_given in given.items() if is_given]
-        attacks = default_attacks([*granted, *signals_known(shadows, target)])
+        attacks = default_attacks([*granted, *signals_known(known_shadows, target)])
         attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
@@ -208,6 +212,10 @@ def audit(
     null = null_target
     if null is not None:
         null = as_null_target(null_target, target, weights_digest(model), **known)
+        if value_range is None:
+            null = controls.in_one_range(null, null_target, split)
+        if fast:
+            null = replace(null, num_samples=null.num_available(NUM_SAMPLES))
 
     total = len(chosen) * (1 if null is None else 2)
     tell = progress or (lambda title, num_done, num_attacks: None)
@@ -240,16 +248,20 @@ def audit(
         tested = NullTarget(null.name, tuple(found), *sizes)
     tell("", total, total)
 
-    pair = plain.members.images, plain.non_members.images
+    pair = (
+        controls.distinct(plain.members.images),
+        controls.distinct(plain.non_members.images),
+    )
     baseline = None
     if blind and min(map(len, pair)) >= controls.MIN_IMAGES:
         baseline = controls.blind_baseline(*pair, seed=target.seed)
 
+    found_copies, panel = _copies(remembering, plain) if copies else (None, None)
     done = [entry for entry in entries if isinstance(entry, AttackResult)]
     done.sort(key=_threat, reverse=True)
     ran = [attack for name, attack in chosen if name in {each.name for each in done}]
     uses_shadows = any("shadows" in attack.requires for attack in ran)
-    trained_here = uses_shadows and not isinstance(shadows, Shadows)
+    trained_here = uses_shadows and not isinstance(known_shadows, Shadows)
     return AuditReport(
         model=target.name,
         attacks=(*done, *(entry for entry in entries if entry.status != "done")),
@@ -272,8 +284,8 @@ def audit(
         damaged=tuple(damaged),
         shadow_caution=target.shadows.caution if uses_shadows else None,
         shadow_images=target.shadows.num_images if trained_here else None,
-        copies=check_copies(remembering, plain) if copies else None,
-        copying=copying_panel(remembering, plain) if copies else None,
+        copies=found_copies,
+        copying=panel,
         blind=baseline,
         null_target=tested,
         member_images=plain.members.images,
@@ -281,6 +293,18 @@ def audit(
         canary_kinds=(split.members.canary_kinds, split.non_members.canary_kinds),
         fast=fast,
     )
+
+
+def _copies(
+    target: AttackTarget, split: MembershipSplit
+) -> tuple[CopyCheck | None, CopyingPanel | None]:
+    """What is found of copies; nothing where the generator fails, as attacks do."""
+    try:
+        return check_copies(target, split), copying_panel(target, split)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(f"Copies were not looked for: {reason:.300}", stacklevel=3)
+        return None, None
 
 
 def _prepare(
@@ -321,7 +345,8 @@ def _prepare(
         None if known is None else (known.images, _integer_labels(known.labels)),
     )
     if value_range is None:
-        target = controls.in_one_range(target, split)
+        controls.check_ranges(split)
+        target = controls.in_one_range(target, model, split)
     for name, part in split.without_canaries().parts().items():
         check_number(name, part.pixels)
         if part.pixels.shape[1:] != target.image_shape:

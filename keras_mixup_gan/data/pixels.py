@@ -12,7 +12,7 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import ValueRange, check_images, eight_bits, unit_range
 
 _BLOCK_BYTES = 2**20  # of floats that are made at once
-_ROUNDING = 1e-5  # by which floats that were 8 bits may differ; levels are .008 apart
+ROUNDING = 1e-5  # by which floats that were 8 bits may differ; levels are .008 apart
 
 
 class Pixels:
@@ -120,7 +120,7 @@ def settled(image: FloatArray) -> FloatArray:
     copies of an image would go unnoticed. Other images stay as they are.
     """
     made = unit_range(eight_bits(image))
-    return made if np.abs(made - image).max(initial=0) < _ROUNDING else image
+    return made if np.abs(made - image).max(initial=0) < ROUNDING else image
 
 
 def frozen(array: Any) -> Any:

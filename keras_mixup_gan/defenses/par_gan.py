@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_mixup_gan.data.pixels import ROUNDING
 from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.dcgan import (
     DCGAN,
@@ -19,7 +21,9 @@ from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import hashed_choices, named_network
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_integer, unit_range
+
+_DIVISION = "division"  # its name in a file of weights
 
 
 @keras.saving.register_keras_serializable("keras_mixup_gan")
@@ -113,7 +117,30 @@ class PARGAN(DCGAN):
         size = math.prod(self.image_shape)
         limits = tf.int64.min, tf.int64.max
         weights = random.integers(*limits, size, "int64", endpoint=True)
-        return hashed_choices(images, tf.constant(weights), self.num_parts)
+        return hashed_choices(_settled(images), tf.constant(weights), self.num_parts)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes also which division the weights belong to, which hangs on the seed."""
+        super().save_own_variables(store)
+        store[_DIVISION] = self._division()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads them; those of another division are refused."""
+        entries = {key: store[key] for key in store.keys()}
+        carried = entries.pop(_DIVISION, None)
+        if carried is not None and int(np.asarray(carried)) != self._division():
+            raise ValueError(
+                "The weights are of a model that divides the images otherwise, so that "
+                "each discriminator would be shown the parts of others. Expected the "
+                f"model's seed, {self.seed}, as theirs. Received: weights of another "
+                "seed. Pass `seed=` whenever the model is built."
+            )
+        super().load_own_variables(entries)
+
+    def _division(self) -> Any:
+        """A number by which divisions are told apart."""
+        random = generator(self.seed, Stream.PARTITIONS)
+        return np.int64(random.integers(2**62))
 
     def discriminate(
         self,
@@ -161,6 +188,17 @@ class PARGAN(DCGAN):
     def generator_objective(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
         """The mean of the non-saturating losses against all discriminators."""
         return tf.reduce_mean(real_loss(self.logits(fakes, labels)))
+
+
+def _settled(images: Tensor) -> Tensor:
+    """Images of 8 bits as the library makes them floats, whatever made these."""
+    images = tf.convert_to_tensor(images, tf.float32)
+    table = tf.constant(unit_range(np.arange(256, dtype="uint8")))
+    levels = tf.clip_by_value(tf.round((images + 1) * 127.5), 0, 255)
+    known = tf.where(tf.math.is_finite(levels), levels, 0)
+    made = tf.gather(table, tf.cast(known, tf.int32))
+    off = tf.reduce_max(tf.abs(made - images), axis=(1, 2, 3), keepdims=True)
+    return tf.where(off < ROUNDING, made, images)
 
 
 @register_defense

@@ -82,7 +82,7 @@ def card(
     classes = arguments.get("num_classes")
     of_classes = "" if classes is None else f", of {classes} classes"
     lines = [
-        *_front_matter(arguments, license),
+        *_front_matter(content, license),
         _OURS,
         "",
         f"# {content['class']} for images of {height} x {width} x {channels}",
@@ -111,10 +111,10 @@ def weights_sha256(files: PresetFiles) -> str:
     return str(files.content["weights"]["sha256"])
 
 
-def _front_matter(arguments: Mapping[str, Any], license: str | None) -> list[str]:
-    defenses = {"mixup": "mixup", "dp": "differential-privacy"}
+def _front_matter(content: Mapping[str, Any], license: str | None) -> list[str]:
     tags = ["keras", "gan", "membership-inference"]
-    tags += [tag for key, tag in defenses.items() if arguments.get(key)]
+    tags += ["mixup"] * bool(content["arguments"].get("mixup"))
+    tags += ["differential-privacy"] * _carries_epsilon(content)
     return [
         "---",
         "library_name: keras-mixup-gan",
@@ -124,6 +124,13 @@ def _front_matter(arguments: Mapping[str, Any], license: str | None) -> list[str
         *(f"- {tag}" for tag in tags),
         "---",
     ]
+
+
+def _carries_epsilon(content: Mapping[str, Any]) -> bool:
+    terms, counters = content["arguments"].get("dp"), content["counters"]
+    is_noisy = bool(terms and terms.get("noise_multiplier"))
+    is_counted = bool(counters["steps"] and counters["num_examples"])
+    return is_noisy and is_counted and not content.get("noise_was_seeded")
 
 
 def _defense(content: Mapping[str, Any]) -> str:
@@ -143,6 +150,8 @@ def _defense(content: Mapping[str, Any]) -> str:
             f"{terms.get('noise_multiplier')}, {counters['num_examples']:,} training "
             f"images, {counters['expected_batch_size']} a batch on average."
         )
+        if terms.get("noise_multiplier") == 0:
+            found.append("**Clipped without noise: it carries no epsilon.**")
         if counters["steps"] and not counters["num_examples"]:
             found[-1] = "DP-SGD, on terms that are not known: it carries no epsilon."
         if content.get("noise_was_seeded"):

@@ -42,6 +42,7 @@ from keras_mixup_gan.data.pixels import Pixels, as_pixels
 from keras_mixup_gan.mixup import MixUp, is_mixed
 from keras_mixup_gan.privacy.dpsgd import DPSGD
 from keras_mixup_gan.randomness import StepStream
+from keras_mixup_gan.storage import check_memory
 from keras_mixup_gan.typing import FloatArray, Tensor
 from keras_mixup_gan.validation import (
     check_in_range,
@@ -439,16 +440,28 @@ def _is_row(labels: Any) -> bool:
     return bool(labels.shape.rank == 2 and labels.shape[1] != 1)
 
 
+def _repeats(dataset: tf.data.Dataset) -> bool:
+    """Whether images come several times, each perhaps augmented in another way."""
+    if type(dataset).__name__ == "_RepeatDataset":
+        if tf.get_static_value(dataset._count) != 1:
+            return True
+    return any(map(_repeats, dataset._inputs()))
+
+
 def _collected(x: Any, dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
     """A data set as images, labels and a batch size, for Poisson sampling."""
     endless = is_endless(x) or dataset.cardinality() == tf.data.INFINITE_CARDINALITY
-    if endless or is_read_once(x):
+    if endless or is_read_once(x) or _repeats(dataset):
         raise ValueError(
-            "DP-SGD samples from a finite training set. Expected a data set without "
-            "`repeat()`. Received: an endless one, or a generator. Pass each image "
-            "once."
+            "DP-SGD samples from a finite training set, in which each image is one "
+            "record. Expected a data set without `repeat()`. Received: one with it, an "
+            "endless one, or a generator. Pass each image once."
         )
-    batches = [as_batch(element) for element in dataset.as_numpy_iterator()]
+    batches, size = [], 0
+    for element in dataset.as_numpy_iterator():
+        batches.append(as_batch(element))
+        size += batches[-1]["images"].nbytes
+        check_memory(size, "Images of a data set, which may have no end,")
     if not batches:
         raise ValueError(EMPTY)
     parts = [np.concatenate([b[name] for b in batches]) for name in batches[0]]

@@ -19,7 +19,11 @@ from keras_mixup_gan.models.optimizers import (
     trainable_variables,
 )
 from keras_mixup_gan.models.portions import in_portions, latents_and_classes
-from keras_mixup_gan.models.refusals import check_compile, refuse_replicas
+from keras_mixup_gan.models.refusals import (
+    check_compile,
+    refuse_own_losses,
+    refuse_replicas,
+)
 from keras_mixup_gan.typing import FloatArray, IntArray, Tensor
 from keras_mixup_gan.validation import (
     MAX_CLASSES,
@@ -124,6 +128,7 @@ class NetworkPair(keras.Model):
         if undivided:
             refuse_replicas(self.distribute_strategy, undivided)
         super().compile(optimizer=None, **kwargs)
+        refuse_own_losses([*self.trained_generators, *self.trained_discriminators])
         self.g_optimizer = prepared(g_optimizer, self.trained_generators)
         self.d_optimizer = prepared(
             d_optimizer, self.trained_discriminators, scales_loss=not self.is_private
@@ -133,7 +138,9 @@ class NetworkPair(keras.Model):
         )
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Arguments that repeat `compile`."""
+        """Arguments that repeat `compile`; none of what is not compiled."""
+        if not self.compiled:
+            return {}
         serialize = keras.saving.serialize_keras_object
         return {
             "g_optimizer": serialize(self.g_optimizer),

@@ -48,7 +48,8 @@ def prepared(
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     if scales_loss and not scaled and any(map(_computes_in_float16, networks)):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(trainable_variables(networks))
+    if not optimizer.built:
+        optimizer.build(trainable_variables(networks))
     return optimizer
 
 

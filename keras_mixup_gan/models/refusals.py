@@ -1,5 +1,7 @@
 """What Keras takes for other models, and what has no meaning for a GAN."""
 
+import itertools
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import keras
@@ -99,3 +101,50 @@ def refuse_own_objective(kind: type, dp: Any) -> None:
             f"`row_losses` of {kind.__name__}, or no `dp`. Received: dp={dp}. Leave "
             "it out, or write both."
         )
+    if own := sorted(_defined_outside(kind) & {"counterparts", "update_generator"}):
+        raise ValueError(
+            "DP-SGD protects what the discriminator learns, and these would be shown "
+            f"training images as they are. Expected `generator_objective` alone in "
+            f"{kind.__name__}, or no `dp`. Received: {', '.join(own)} of its own, "
+            f"dp={dp}. Leave one out."
+        )
+
+
+def refuse_unheard(kind: type, hooks: Collection[str]) -> None:
+    """Raises a `ValueError` if a class changes what its training step never calls."""
+    changed = _defined_outside(kind)
+    if "train_step" not in changed and (own := sorted(changed & set(hooks))):
+        raise ValueError(
+            "The training step of this family does not call everything that others "
+            f"call. Expected none of {', '.join(sorted(hooks))} in {kind.__name__}. "
+            f"Received: {', '.join(own)}. Change `discriminator_loss` and "
+            "`generator_loss`, or `train_step`."
+        )
+
+
+def _defined_outside(kind: type) -> set[str]:
+    """What the classes of others, which come before this library's, define."""
+    others = itertools.takewhile(lambda each: not _is_ours(each), kind.__mro__)
+    return {name for each in others for name in vars(each)}
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "keras_mixup_gan"
+
+
+def refuse_own_losses(networks: Iterable[keras.Model]) -> None:
+    """Raises a `ValueError` if layers add losses of their own, which no step reads."""
+    layers = (layer for network in networks for layer in network._flatten_layers())
+    for layer in layers:
+        if isinstance(layer, keras.Model):  # whose layers come too
+            continue
+        weights = getattr(layer, "trainable_weights", [])
+        if getattr(layer, "activity_regularizer", None) is not None or any(
+            getattr(weight, "regularizer", None) is not None for weight in weights
+        ):
+            raise ValueError(
+                "The losses of a GAN are its own, and regularizers of layers are not "
+                "among them. Expected networks without. Received: a regularizer of "
+                f"the layer {layer.name!r}. Give the optimizer `weight_decay=` "
+                "instead."
+            )

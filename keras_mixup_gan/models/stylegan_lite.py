@@ -82,6 +82,10 @@ class StyleGANLite(GAN):
     family = "stylegan_lite"
     title = "StyleGAN-lite"
     fixed = GAN.fixed | {"style_mixing", "r1_gamma", "r1_interval", "num_references"}
+    unheard = frozenset({"discriminator_objective", "generator_objective"}) | {
+        "update_discriminator",
+        "update_generator",
+    }
 
     def __init__(
         self,

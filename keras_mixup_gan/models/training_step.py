@@ -15,7 +15,11 @@ from keras_mixup_gan.models.inputs import Batch, InputPipeline
 from keras_mixup_gan.models.layers import keyed_choices
 from keras_mixup_gan.models.networks import NetworkPair
 from keras_mixup_gan.models.optimizers import fixed_loss_scale
-from keras_mixup_gan.models.refusals import check_defenses, refuse_own_objective
+from keras_mixup_gan.models.refusals import (
+    check_defenses,
+    refuse_own_objective,
+    refuse_unheard,
+)
 from keras_mixup_gan.models.step_random import StepRandom
 from keras_mixup_gan.privacy.dpsgd import DPSGD, check_multiplicity, refuse_mixup
 from keras_mixup_gan.privacy.updates import PrivateUpdates, Spent, WeightArrays
@@ -42,6 +46,8 @@ class AdversarialModel(NetworkPair):
 
     # Rows of a DP-SGD update for each real image: it and a generated one.
     rows_per_image = 2
+    # Methods of other families that the training step of this one does not call.
+    unheard: frozenset[str] = frozenset()
     # Whether the loss of such a row is a function of the discriminator's one score.
     scores_suffice = False
     # What a trained step would not heed any more.
@@ -73,6 +79,8 @@ class AdversarialModel(NetworkPair):
             refuse_mixup(dp, mixup)
             refuse_own_objective(type(self), dp)
             check_multiplicity(dp, augment)
+        else:
+            refuse_unheard(type(self), self.unheard)
         if augment is not None and mixup is not None and mixup.augment is not None:
             raise ValueError(
                 "Images would be transformed twice, before and after blending. "
@@ -92,6 +100,7 @@ class AdversarialModel(NetworkPair):
         self.random = StepRandom(self.seed, self.steps)
         self.privacy: PrivateUpdates | None = None
         if dp is not None:
+            scores_suffice = self.scores_suffice and _vouches(type(self))
             self.privacy = PrivateUpdates(
                 dp,
                 self.discriminator,
@@ -100,10 +109,10 @@ class AdversarialModel(NetworkPair):
                 add_counter=self._counter,
                 count_updates=self._count_updates,
                 rows_per_image=self.rows_per_image,
-                scores_suffice=self.scores_suffice,
+                scores_suffice=scores_suffice,
                 # A penalty has gradients that scaling would drive out of float16.
                 loss_scale=fixed_loss_scale(self.discriminator)
-                if self.scores_suffice
+                if scores_suffice
                 else 1.0,
             )
         self.pipeline = InputPipeline(
@@ -235,7 +244,7 @@ class AdversarialModel(NetworkPair):
             with tf.GradientTape() as tape:
                 fakes, labels = self.counterparts(batch, draw)
             d_loss = update(batch, fakes, labels, draw)
-        done = [tf.identity(self.d_optimizer.iterations.value)] if is_private else []
+        done = [tf.convert_to_tensor(self.d_optimizer.iterations)] if is_private else []
         with tf.control_dependencies(done):
             g_loss = self.update_generator(tape, batch, fakes, labels, draw)
         return self.finish_step(d_loss, g_loss)
@@ -457,3 +466,10 @@ def warmed_up(momentum: float, steps: Tensor) -> Tensor:
     """The momentum of an average that forgets its beginning faster than its end."""
     done = tf.cast(steps, tf.float32)
     return tf.minimum(momentum, (1 + done) / (10 + done))
+
+
+def _vouches(kind: type) -> bool:
+    """Whether `scores_suffice` was said of the losses of rows that the class has."""
+    order = [set(vars(each)) for each in kind.__mro__]
+    by_rows = next(at for at, names in enumerate(order) if "row_losses" in names)
+    return any("scores_suffice" in names for names in order[: by_rows + 1])

@@ -52,6 +52,7 @@ class WGANGP(GAN):
     family = "wgan_gp"
     title = "WGAN-GP"
     fixed = GAN.fixed | {"gradient_penalty"}
+    unheard = frozenset({"discriminator_objective"})
     rows_per_image = 1  # a real image, a generated one and the penalty between them
 
     def __init__(

@@ -4,6 +4,8 @@ import pytest
 from PIL import Image
 
 from keras_mixup_gan.attacks import LOGAN, AttackTarget, ReferenceData
+from keras_mixup_gan.attacks.access import function_sampler, is_ours
+from keras_mixup_gan.data.classes import Images
 from keras_mixup_gan.data.splits import MembershipSplit
 from keras_mixup_gan.models.networks import latents_and_classes
 from tests.attacks.fakes import SHAPE, FakeGAN, defense, images
@@ -234,3 +236,32 @@ def test_reference_models_and_shadows_are_accesses_of_their_own():
     )
     assert target.access >= {"reference_models", "shadows"}
     assert target.reference_models[1] is other
+
+
+def test_a_function_that_repeats_itself_is_noticed_in_a_shorter_batch():
+    sampler = function_sampler(lambda number: images(5000, 0)[:number])
+    sampler(0, 2048)
+    with pytest.raises(ValueError, match="the same images twice"):
+        sampler(2048, 3000)
+
+
+def test_a_decoder_of_others_is_no_model_of_ours():
+    class Decoder:
+        def generate(self, latents):
+            return latents
+
+        decode = generate
+
+    assert not is_ours(Decoder())
+    assert is_ours(FakeGAN())
+
+
+def test_names_of_classes_number_the_images_that_are_scored():
+    model = FakeGAN(num_classes=2)
+    model.class_names = ("cat", "dog")
+    attack = LOGAN().fit(AttackTarget.from_model(model))
+    dogs = Images(images(4, 1), np.zeros(4, "int64"), ("dog",))
+    attack.score(dogs)
+    asked = model.seen_labels[-1]
+    attack.score(images(4, 1), np.ones(4, "int64"))
+    np.testing.assert_array_equal(asked, model.seen_labels[-1])

@@ -1,5 +1,7 @@
 """Canaries: what attacks find of them, and nothing where nothing leaks."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -153,3 +155,14 @@ def test_an_audit_of_samples_alone_exposes_canaries_too(split):
     target = AttackTarget.from_model(generated, image_shape=SHAPE)
     report = report_of(target, split, attacks="gan_leaks", release="samples")
     assert report.canaries[0].found
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (2, 4), (3, 3)])
+def test_few_canaries_in_perfect_order_prove_no_more_than_there_are_orders(sizes):
+    num_in, num_out = sizes
+    inside = np.concatenate([np.zeros(20), np.full(num_in, 2.0)])
+    outside = np.concatenate([np.zeros(20), np.full(num_out, 1.0)])
+    kinds = (("blank",) * num_in, ("blank",) * num_out)
+    [found] = exposed_canaries([result(inside, outside, sizes)], kinds)
+    assert found.auc == 1
+    assert found.p_value == pytest.approx(1 / math.comb(num_in + num_out, num_in))

@@ -59,9 +59,17 @@ def test_memorizing_its_training_images_does_not_help_the_classifier():
     assert abs(blind_baseline(members, non_members).auc - 0.5) < 4 * error
 
 
+def test_copies_of_an_image_tell_nothing():
+    once = [images(60, seed) for seed in (1, 2)]
+    assert blind_baseline(*(np.repeat(each, 2, 0) for each in once)) == (
+        blind_baseline(*once)
+    )
+
+
 def test_too_few_images_are_refused():
-    with pytest.raises(ValueError, match="at least 10"):
-        blind_baseline(images(9, 1), images(50, 2))
+    for few in (images(9, 1), np.repeat(images(9, 1), 2, 0)):
+        with pytest.raises(ValueError, match="needs 10 distinct"):
+            blind_baseline(few, images(50, 2))
     with pytest.raises(ValueError, match="images of shape"):
         blind_baseline(images(20, 1), images(20, 2, (5, 5, 1)))
 

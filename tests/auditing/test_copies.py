@@ -102,3 +102,14 @@ def test_what_a_function_draws_once_is_counted_once_and_for_all():
     assert (found.members_copied, found.samples_of_members) == (20, 20)
     assert (found.non_members_copied, found.samples_of_non_members) == (3, 3)
     assert found.found and "20 of the 1,000 members" in str(found)
+
+
+def test_an_image_that_members_hold_many_times_can_be_copied():
+    members = np.concatenate([MEMBERS[:200], np.repeat(MEMBERS[:1], 7, axis=0)])
+    split = MembershipSplit.from_parts(members, NON_MEMBERS)
+    found = check_copies(AttackTarget.from_model(samples(MEMBERS[:1], 2000)), split)
+    assert (found.num_members, found.members_copied) == (200, 1)
+    assert found.samples_of_members == 20
+    assert [pair.member for pair in found.copied] == [0]
+    assert len(found.distances) == len(found.nearest_images) == 207
+    assert np.flatnonzero(found.distances == 0).tolist() == [0, *range(200, 207)]

@@ -301,3 +301,30 @@ def test_an_attack_whose_file_was_edited_is_run_again(tmp_path, monkeypatch):
         areas.append(run_in(tmp_path / "scores", attacks=[attack])["mine"].auc)
     assert areas[0] == areas[1] != 0.5
     assert areas[2] == pytest.approx(1 - areas[0], rel=1e-12)
+
+
+def test_networks_of_equal_weights_that_do_otherwise_are_told_apart(tmp_path):
+    dense = keras.layers.Dense(16, "sigmoid")
+    network = keras.Sequential([keras.Input((3,)), dense, keras.layers.Reshape(SHAPE)])
+    mended = keras.Sequential([network, keras.layers.Rescaling(2, -1)])
+    given = {"attacks": "gan_leaks", "folder": tmp_path, "value_range": (-1, 1)}
+    for model in (network, mended, mended):
+        audit(model, MEMBERS, NON_MEMBERS, **given)
+    assert len(list(tmp_path.glob("gan_leaks*"))) == 2
+
+
+class Tilted(Attack):
+    name, title, requires, paper = "tilted", "Tilted", frozenset(), "none"
+
+    def __init__(self, tilt):
+        self._tilt = tilt
+
+    def _score(self, images, labels):
+        return self._tilt * images.mean(axis=(1, 2, 3))
+
+
+def test_attacks_of_ones_own_are_known_by_what_they_were_given(tmp_path):
+    one, other = (
+        run_in(tmp_path, attacks=Tilted(tilt))["tilted"].auc for tilt in (1.0, -1.0)
+    )
+    assert one == pytest.approx(1 - other) != other

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +10,7 @@ from keras_mixup_gan.attacks import (
 )
 from keras_mixup_gan.attacks.shadows.lira import LiRA
 from keras_mixup_gan.attacks.shadows.store import Shadows
+from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import Concern, Leak
 from keras_mixup_gan.auditing.run import SHADOW_MODELS
 from keras_mixup_gan.data.splits import MembershipSplit
@@ -254,3 +256,60 @@ def test_parts_come_in_any_form(tmp_path):
     found = audit(samples, tmp_path / "members.npz", others, **settings)
     assert found.split_hash == expected.split_hash
     assert found.attacks[0].auc == expected.attacks[0].auc
+
+
+def test_images_of_a_network_are_held_against_the_range_of_the_members():
+    dense = keras.layers.Dense(16, "sigmoid")
+    network = keras.Sequential([keras.Input((3,)), dense, keras.layers.Reshape(SHAPE)])
+    options = {"attacks": "gan_leaks", "reference": OUTSIDE}
+    with pytest.raises(ValueError, match="two ranges"):
+        audit(network, MEMBERS, NON_MEMBERS, **options)
+    with pytest.raises(ValueError, match="two ranges"):
+        audit(
+            *(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS),
+            **options | {"attacks": "gan_leaks_models", "reference_models": [network]},
+        )
+
+
+def test_shadow_models_that_a_target_brings_are_used(tmp_path):
+    pool = np.concatenate([MEMBERS, NON_MEMBERS])
+    shadows = train_shadows(
+        lambda images, labels, seed: FakeGAN(images),
+        pool,
+        folder=tmp_path,
+        num_shadows=4,
+        num_samples={"critic": 16, "nearest": 20},
+    )
+    brought = AttackTarget.from_model(FakeGAN(MEMBERS), shadows=shadows)
+    report, other = (
+        audit(model, MEMBERS, NON_MEMBERS, attacks=attacks)
+        for model, attacks in ((brought, "default"), (brought, ["logan"]))
+    )
+    assert any("shadows" in each.requires for each in report.done)
+    given = audit(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS, shadows=shadows)
+    assert {each.name for each in given.done} == {each.name for each in report.done}
+    assert not any("shadows" in each.requires for each in other.done)
+
+
+def test_a_generator_that_fails_costs_no_finished_attack():
+    class Broken(FakeGAN):
+        def generate(self, *args, **kwargs):
+            raise RuntimeError("no images today")
+
+    with pytest.warns(UserWarning, match="not looked for: .*no images today"):
+        report = audit(
+            *(Broken(MEMBERS), MEMBERS, NON_MEMBERS), attacks=["logan"], copies=True
+        )
+    assert report["logan"].auc > 0.9
+    assert report.copies is report.copying is None
+
+
+def test_a_first_look_bounds_the_null_target_too():
+    report = audit(
+        *(FakeGAN(MEMBERS), MEMBERS, NON_MEMBERS),
+        attacks=["gan_leaks"],
+        fast=True,
+        null_target=FakeGAN(),
+    )
+    ours, null = report["gan_leaks"], report.null_target.attacks[0]
+    assert null.settings["num_samples"] == ours.settings["num_samples"] <= 2000

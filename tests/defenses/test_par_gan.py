@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import defenses
+from keras_mixup_gan.validation import unit_range
 from tests.defenses.tiny import assert_resumes, build
 from tests.models.tiny import random_images
 
@@ -85,3 +86,21 @@ def test_what_would_join_the_parts_is_refused():
         defenses.PARGAN(norm="batch")
     with pytest.raises(ValueError, match="num_parts"):
         defenses.PARGAN(num_parts=1)
+
+
+def test_an_image_of_8_bits_has_its_part_whatever_made_it_floats():
+    model = build(defenses.PARGANDefense())
+    stored = np.random.default_rng(0).integers(256, size=(200, 8, 8, 1), dtype="uint8")
+    parts = np.array(model.part_of(unit_range(stored)))
+    double = (stored / np.float64(127.5) - 1).astype("float32")
+    assert (double != unit_range(stored)).mean() > 0.1
+    np.testing.assert_array_equal(model.part_of(double), parts)
+    assert np.isfinite(model.part_of(np.full((1, 8, 8, 1), np.nan))).all()
+
+
+def test_weights_of_another_division_are_refused(tmp_path):
+    path = tmp_path / "par_gan.weights.h5"
+    build(defenses.PARGANDefense()).save_weights(path)
+    build(defenses.PARGANDefense()).load_weights(path)
+    with pytest.raises(ValueError, match="divides the images otherwise"):
+        build(defenses.PARGANDefense(), seed=1).load_weights(path)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
+from keras_mixup_gan.models.recipes import family_class
 from tests.models.tiny import make, random_images
 
 
@@ -69,7 +70,11 @@ def test_passes_over_unequal_batches_are_refused():
 
 
 def test_repeated_images_are_not_counted_as_records():
-    ds = tf.data.Dataset.from_tensor_slices(random_images(20)).repeat(10).batch(5)
+    images = random_images(20)
+    ds = tf.data.Dataset.from_tensor_slices(images).repeat(10).batch(5)
+    with pytest.raises(ValueError, match="each image is one record"):
+        make(dp=DPSGD(1.0, 1.0)).fit(ds, verbose=0)
+    ds = tf.data.Dataset.from_tensor_slices(np.tile(images, (10, 1, 1, 1))).batch(5)
     with pytest.raises(ValueError, match=r"each image once.*200 images, 20 of them"):
         make(dp=DPSGD(1.0, 1.0)).fit(ds, verbose=0)
 
@@ -206,3 +211,28 @@ def test_a_copy_is_compiled_as_the_model_was():
     assert "run_eagerly" not in model.get_compile_config()
     model.compile(model.g_optimizer, model.d_optimizer, run_eagerly=True)
     assert keras.models.clone_model(model).run_eagerly
+
+
+@pytest.mark.parametrize(
+    ("family", "hook"),
+    [
+        ("stylegan_lite", "generator_objective"),
+        ("stylegan_lite", "update_discriminator"),
+        ("wgan_gp", "discriminator_objective"),
+    ],
+)
+def test_what_a_family_never_calls_is_not_changed_in_vain(family, hook):
+    kind = family_class(family)
+    changed = type("Changed", (kind,), {hook: lambda self, *args: None})
+    with pytest.raises(ValueError, match=f"Received: {hook}"):
+        changed((8, 8, 1), width=8)
+    own_step = type("Changed", (changed,), {"train_step": kind.train_step})
+    own_step((8, 8, 1), width=8)
+
+
+@pytest.mark.parametrize("name", ["kernel_regularizer", "activity_regularizer"])
+def test_losses_that_layers_add_are_refused(name):
+    model, layer = make(), keras.layers.Dense(1, name="mine", **{name: "l2"})
+    model.discriminator = keras.Sequential([keras.Input((4,)), layer])
+    with pytest.raises(ValueError, match="a regularizer of the layer 'mine'"):
+        model.compile()

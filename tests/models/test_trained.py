@@ -1,5 +1,7 @@
 """What a trained model gives: truncated images, and files for serving and sharing."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -149,3 +151,21 @@ def test_optimizer_settings_of_loss_scaling_are_kept(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert float(loaded.g_optimizer.dynamic_scale) == 64.0
     assert isinstance(loaded.g_optimizer.inner_optimizer, keras.optimizers.Adam)
+
+
+def test_a_model_that_is_not_compiled_is_saved_and_copied(tmp_path):
+    model = make(compile=False)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for other in (loaded, copy.deepcopy(model)):
+        np.testing.assert_array_equal(other.generate(2), model.generate(2))
+
+
+def test_compiling_anew_keeps_the_state_of_optimizers():
+    model = eager(dtype="mixed_float16")
+    model.fit(random_images(8), batch_size=4, verbose=0)
+    model.g_optimizer.dynamic_scale.assign(64.0)
+    before = [np.array(one) for one in model.g_optimizer.variables]
+    model.compile(model.g_optimizer, model.d_optimizer)
+    for one, other in zip(before, model.g_optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keras_mixup_gan import DPSGD, MixUp, zoo
-from keras_mixup_gan.models import DCGAN, WGANGP, StyleGANLite
+from keras_mixup_gan.models import DCGAN, WGANGP, StyleGANLite, inputs
 from keras_mixup_gan.privacy import epsilon
 from keras_mixup_gan.privacy.updates import Spent, epochs_of
 from tests.models.tiny import (
@@ -397,3 +397,62 @@ def test_an_objective_that_rows_do_not_descend_is_refused(family):
     assert ByRows((8, 8, 1), width=8, dp=DPSGD()).dp is not None
     with pytest.raises(ValueError, match=r"descends `row_losses`.*Received: dp="):
         Calm((8, 8, 1), width=8, dp=DPSGD())
+
+
+def test_images_that_are_repeated_under_transforms_are_refused():
+    def moved(image):
+        return image + tf.random.uniform((), -0.01, 0.01)
+
+    dataset = tf.data.Dataset.from_tensor_slices(0.9 * random_images(8))
+    with pytest.raises(ValueError, match=r"without `repeat\(\)`"):
+        make(dp=DPSGD()).fit(dataset.repeat(3).map(moved).batch(4), verbose=0)
+    make(dp=DPSGD()).fit(dataset.repeat(1).map(moved).batch(4), verbose=0)
+
+
+def test_a_data_set_whose_end_nobody_knows_is_not_read_without_bound(monkeypatch):
+    def images():
+        for number in range(1000):  # in place of for ever
+            assert number < 100
+            yield random_images(1, seed=number)[0]
+
+    def check_memory(size, what):
+        if size > 4 * random_images(2).nbytes:
+            raise ValueError(f"{what} do not fit into memory")
+
+    monkeypatch.setattr(inputs, "check_memory", check_memory)
+    spec = tf.TensorSpec((8, 8, 1), tf.float32)
+    dataset = tf.data.Dataset.from_generator(images, output_signature=spec).batch(2)
+    with pytest.raises(ValueError, match="may have no end, do not fit"):
+        make(dp=DPSGD()).fit(dataset, steps_per_epoch=2, verbose=0)
+
+
+@pytest.mark.parametrize("family", [DCGAN, WGANGP, StyleGANLite])
+@pytest.mark.parametrize("hook", ["update_generator", "counterparts"])
+def test_hooks_that_would_see_training_images_are_refused(family, hook):
+    changed = type("Changed", (family,), {hook: getattr(family, hook)})
+    with pytest.raises(ValueError, match=f"Received: {hook} of its own"):
+        changed((8, 8, 1), width=8, dp=DPSGD())
+
+
+def test_losses_of_rows_of_ones_own_are_not_taken_for_functions_of_scores():
+    class Own(DCGAN):
+        def row_losses(self, rows, discriminate):
+            return super().row_losses(rows, discriminate)
+
+    class Vouched(Own):
+        scores_suffice = True
+
+    engines = [
+        kind((8, 8, 1), width=8, dp=DPSGD()).privacy.engine
+        for kind in (DCGAN, Own, Vouched)
+    ]
+    assert engines == ["ghost", "query", "ghost"]
+
+
+def test_gradients_are_accumulated_with_dp_too():
+    model = make(dp=DPSGD())
+    model.run_eagerly = True
+    slow = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    model.compile(keras.optimizers.Adam(), slow)
+    model.fit(random_images(8), batch_size=4, verbose=0)
+    assert model.num_steps == 2

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_mixup_gan import metrics, models, reports, zoo
+from keras_mixup_gan import DPSGD, metrics, models, reports, zoo
 from keras_mixup_gan.models.card import CARD, PICTURE, card
 from keras_mixup_gan.models.presets import CONFIG, WEIGHTS, PresetFiles
 from tests.auditing.audits import audit
@@ -89,6 +89,7 @@ def test_a_card_tells_epsilon_and_whether_the_noise_was_secret(tmp_path, monkeyp
         patch.setattr(models.GAN, "privacy_report", lambda model: found)
         zoo.write_card(tmp_path)
     assert "no guarantee" not in text(tmp_path)
+    assert "- differential-privacy\n" in text(tmp_path)
     for said in ("epsilon 1.5 at delta 1e-05", "* The settings.", "no audit was given"):
         assert said in text(tmp_path)
     without_privacy(monkeypatch)
@@ -97,6 +98,15 @@ def test_a_card_tells_epsilon_and_whether_the_noise_was_secret(tmp_path, monkeyp
     assert "there is no guarantee" in text(tmp_path)
     assert "at delta" not in text(tmp_path)
     assert "noise multiplier 0.5, 400 training images" in text(tmp_path)
+    assert "- differential-privacy\n" not in text(tmp_path)
+
+
+def test_a_card_does_not_call_clipping_without_noise_private(tmp_path):
+    model = tiny.eager(dp=DPSGD(noise_multiplier=0.0))
+    model.fit(tiny.random_images(8), batch_size=4, verbose=0)
+    model.save_to_preset(tmp_path)
+    assert "without noise: it carries no epsilon" in text(tmp_path)
+    assert "- differential-privacy\n" not in text(tmp_path)
 
 
 def test_a_card_tells_what_an_audit_found_with_intervals(whole, report, tmp_path):

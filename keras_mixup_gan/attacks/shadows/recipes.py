@@ -58,7 +58,7 @@ def training_of(model: Any, fit: Mapping[str, Any] | None) -> tuple[Train, str]:
         parts = [reseeded(clone.config, 0), clone.compile_config, clone.fit]
         if code_digest(clone.kind) is not None:  # a class of the user's
             parts.append(_named(clone.kind))
-        return clone, json.dumps(parts, sort_keys=True, default=_plain)
+        return clone, json.dumps(parts, sort_keys=True, default=plain)
     if not callable(model) or hasattr(model, "generate"):
         raise ValueError(
             "A model is trained like one with `get_config` and `fit`, or by a "
@@ -77,24 +77,24 @@ def _named(function: Any) -> str:
     if isinstance(own := getattr(function, "recipe", None), str):
         return own
     if isinstance(function, functools.partial):
-        return f"{_named(function.func)} {digest_json(_plain(function))[:16]}"
+        return f"{_named(function.func)} {digest_json(plain(function))[:16]}"
     named = function if hasattr(function, "__qualname__") else type(function)
     name = f"{named.__module__}.{named.__qualname__}"
     if name.startswith("keras_mixup_gan."):
         return name
     if inspect.isclass(function):
         return f"{name} {str(code_digest(function))[:16]}"
-    parts = [_plain(function)]
+    parts = [plain(function)]
     if not inspect.isroutine(function):
-        parts.append(_plain(type(function).__call__))
+        parts.append(plain(type(function).__call__))
     return f"{name} {digest_json(parts)[:16]}"
 
 
-def _plain(value: Any, inside: tuple[int, ...] = ()) -> Any:
+def plain(value: Any, inside: tuple[int, ...] = ()) -> Any:
     """A value as JSON, the same in every process of one version of Python."""
     if id(value) in inside:  # it holds itself
         return None
-    plain = functools.partial(_plain, inside=(*inside, id(value)))
+    part = functools.partial(plain, inside=(*inside, id(value)))
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, enum.Enum):
@@ -106,24 +106,24 @@ def _plain(value: Any, inside: tuple[int, ...] = ()) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, types.CodeType):
-        return [value.co_code.hex(), value.co_names, plain(value.co_consts)]
+        return [value.co_code.hex(), value.co_names, part(value.co_consts)]
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [part(each) for each in value]
     if isinstance(value, dict):
-        return [[plain(key), plain(each)] for key, each in value.items()]
+        return [[part(key), part(each)] for key, each in value.items()]
     if isinstance(value, set | frozenset):
         return sorted(map(repr, value))
     if isinstance(value, np.ndarray) and value.dtype != object:
         return digest_arrays([value])
     if isinstance(value, functools.partial):
-        return [plain(value.func), plain(value.args), plain(value.keywords)]
+        return [part(value.func), part(value.args), part(value.keywords)]
     if inspect.ismethod(value):
-        return [plain(value.__func__), plain(value.__self__)]
+        return [part(value.__func__), part(value.__self__)]
     if inspect.isfunction(value):
-        return [value.__qualname__, plain(_known(value))]
+        return [value.__qualname__, part(_known(value))]
     if inspect.isclass(value) or inspect.ismodule(value):
         return value.__name__
-    return [type(value).__qualname__, plain(_given(value))]
+    return [type(value).__qualname__, part(_given(value))]
 
 
 def _known(function: types.FunctionType) -> list[Any]:
@@ -153,7 +153,7 @@ def _without(code: types.CodeType, docstring: str | None) -> tuple[Any, ...]:
 
 
 def _given(value: Any) -> Any:
-    """The configuration of an object, or attributes named as its constructor's are.
+    """The configuration of an object, or attributes named as its arguments are.
 
     Others change while a model is trained, as those of callbacks do.
     """
@@ -166,11 +166,15 @@ def _given(value: Any) -> Any:
         names = [*inspect.signature(type(value)).parameters]
     except (TypeError, ValueError):  # it tells of none
         return None
-    known = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    # Keras turns the sign of `min_delta` by the direction of what it watches.
-    return {
-        name: abs(each) if type(each) is float else each for name, each in known.items()
+    known = {
+        name: getattr(value, one)
+        for name in names
+        for one in (f"_{name}", name)
+        if hasattr(value, one)
     }
+    if "min_delta" in known:  # Keras turns its sign by the direction that is watched
+        known["min_delta"] = abs(known["min_delta"])
+    return known
 
 
 def reseeded(config: Any, seed: int) -> Any:
