@@ -23,6 +23,8 @@ TITLES = {
     "private": "DP-SGD (ε 10)",
     "clipped": "Clipping alone",
 }
+# Added once verdicts on the others had been published, which they leave as they are.
+LATER = frozenset({"regions", "clipped"})
 README_ARMS = ("undefended", "blended", "diffaugment", "published", "private")
 DEFENSE, REFERENCE, UNDEFENDED = "blended", "diffaugment", "undefended"
 ACCESSES = ("everything", "samples")
@@ -38,7 +40,8 @@ class Comparison:
         other: Name of the arm that it is compared with.
         access: What the attacker has.
         found: The mean of other minus arm over models; `None` if fewer than three.
-        verdict: Of the arm, after Holm's correction for all comparisons of the study.
+        verdict: Of the arm, after Holm's correction for all comparisons of the study,
+            or for all with arms that were added later.
     """
 
     arm: str
@@ -57,16 +60,22 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
     asked = [(*pair, access) for pair in pairs for access in ACCESSES]
     asked = [each for each in asked if each[1] in arms]
     read = [differences(arms[arm], arms[other], access) for arm, other, access in asked]
-    judged = [values for values in read if len(values) >= MIN_SEEDS]
-    signs = iter(directions(judged))
-    made = []
-    for (arm, other, access), values in zip(asked, read, strict=True):
-        found, verdict = None, "not judged"
-        if len(values) >= MIN_SEEDS:
-            found = mean_over_seeds(values, (-1.0, 1.0))
-            verdict = VERDICTS[next(signs)]
-        made.append(Comparison(arm, other, access, found, verdict))
-    return made
+    is_judged = [len(values) >= MIN_SEEDS for values in read]
+    is_later = [bool(LATER & {*each[:2]}) for each in asked]
+    verdicts = ["not judged"] * len(asked)
+    for later in (False, True):
+        rows = [n for n, j in enumerate(is_judged) if j and is_later[n] == later]
+        signs = directions([read[n] for n in rows])
+        for row, sign in zip(rows, signs, strict=True):
+            verdicts[row] = VERDICTS[sign]
+    return [
+        Comparison(
+            *each, mean_over_seeds(values, (-1.0, 1.0)) if judged else None, verdict
+        )
+        for each, values, judged, verdict in zip(
+            asked, read, is_judged, verdicts, strict=True
+        )
+    ]
 
 
 def differences(

@@ -33,9 +33,9 @@ class PARGAN(DCGAN):
     No discriminator sees more than its part of the training images, and the generator
     descends the mean of its losses against all of them, which pulls it to what the
     parts have in common. An image's part is a hash of its pixels under the model's
-    seed: it goes to the same discriminator in every epoch and after every resumption,
-    and so do its copies; parts are equal up to chance. The paper splits the set by
-    index.
+    seed: it goes to the same discriminator in every epoch, and after a resumption with
+    this seed, and so do its copies; parts are equal up to chance. The paper splits the
+    set by index.
 
     Decided here: a discriminator's loss on reals is the mean over its own images of a
     batch, and zero where the batch has none; all see all generated images; their losses

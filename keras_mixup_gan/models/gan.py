@@ -28,8 +28,9 @@ class GAN(AdversarialModel):
 
     `fit` mixes the training images where `mixup` is given, and samples them as DP-SGD
     demands where `dp` is given. Every random number is a function of `seed`, the step
-    counter and its purpose, all of which are saved: an interrupted training that is
-    resumed gives the same weights to the bit as one that was not.
+    counter and its purpose: an interrupted training that is resumed gives the same
+    weights to the bit as one that was not. Files of weights hold the counter alone:
+    with them, give the model the same `seed`.
 
     Under `tf.distribute.MirroredStrategy` each replica takes its share of the batch,
     of the latents and of the noise, so that a step is that of one device on the whole

@@ -230,6 +230,26 @@ def test_arms_that_a_file_has_stay_in_it(tmp_path):
         defense.started("patches", file)
 
 
+def test_arms_that_are_added_later_leave_earlier_verdicts_as_they_are():
+    def arm(areas):
+        return [checkpoint(10, [4.0] * 4, attack("near", areas))]
+
+    # p is .017: beyond chance at 5 % for two comparisons, not for six.
+    arms = {
+        "undefended": arm([0.613, 0.621, 0.629, 0.637]),
+        "blended": arm([0.60, 0.60, 0.60, 0.60]),
+    }
+    before = defense_tables.comparisons({"arms": arms})
+    assert {made.verdict for made in before} == {"leaks less"}
+    more = {"regions": arm([0.62, 0.61, 0.64, 0.63])}
+    after = defense_tables.comparisons({"arms": arms | more})
+    kept = [made for made in after if "regions" not in (made.arm, made.other)]
+    assert kept == before
+    assert {made.verdict for made in after if made not in kept} == {
+        "not distinguishable"
+    }
+
+
 def test_arms_of_several_results_versions_say_so():
     point = checkpoint(10, [8.0] * 3, attack("near", [0.5] * 3))
     arms = {"undefended": [point], "blended": [point]}
