@@ -31,11 +31,11 @@ class Trainer:
 
     def __init__(self, fail_at=None, mixup=None):
         self.calls = []
-        self._fail_at = fail_at
+        self._stops = fail_at
         self.mixup = mixup
 
     def __call__(self, train_images, labels, seed):
-        if len(self.calls) == self._fail_at:
+        if len(self.calls) == self._stops:
             raise RuntimeError("killed")
         self.calls.append((train_images, labels, seed))
         return FakeGAN(train_images, mixup=self.mixup)
