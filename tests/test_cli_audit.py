@@ -168,6 +168,19 @@ def test_images_alone_are_audited(folder, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.long
+def test_bright_images_are_taken_where_their_range_is_told(
+    folder, tmp_path, monkeypatch, capsys
+):
+    bright = np.abs(tiny.random_images(200, seed=5))
+    np.savez(tmp_path / "bright.npz", images=bright)
+    words = command(folder, tmp_path / "out")
+    words[1:2] = ["--samples", tmp_path / "bright.npz"]
+    code, output = run(monkeypatch, capsys, *words[:-2], "--attacks", "gan_leaks")
+    assert (code, "two ranges" in output.err) == (2, True)
+    words = [*words[:-2], "--attacks", "gan_leaks", "--value-range=-1,1"]
+    assert run(monkeypatch, capsys, *words)[0] == 0
+
+
 def test_a_generator_in_an_onnx_file_is_audited(folder, tmp_path, monkeypatch, capsys):
     """One of NCHW images in [0, 1], at a first look; its members are RGB files."""
     pytest.importorskip("onnxruntime")
