@@ -167,11 +167,10 @@ def test_images_alone_are_audited(folder, tmp_path, monkeypatch, capsys):
         assert "--samples" in output.err
 
 
-@pytest.mark.long
 def test_bright_images_are_taken_where_their_range_is_told(
     folder, tmp_path, monkeypatch, capsys
 ):
-    bright = np.abs(tiny.random_images(200, seed=5))
+    bright = np.abs(tiny.random_images(12, seed=5))
     np.savez(tmp_path / "bright.npz", images=bright)
     words = command(folder, tmp_path / "out")
     words[1:2] = ["--samples", tmp_path / "bright.npz"]
@@ -181,6 +180,7 @@ def test_bright_images_are_taken_where_their_range_is_told(
     assert run(monkeypatch, capsys, *words)[0] == 0
 
 
+@pytest.mark.long
 def test_a_generator_in_an_onnx_file_is_audited(folder, tmp_path, monkeypatch, capsys):
     """One of NCHW images in [0, 1], at a first look; its members are RGB files."""
     pytest.importorskip("onnxruntime")
