@@ -1,7 +1,5 @@
 """Scripts that print and save the published tables."""
 
-import os
+from keras_mixup_gan.process import settle_tensorflow
 
-# Before TensorFlow is imported, as in the command line, which says why.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+settle_tensorflow()

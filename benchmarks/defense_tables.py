@@ -59,23 +59,28 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
     pairs += [(DEFENSE, other) for other in others if DEFENSE in arms]
     asked = [(*pair, access) for pair in pairs for access in ACCESSES]
     asked = [each for each in asked if each[1] in arms]
+    later = [each for each in asked if LATER & {*each[:2]}]
+    first = [each for each in asked if each not in later]
+    made = _judged_together(arms, first) + _judged_together(arms, later)
+    places = {(one.arm, one.other, one.access): one for one in made}
+    return [places[each] for each in asked]
+
+
+def _judged_together(
+    arms: Mapping[str, Any], asked: Sequence[tuple[str, str, str]]
+) -> list[Comparison]:
+    """Comparisons of which Holm's correction takes the number."""
     read = [differences(arms[arm], arms[other], access) for arm, other, access in asked]
-    is_judged = [len(values) >= MIN_SEEDS for values in read]
-    is_later = [bool(LATER & {*each[:2]}) for each in asked]
-    verdicts = ["not judged"] * len(asked)
-    for later in (False, True):
-        rows = [n for n, j in enumerate(is_judged) if j and is_later[n] == later]
-        signs = directions([read[n] for n in rows])
-        for row, sign in zip(rows, signs, strict=True):
-            verdicts[row] = VERDICTS[sign]
-    return [
-        Comparison(
-            *each, mean_over_seeds(values, (-1.0, 1.0)) if judged else None, verdict
-        )
-        for each, values, judged, verdict in zip(
-            asked, read, is_judged, verdicts, strict=True
-        )
-    ]
+    judged = [values for values in read if len(values) >= MIN_SEEDS]
+    signs = iter(directions(judged))
+    made = []
+    for (arm, other, access), values in zip(asked, read, strict=True):
+        found, verdict = None, "not judged"
+        if len(values) >= MIN_SEEDS:
+            found = mean_over_seeds(values, (-1.0, 1.0))
+            verdict = VERDICTS[next(signs)]
+        made.append(Comparison(arm, other, access, found, verdict))
+    return made
 
 
 def differences(

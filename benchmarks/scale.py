@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_mixup_gan import parallel, storage
+from keras_mixup_gan import storage
 from keras_mixup_gan.data import cache
+from keras_mixup_gan.process import ONEDNN
 from keras_mixup_gan.versions import software_versions
 
 SIDE, CHANNELS = 64, 3
@@ -342,7 +343,7 @@ def trainings(steps: int, rounds: int) -> dict[str, dict[str, float]]:
     def seconds(number: int, cores: str, onednn: str) -> float:
         """Of so many trainings at the same time; the slowest counts."""
         words = [sys.executable, "-c", STEPS, cores, str(steps)]
-        own, nowhere = {**os.environ, parallel.ONEDNN: onednn}, subprocess.DEVNULL
+        own, nowhere = {**os.environ, ONEDNN: onednn}, subprocess.DEVNULL
         begun = [
             subprocess.Popen(
                 words, env=own, stdout=subprocess.PIPE, stderr=nowhere, text=True

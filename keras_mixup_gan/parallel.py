@@ -19,6 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.process import (
+    ONEDNN,
     kept_from_workers,
     load_tensorflow,
     this_process,
@@ -34,8 +35,6 @@ from keras_mixup_gan.versions import (
 CONNECT_SECONDS = 10  # for a scheduler to answer
 READY_SECONDS = 120  # for its workers to come and to import this library
 WATCH_SECONDS = 0.1
-# Which kernels TensorFlow takes, read when it is imported: they round differently.
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 _Plugins: TypeAlias = tuple[tuple[str, str], ...]
 Task = TypeVar("Task")
@@ -237,8 +236,7 @@ def _versions() -> dict[str, str]:
     """What must be the same wherever models are trained."""
     revision = git_revision() or ""  # unknown where the package was installed
     own = {"results version": str(RESULTS_VERSION), "revision": revision}
-    own[ONEDNN] = os.environ.get(ONEDNN, "not set")
-    return {**software_versions(), **own}
+    return {**software_versions(), **own, ONEDNN: os.environ.get(ONEDNN, "not set")}
 
 
 def _ready(plugins: _Plugins) -> dict[str, str]:

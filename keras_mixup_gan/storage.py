@@ -233,6 +233,8 @@ def check_empty(out: Path) -> None:
 def check_outside(out: Path, **sources: Any) -> None:
     """Raises where results would be written among the images that they are made of."""
     for name, source in sources.items():
+        if source is None:
+            continue
         inside = path_of(str(source))
         if inside.is_dir() and out.resolve().is_relative_to(inside.resolve()):
             raise ValueError(

@@ -28,6 +28,11 @@ ValueRange: TypeAlias = tuple[float, float]
 # === Images ===
 
 
+def reason_of(error: BaseException, most: int = 200) -> str:
+    """What another library says of an error, in one line of so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 def check_images(
     images: Any,
     name: str = "images",

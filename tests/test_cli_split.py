@@ -26,6 +26,16 @@ def folder(tmp_path_factory):
     return folder
 
 
+def deep_images(folder, levels, *suffixes):
+    """A folder of images of 16 bits, each of one level."""
+    folder.mkdir()
+    for number, level in enumerate(levels):
+        for suffix in suffixes:
+            image = Image.fromarray(np.full((4, 4), level, "uint16"))
+            image.save(folder / f"{number:02}.{suffix}")
+    return folder
+
+
 def files(folder):
     return {path.relative_to(folder) for path in folder.rglob("*.png")}
 
@@ -144,17 +154,13 @@ def test_pixels_stay_as_they_are_stored_and_other_files_where_they_are(
 def test_files_of_16_bits_are_drawn_and_damaged_ones_named(
     tmp_path, monkeypatch, capsys
 ):
-    source = tmp_path / "images"
-    source.mkdir()
-    for number in range(6):
-        pixels = np.full((4, 4), 1000 * number, "uint16")
-        Image.fromarray(pixels).save(source / f"{number}.png")
-    assert len(drawing._digest(source / "0.png")) == 64
+    source = deep_images(tmp_path / "images", range(0, 6000, 1000), "png")
+    assert len(drawing._digest(source / "00.png")) == 64
     words = ("split", source, "--out", tmp_path / "out")
     assert run(monkeypatch, capsys, *words)[0] == 0
-    (source / "3.png").write_bytes((source / "3.png").read_bytes()[:40])
+    (source / "03.png").write_bytes((source / "03.png").read_bytes()[:40])
     code, output = run(monkeypatch, capsys, *words[:2], "--out", tmp_path / "other")
-    assert (code, "3.png could not be read" in output.err) == (2, True)
+    assert (code, "03.png could not be read" in output.err) == (2, True)
 
 
 def test_an_archive_that_is_no_split_is_not_replaced(tmp_path, monkeypatch, capsys):
@@ -172,12 +178,8 @@ def test_an_archive_that_is_no_split_is_not_replaced(tmp_path, monkeypatch, caps
 def test_copies_of_16_bits_and_of_other_floats_are_in_one_part(
     tmp_path, monkeypatch, capsys
 ):
-    source = tmp_path / "images"
-    source.mkdir()
-    for number in range(20):
-        pixels = np.full((4, 4), 3000 * number, "uint16")
-        for suffix in ("png", "tif"):  # other files of the same pixels
-            Image.fromarray(pixels).save(source / f"{number:02}.{suffix}")
+    # Other files of the same pixels.
+    source = deep_images(tmp_path / "images", range(0, 60000, 3000), "png", "tif")
     bytes_ = (PIXELS[:20, ..., None] / np.float64(127.5)) - 1
     floats = np.concatenate([bytes_, PIXELS[:20, ..., None] / np.float32(127.5) - 1])
     np.savez(tmp_path / "floats.npz", images=floats)

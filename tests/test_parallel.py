@@ -20,7 +20,7 @@ from keras_mixup_gan import parallel
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.auditing import audit
 from keras_mixup_gan.parallel import WorkerError, run_jobs
-from keras_mixup_gan.process import handled, kept_from_workers
+from keras_mixup_gan.process import ONEDNN, handled, kept_from_workers
 from keras_mixup_gan.versions import software_versions
 from tests.attacks.fakes import FakeGAN, images
 from tests.clusters import loopback_cluster
@@ -336,9 +336,9 @@ def test_workers_with_other_software_are_refused(
 def test_workers_take_the_kernels_of_the_caller(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     with loopback_cluster(tmp_path, num_workers=1) as (address, _):
-        monkeypatch.setenv(parallel.ONEDNN, "0")  # the worker began with another
+        monkeypatch.setenv(ONEDNN, "0")  # the worker began with another
         with parallel._connected(address) as client:
-            found = client.submit(os.environ.get, parallel.ONEDNN).result(SECONDS)
+            found = client.submit(os.environ.get, ONEDNN).result(SECONDS)
     assert found == "0"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_mixup_gan.storage import path_of
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import rows_in_turn
+from keras_mixup_gan.validation import reason_of, rows_in_turn
 
 _FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64"}
 _FLOATS["tensor(float16)"] = "float16"
@@ -101,7 +101,7 @@ def _session(path: Path) -> Any:
             os.fspath(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime has a type of its own for each fault
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ValueError(
             f"The file {path} cannot be read as an ONNX model ({reason}). Expected a "
             "complete file. Export it again."

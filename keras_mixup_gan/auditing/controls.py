@@ -39,25 +39,31 @@ MIN_IMAGES = 10
 NUM_ERRORS = 4
 
 
+class TooFewError(ValueError):
+    """Fewer images than a blind baseline needs."""
+
+
 def check_ranges(split: MembershipSplit) -> None:
     """Holds the parts of a split against the range of the members' pixels."""
     check_same_range(**{name: part.pixels for name, part in split.parts().items()})
     warn_of_range(split.members.pixels, "members", stacklevel=5)
 
 
-def in_one_range(target: AttackTarget, model: Any, split: MembershipSplit) -> Any:
+def in_one_range(
+    target: AttackTarget, model: Any, split: MembershipSplit, value_range: Any
+) -> AttackTarget:
     """The target, whose samples are held against the range of the members' pixels.
 
-    A model of this library states its range, as does a target that grants more than
-    samples. Samples are checked as the first are drawn, because drawing some for that
-    would change all that a function draws later.
+    Not where the range is told, as by `value_range`: a model of this library states it,
+    as does a target that grants more than samples. Samples are checked as the first are
+    drawn, because drawing some for that would change all that a function draws later.
     """
     members, sampler = split.members.pixels, target.sampler
     is_stated = is_ours(model) or (
         isinstance(model, AttackTarget)
         and not target.access <= {"samples", "reference"}
     )
-    if sampler is None or is_stated:
+    if sampler is None or is_stated or value_range is not None:
         return target
 
     def sample(start: int, stop: int) -> Any:
@@ -179,7 +185,7 @@ def as_null_target(
     )
 
 
-def distinct(images: FloatArray) -> FloatArray:
+def _distinct(images: FloatArray) -> FloatArray:
     """Each image once."""
     return images[first_copies(image_keys(Pixels(images)))]
 
@@ -222,9 +228,9 @@ def blind_baseline(
     members = check_images(members, "members")
     height, width, channels = members.shape[1:]
     non_members = check_images(non_members, "non_members", (height, width, channels))
-    members, non_members = map(distinct, (members, non_members))
+    members, non_members = map(_distinct, (members, non_members))
     if min(len(members), len(non_members)) < MIN_IMAGES:
-        raise ValueError(
+        raise TooFewError(
             f"The blind baseline needs {MIN_IMAGES} distinct members and non-members. "
             f"Received: {len(members)} and {len(non_members)}."
         )

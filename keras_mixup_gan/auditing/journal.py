@@ -56,20 +56,22 @@ class Journal:
         if folder is not None:
             self._folder = storage.make_folder(Path(folder))
             self._probes = probes[:_NUM_PROBES]
+            own: dict[str, Any] = {}
             if self.model_hash is None:
                 self.model_hash = behavior_digest(target, self._probes)
+            elif not is_ours(model):  # weights do not tell what is done with them
+                with contextlib.suppress(ValueError):  # it differs from call to call
+                    own["behavior"] = behavior_digest(target, self._probes)
+            if value_range is not None and not is_ours(model):
+                own["value_range"] = [float(end) for end in value_range]
             self._context = {
                 "results": RESULTS_VERSION,
                 "versions": versions_of_numbers(),
                 "model": self.model_hash,
                 "split": split.content_hash,
                 **_known_to_attacker(target, self._probes),
+                **own,
             }
-            if not is_ours(model):  # whose weights do not tell what is done with them
-                with contextlib.suppress(ValueError):  # it differs from call to call
-                    self._context["behavior"] = behavior_digest(target, self._probes)
-                if value_range is not None:
-                    self._context["value_range"] = [float(end) for end in value_range]
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other audits out of the folder, while scores are written there."""

@@ -1,5 +1,6 @@
 """`audit`: attacks a trained model and reports what it gives away."""
 
+import contextlib
 import copy
 import functools
 import os
@@ -38,7 +39,7 @@ from keras_mixup_gan.data.splits import MembershipSplit, SplitPart
 from keras_mixup_gan.privacy.accounting import PrivacyReport
 from keras_mixup_gan.statistics.epsilon_bounds import check_coins
 from keras_mixup_gan.storage import weights_digest
-from keras_mixup_gan.validation import check_choice
+from keras_mixup_gan.validation import check_choice, reason_of
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -190,12 +191,15 @@ def audit(
         "latent_dim": latent_dim,
         "value_range": value_range,
     }
-    others = [as_target(other, target.seed, **known) for other in reference_models]
-    if value_range is None:
-        pairs = zip(others, reference_models, strict=True)
-        others = [controls.in_one_range(one, given, split) for one, given in pairs]
+    in_range = functools.partial(
+        controls.in_one_range, split=split, value_range=value_range
+    )
+    others = tuple(
+        in_range(as_target(other, target.seed, **known), other)
+        for other in reference_models
+    )
     if others:
-        target = replace(target, reference_models=tuple(others))
+        target = replace(target, reference_models=others)
     known_shadows = target.shadows if shadows is None else shadows
     if isinstance(attacks, str) and attacks == "default":
         given = {
@@ -212,8 +216,7 @@ def audit(
     null = null_target
     if null is not None:
         null = as_null_target(null_target, target, weights_digest(model), **known)
-        if value_range is None:
-            null = controls.in_one_range(null, null_target, split)
+        null = in_range(null, null_target)
         if fast:
             null = replace(null, num_samples=null.num_available(NUM_SAMPLES))
 
@@ -248,13 +251,10 @@ def audit(
         tested = NullTarget(null.name, tuple(found), *sizes)
     tell("", total, total)
 
-    pair = (
-        controls.distinct(plain.members.images),
-        controls.distinct(plain.non_members.images),
-    )
-    baseline = None
-    if blind and min(map(len, pair)) >= controls.MIN_IMAGES:
-        baseline = controls.blind_baseline(*pair, seed=target.seed)
+    pair, baseline = (plain.members.images, plain.non_members.images), None
+    if blind:
+        with contextlib.suppress(controls.TooFewError):
+            baseline = controls.blind_baseline(*pair, seed=target.seed)
 
     found_copies, panel = _copies(remembering, plain) if copies else (None, None)
     done = [entry for entry in entries if isinstance(entry, AttackResult)]
@@ -302,8 +302,8 @@ def _copies(
     try:
         return check_copies(target, split), copying_panel(target, split)
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        warnings.warn(f"Copies were not looked for: {reason:.300}", stacklevel=3)
+        reason = reason_of(error, 300)
+        warnings.warn(f"Copies were not looked for: {reason}", stacklevel=3)
         return None, None
 
 
@@ -346,7 +346,7 @@ def _prepare(
     )
     if value_range is None:
         controls.check_ranges(split)
-        target = controls.in_one_range(target, model, split)
+    target = controls.in_one_range(target, model, split, value_range)
     for name, part in split.without_canaries().parts().items():
         check_number(name, part.pixels)
         if part.pixels.shape[1:] != target.image_shape:

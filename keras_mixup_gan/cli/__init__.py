@@ -5,7 +5,6 @@ TensorFlow is imported by the commands that need it, and only when they run.
 
 import io
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +16,11 @@ from keras_mixup_gan.cli import audit, compare, export, generate, split, train, 
 from keras_mixup_gan.cli.console import Console as Console
 from keras_mixup_gan.cli.console import Progress as Progress
 from keras_mixup_gan.cli.console import printable, with_homes
-from keras_mixup_gan.process import load_tensorflow
+from keras_mixup_gan.process import load_tensorflow, settle_tensorflow
 from keras_mixup_gan.registry import load_plugins
 from keras_mixup_gan.versions import __version__
 
-# Before TensorFlow is imported: it greets with a dozen lines about the machine. Where
-# processors lack AVX-512 VNNI or the like it leaves oneDNN off, with which steps are
-# shorter there too.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+settle_tensorflow()
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -168,11 +168,10 @@ def run(
     Epochs are told by `tell(phase, step, total, text)`, or else said.
     """
     check_clock()
-    monitor = None if watch is None else watch.monitor
-    sources = {"data": job.settings["data"], "monitor": monitor}
-    check_outside(folder, **{k: v for k, v in sources.items() if v is not None})
+    watch = watch or Watch()
+    check_outside(folder, data=job.settings["data"], monitor=watch.monitor)
     with locked(folder, "grids", "preset"):
-        _run(_Store(folder, job), job, total, say, watch or Watch(), tell)
+        _run(_Store(folder, job), job, total, say, watch, tell)
 
 
 def _run(

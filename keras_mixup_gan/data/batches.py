@@ -7,11 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from keras_mixup_gan.data.pixels import Pixels
+from keras_mixup_gan.data.pixels import LEVELS, Pixels
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.storage import digest_arrays
 from keras_mixup_gan.typing import FloatArray, Tensor
-from keras_mixup_gan.validation import unit_range
 
 
 def count_from(start: Tensor) -> tf.data.Dataset:
@@ -65,7 +64,7 @@ def pixel_reader(pixels: Pixels) -> Callable[[Tensor], Tensor]:
     with tf.device("CPU:0"):  # where data sets run
         stored = tf.constant(_Shared(pixels.stored))
         places = None if pixels.rows is None else tf.constant(pixels.rows)
-        table = tf.constant(unit_range(np.arange(256, dtype="uint8")))
+        table = tf.constant(LEVELS)
 
     def read(rows: Tensor) -> Tensor:
         rows = rows if places is None else tf.gather(places, rows)

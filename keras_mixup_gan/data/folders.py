@@ -1,7 +1,7 @@
 """A folder of images: its files in a fixed order, and its sub-folders as classes."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +54,17 @@ def _pixels(folder: Path, files: list[Path], options: Options) -> Pixels:
 def image_names(folder: Path) -> tuple[str, ...]:
     """Where the images of a folder lie in it, in the order of `load_folder`."""
     folder = path_of(folder)
-    files = [file for found in _list(folder).images.values() for file in found]
-    return tuple(file.relative_to(folder).as_posix() for file in files)
+    files = (file for found in _list(folder).images.values() for file in found)
+    return _names(files, folder)
 
 
 def checked_names(folder: Path) -> tuple[str, ...]:
     """The same, once `load_folder` would have read them."""
-    return tuple(file.relative_to(folder).as_posix() for file in _by_class(folder)[0])
+    return _names(_by_class(folder)[0], folder)
+
+
+def _names(files: Iterable[Path], folder: Path) -> tuple[str, ...]:
+    return tuple(file.relative_to(folder).as_posix() for file in files)
 
 
 def _by_class(

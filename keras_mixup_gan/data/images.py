@@ -16,6 +16,7 @@ from keras_mixup_gan.validation import (
     ValueRange,
     check_integer,
     from_range,
+    reason_of,
 )
 
 Shape: TypeAlias = tuple[int, int, int]
@@ -82,7 +83,7 @@ def read_image(file: Path, value_range: ValueRange | None = None) -> NDArray[Any
     except ImportError:  # an extra that is missing
         raise
     except Exception as error:  # damaged files make Pillow raise about anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason_of(error)
         raise ValueError(
             f"The image {file} could not be read ({reason}). Expected a complete PNG, "
             "JPEG, BMP, WebP, TIFF or DICOM file. Replace it or remove it from the "

@@ -12,6 +12,7 @@ from keras_mixup_gan.typing import FloatArray, IntArray
 from keras_mixup_gan.validation import ValueRange, check_images, eight_bits, unit_range
 
 _BLOCK_BYTES = 2**20  # of floats that are made at once
+LEVELS = unit_range(np.arange(256, dtype="uint8"))  # what 8 bits are as floats
 ROUNDING = 1e-5  # by which floats that were 8 bits may differ; levels are .008 apart
 
 

@@ -14,7 +14,7 @@ from keras_mixup_gan.data import cache
 from keras_mixup_gan.data.classes import Images
 from keras_mixup_gan.data.images import Options
 from keras_mixup_gan.storage import path_of
-from keras_mixup_gan.validation import did_you_mean
+from keras_mixup_gan.validation import did_you_mean, reason_of
 
 _SOURCE = re.compile(
     r"tfds:(?P<name>\w+)(?:/(?P<config>[^/:]+))?"
@@ -58,7 +58,7 @@ def _prepared(tfds: Any, folder: Path) -> Any:
     try:
         return tfds.builder_from_directory(str(folder))
     except Exception as error:  # of Protobuf, JSON or the file system
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason_of(error)
         raise ValueError(
             f"The data set in {folder} cannot be read ({reason}). Expected what "
             "tensorflow-datasets wrote there. Delete that folder and prepare the data "

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup_gan.data.pixels import ROUNDING
+from keras_mixup_gan.data.pixels import LEVELS, ROUNDING
 from keras_mixup_gan.defenses.base import Defense, register_defense
 from keras_mixup_gan.models.dcgan import (
     DCGAN,
@@ -19,9 +19,9 @@ from keras_mixup_gan.models.dcgan import (
 )
 from keras_mixup_gan.models.inputs import Batch
 from keras_mixup_gan.models.layers import hashed_choices, named_network
-from keras_mixup_gan.randomness import Stream, generator
+from keras_mixup_gan.randomness import Stream, derived_seed, generator
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import check_integer, unit_range
+from keras_mixup_gan.validation import check_integer
 
 _DIVISION = "division"  # its name in a file of weights
 
@@ -139,8 +139,7 @@ class PARGAN(DCGAN):
 
     def _division(self) -> Any:
         """A number by which divisions are told apart."""
-        random = generator(self.seed, Stream.PARTITIONS)
-        return np.int64(random.integers(2**62))
+        return np.int64(derived_seed(self.seed, Stream.PARTITIONS))
 
     def discriminate(
         self,
@@ -193,7 +192,7 @@ class PARGAN(DCGAN):
 def _settled(images: Tensor) -> Tensor:
     """Images of 8 bits as the library makes them floats, whatever made these."""
     images = tf.convert_to_tensor(images, tf.float32)
-    table = tf.constant(unit_range(np.arange(256, dtype="uint8")))
+    table = tf.constant(LEVELS)
     levels = tf.clip_by_value(tf.round((images + 1) * 127.5), 0, 255)
     known = tf.where(tf.math.is_finite(levels), levels, 0)
     made = tf.gather(table, tf.cast(known, tf.int32))

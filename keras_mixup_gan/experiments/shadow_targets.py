@@ -4,6 +4,7 @@ The members of every target were drawn by fair coins from the same pool; the sha
 models are trained on random halves of it, undefended ones and ones with the defense.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class ShadowTargets:
 
         Returns what went wrong, which stops no other attack.
         """
-        failed = []
+        failed: list[str] = []
         for members in self.block.members:
             for arm in self.block.shadow_arms:
                 targets = [
@@ -67,26 +68,25 @@ class ShadowTargets:
                 ]
                 if not targets:
                     continue
-                try:
+                name = f"{self.block.model}/{members}: no {arm} shadow models"
+                with self._going_on(failed, name):
                     shadows = self._train(members, arm)
-                except WorkerError:
-                    raise
-                except ValueError as error:  # one that diverges must not stop the rest
-                    name = f"{self.block.model}/{members}"
-                    failed.append(f"{name}: no {arm} shadow models: {error}")
-                    self.say(failed[-1])
-                    continue
-                for cell, kind in targets:
-                    try:
-                        self._attack(cell, kind, shadows)
-                    except WorkerError:
-                        raise
-                    except ValueError as error:  # such as a damaged model
-                        failed.append(f"{cell.name}: not attacked: {error}")
-                        self.say(failed[-1])
-                        continue
-                    self.say(f"{cell.name}: attacked with {arm} shadow models")
+                    for cell, kind in targets:
+                        with self._going_on(failed, f"{cell.name}: not attacked"):
+                            self._attack(cell, kind, shadows)
+                            self.say(f"{cell.name}: attacked with {arm} shadow models")
         return failed
+
+    @contextlib.contextmanager
+    def _going_on(self, failed: list[str], what: str) -> Iterator[None]:
+        """Tells of an error, as of a model that diverges or is damaged, and goes on."""
+        try:
+            yield
+        except WorkerError:
+            raise
+        except ValueError as error:
+            failed.append(f"{what}: {error}")
+            self.say(failed[-1])
 
     def _open(self, arm: str) -> Iterator[tuple[Cell, str]]:
         """The targets that an arm's shadow models are yet to attack, and under what."""

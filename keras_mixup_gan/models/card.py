@@ -150,10 +150,10 @@ def _defense(content: Mapping[str, Any]) -> str:
             f"{terms.get('noise_multiplier')}, {counters['num_examples']:,} training "
             f"images, {counters['expected_batch_size']} a batch on average."
         )
-        if terms.get("noise_multiplier") == 0:
-            found.append("**Clipped without noise: it carries no epsilon.**")
         if counters["steps"] and not counters["num_examples"]:
             found[-1] = "DP-SGD, on terms that are not known: it carries no epsilon."
+        elif terms.get("noise_multiplier") == 0:
+            found.append("**Clipped without noise: it carries no epsilon.**")
         if content.get("noise_was_seeded"):
             found.append(
                 "**The noise came from a declared seed: against anyone who knows it, "

@@ -442,9 +442,9 @@ def _is_row(labels: Any) -> bool:
 
 def _repeats(dataset: tf.data.Dataset) -> bool:
     """Whether images come several times, each perhaps augmented in another way."""
-    if type(dataset).__name__ == "_RepeatDataset":
-        if tf.get_static_value(dataset._count) != 1:
-            return True
+    is_repeat = type(dataset).__name__ == "_RepeatDataset"
+    if is_repeat and tf.get_static_value(dataset._count) != 1:
+        return True
     return any(map(_repeats, dataset._inputs()))
 
 

@@ -92,10 +92,9 @@ def refuse_swapping(callbacks: Any) -> None:
 
 def refuse_own_objective(kind: type, dp: Any) -> None:
     """Raises a `ValueError` if a class changes a loss that DP-SGD does not descend."""
-    order = [set(vars(each)) for each in kind.__mro__]
-    by_rows = next(at for at, names in enumerate(order) if "row_losses" in names)
+    *above, _ = _down_to_rows(kind)
     losses = {"discriminator_objective", "discriminator_loss", "update_discriminator"}
-    if any(losses & names for names in order[:by_rows]):
+    if any(losses & names for names in above):
         raise ValueError(
             "DP-SGD descends `row_losses`, row by row, and no other loss. Expected "
             f"`row_losses` of {kind.__name__}, or no `dp`. Received: dp={dp}. Leave "
@@ -108,6 +107,18 @@ def refuse_own_objective(kind: type, dp: Any) -> None:
             f"{kind.__name__}, or no `dp`. Received: {', '.join(own)} of its own, "
             f"dp={dp}. Leave one out."
         )
+
+
+def vouches_for_scores(kind: type) -> bool:
+    """Whether `scores_suffice` is said of the losses of rows that a class has."""
+    return any("scores_suffice" in names for names in _down_to_rows(kind))
+
+
+def _down_to_rows(kind: type) -> list[set[str]]:
+    """What each class defines, down to the first that has losses of rows."""
+    order = [set(vars(each)) for each in kind.__mro__]
+    by_rows = next(at for at, names in enumerate(order) if "row_losses" in names)
+    return order[: by_rows + 1]
 
 
 def refuse_unheard(kind: type, hooks: Collection[str]) -> None:

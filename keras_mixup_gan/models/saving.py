@@ -30,7 +30,7 @@ from keras_mixup_gan.models.presets import PresetFiles, read_preset
 from keras_mixup_gan.models.recipes import compile_from, family_classes, load_recipe
 from keras_mixup_gan.models.released import ReleasedGenerator
 from keras_mixup_gan.privacy.dpsgd import DPSGD
-from keras_mixup_gan.validation import check_choice
+from keras_mixup_gan.validation import check_choice, reason_of
 from keras_mixup_gan.versions import __version__
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _built(files: PresetFiles, release: str) -> "GAN":
         with _no_larger_than(len(files.weights), left_out):
             model: GAN = kind(**arguments)
     except (ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error, 300)
         raise ValueError(
             f"The preset {files.folder} does not describe a {name} ({reason}). Expected"
             " the arguments of a saved model. Copy the whole folder again."
@@ -467,7 +467,7 @@ def _keras_classes() -> dict[str, frozenset[str]]:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    reason = " ".join(str(error).split())[:200]
+    reason = reason_of(error)
     return ValueError(
         f"The file {path} could not be read as a model ({reason}). Expected a complete "
         'file written by `model.save("model.keras")`. Save or copy it again.'

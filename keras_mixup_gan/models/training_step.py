@@ -19,6 +19,7 @@ from keras_mixup_gan.models.refusals import (
     check_defenses,
     refuse_own_objective,
     refuse_unheard,
+    vouches_for_scores,
 )
 from keras_mixup_gan.models.step_random import StepRandom
 from keras_mixup_gan.privacy.dpsgd import DPSGD, check_multiplicity, refuse_mixup
@@ -100,7 +101,7 @@ class AdversarialModel(NetworkPair):
         self.random = StepRandom(self.seed, self.steps)
         self.privacy: PrivateUpdates | None = None
         if dp is not None:
-            scores_suffice = self.scores_suffice and _vouches(type(self))
+            scores_suffice = self.scores_suffice and vouches_for_scores(type(self))
             self.privacy = PrivateUpdates(
                 dp,
                 self.discriminator,
@@ -466,10 +467,3 @@ def warmed_up(momentum: float, steps: Tensor) -> Tensor:
     """The momentum of an average that forgets its beginning faster than its end."""
     done = tf.cast(steps, tf.float32)
     return tf.minimum(momentum, (1 + done) / (10 + done))
-
-
-def _vouches(kind: type) -> bool:
-    """Whether `scores_suffice` was said of the losses of rows that the class has."""
-    order = [set(vars(each)) for each in kind.__mro__]
-    by_rows = next(at for at, names in enumerate(order) if "row_losses" in names)
-    return any("scores_suffice" in names for names in order[: by_rows + 1])
