@@ -40,6 +40,10 @@ ARMS: dict[str, dict[str, Any]] = {
     "blended": {"mixup": "augmented"},
     # The same, but blended by regions: added once the other arms had been read.
     "regions": {"mixup": replace(BLENDED, region="cutmix")},
+    # What each part of it is worth: without blending, and without noise.
+    "unblended": {"mixup": replace(BLENDED, num_samples=1)},
+    "unnoised": {"mixup": replace(BLENDED, noise_stddev=0.0)},
+    "dropout": {"dropout": 0.5},
     "diffaugment": {"augment": "color,translation,cutout"},
     "noisy": {"mixup": "noisy"},
     "published": {"mixup": "paper"},
@@ -126,13 +130,16 @@ STUDIES = {
             "undefended": (100, 500, 1000, 2000, 3000, 4000),
             "blended": (2000, 3000, 4000),
             "regions": (2000, 4000, 6000),
+            "unblended": (1000, 2000, 3000),
+            "unnoised": (1000, 2000, 4000),
+            "dropout": (1000, 2000, 4000),
             "diffaugment": (1000, 1500, 2000, 3000),
             "noisy": (2000,),
             "published": (2000,),
             "private": (1200,),
             "clipped": (1200, 2000, 4000),
         },
-        fewer=dict.fromkeys(("regions", "noisy", "published", "private", "clipped"), 6),
+        fewer=dict.fromkeys(set(ARMS) - {"undefended", "blended", "diffaugment"}, 6),
     ),
     # Fewer members, of which more is learned by heart: the others hardly leak.
     "wgan_gp": Study(

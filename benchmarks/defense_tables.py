@@ -17,14 +17,21 @@ TITLES = {
     "undefended": "Undefended",
     "blended": "Augmented mixup",
     "regions": "Augmented CutMix",
+    "unblended": "Transforms and noise",
+    "unnoised": "Transforms and blending",
     "diffaugment": "DiffAugment",
     "noisy": "Mixup with noise",
     "published": "Mixup as published",
     "private": "DP-SGD (ε 10)",
     "clipped": "Clipping alone",
+    "dropout": "Dropout",
 }
-# Added once verdicts on the others had been published, which they leave as they are.
-LATER = frozenset({"regions", "clipped"})
+# Sets of arms that were added once verdicts on those before had been published, which
+# they leave as they are.
+LATER = (
+    frozenset({"regions"}),
+    frozenset({"unblended", "unnoised", "clipped", "dropout"}),
+)
 README_ARMS = ("undefended", "blended", "diffaugment", "published", "private")
 DEFENSE, REFERENCE, UNDEFENDED = "blended", "diffaugment", "undefended"
 ACCESSES = ("everything", "samples")
@@ -41,7 +48,7 @@ class Comparison:
         access: What the attacker has.
         found: The mean of other minus arm over models; `None` if fewer than three.
         verdict: Of the arm, after Holm's correction for all comparisons of the study,
-            or for all with arms that were added later.
+            or for all with arms that were added to it together.
     """
 
     arm: str
@@ -59,11 +66,18 @@ def comparisons(figures: Mapping[str, Any]) -> list[Comparison]:
     pairs += [(DEFENSE, other) for other in others if DEFENSE in arms]
     asked = [(*pair, access) for pair in pairs for access in ACCESSES]
     asked = [each for each in asked if each[1] in arms]
-    later = [each for each in asked if LATER & {*each[:2]}]
-    first = [each for each in asked if each not in later]
-    made = _judged_together(arms, first) + _judged_together(arms, later)
+    made = []
+    for number in range(len(LATER) + 1):
+        together = [each for each in asked if _set_of(*each[:2]) == number]
+        made += _judged_together(arms, together)
     places = {(one.arm, one.other, one.access): one for one in made}
     return [places[each] for each in asked]
+
+
+def _set_of(arm: str, other: str) -> int:
+    """The set of arms that two are first compared with: 0 is of the first verdicts."""
+    sets = enumerate(LATER, start=1)
+    return next((number for number, added in sets if added & {arm, other}), 0)
 
 
 def _judged_together(

@@ -241,13 +241,28 @@ def test_arms_that_are_added_later_leave_earlier_verdicts_as_they_are():
     }
     before = defense_tables.comparisons({"arms": arms})
     assert {made.verdict for made in before} == {"leaks less"}
-    more = {"regions": arm([0.62, 0.61, 0.64, 0.63])}
-    after = defense_tables.comparisons({"arms": arms | more})
-    kept = [made for made in after if "regions" not in (made.arm, made.other)]
-    assert kept == before
-    assert {made.verdict for made in after if made not in kept} == {
-        "not distinguishable"
-    }
+    for added in ("regions", "dropout"):  # of two later sets
+        arms[added] = arm([0.62, 0.61, 0.64, 0.63])
+        after = defense_tables.comparisons({"arms": arms})
+        kept = [made for made in after if added not in (made.arm, made.other)]
+        assert kept == before
+        new = [made for made in after if made not in kept]
+        assert {made.verdict for made in new} == {"not distinguishable"}
+        before = after
+
+
+def test_parts_of_the_defense_are_the_defense_without_one():
+    whole = defense.BLENDED
+    for arm in ("unblended", "unnoised"):
+        part = defense.ARMS[arm]["mixup"]
+        changed = {
+            name
+            for name, value in part.get_config().items()
+            if value != whole.get_config()[name]
+        }
+        assert changed == {
+            {"unblended": "num_samples", "unnoised": "noise_stddev"}[arm]
+        }
 
 
 def test_arms_of_several_results_versions_say_so():
