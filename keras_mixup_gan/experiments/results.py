@@ -28,7 +28,7 @@ SCHEMA_VERSION = 3
 RESULTS, ENTRY, STATE = "results.json", "entry.json", "state.json"
 MODEL, SCORES = "model.keras", "scores.npz"
 CELLS, UNFINISHED, SHADOWS = "cells", "unfinished", "shadows"
-DONE = "done"
+DONE, FAILED = "done", "failed"
 _OTHER_FOLDER = "Choose another `--out`, or delete the file."
 
 

@@ -347,6 +347,7 @@ def reasons(one: Comparison) -> str:
         Reason.ARM_NEVER: one.arm_never,
         Reason.OTHER_EARLIER: one.other_before_start,
         Reason.ARM_EARLIER: one.arm_before_start,
+        Reason.ATTACK_FAILED: one.attack_failed,
     }
     said = [
         f"In {count} of {len(one.seeds)} seeds {reason.value}"

@@ -31,6 +31,7 @@ _WHY = {
     Reason.ARM_NEVER: "never as good",
     Reason.OTHER_EARLIER: "first checkpoint",
     Reason.ARM_EARLIER: "first checkpoint",
+    Reason.ATTACK_FAILED: "an attack failed",
 }
 _UTILITY_TITLES = {  # of those whose names are none
     "covariance_shrinkage": "variance kept",

@@ -5,7 +5,7 @@ minus the defended one: above 0, the defended model leaks less.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from keras_mixup_gan.experiments.analysis.curves import (
     leakage_at,
     mean_leakage,
 )
+from keras_mixup_gan.experiments.results import DONE, FAILED, CellResult
 from keras_mixup_gan.statistics import over_seeds
 from keras_mixup_gan.statistics.over_seeds import Difference, Mean, mean_over_seeds
 
@@ -49,6 +50,7 @@ class Reason(Enum):
     ARM_NEVER = "it never made images as good"
     OTHER_EARLIER = "the other model was better at its first checkpoint already"
     ARM_EARLIER = "it was better at its first checkpoint already"
+    ATTACK_FAILED = "an attack failed on one of the two"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Comparison:
     `values` are the differences of the seeds in which both can be read,
     `standard_error` is from the queries alone. In `other_never` seeds the other model
     never was as good; in `other_before_start` it was better at its first checkpoint
-    already, where it is then read, by when it may have leaked more.
+    already, where it is then read, by when it may have leaked more. In `attack_failed`
+    seeds an attack failed on one of the two and not on the other; what is left of the
+    attacks there may be weaker, and is not compared.
     """
 
     seeds: tuple[int, ...] = ()
@@ -73,6 +77,7 @@ class Comparison:
     arm_never: int = 0
     other_before_start: int = 0
     arm_before_start: int = 0
+    attack_failed: int = 0
     p_value_holm: float | None = None
     verdict: Verdict = Verdict.NOT_JUDGED
     reason: Reason | None = None
@@ -112,7 +117,7 @@ def at_equal_steps(other: Arm | None, arm: Arm) -> Comparison:
     shared = [
         {point.steps for point in one.cells[seed].curve}
         for one in (other, arm)
-        for seed in _common_seeds(other, arm)
+        for seed in _common(other.cells, arm.cells)
     ]
     steps = set.intersection(*shared) if shared else set()
     if not steps:
@@ -133,7 +138,7 @@ def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
 
     Its interval holds for this comparison alone.
     """
-    if other is None or not (seeds := _common_seeds(other, arm)):
+    if other is None or not (seeds := _common(other.curves, arm.curves)):
         return None
     limits = common_range([one.curves[s] for one in (other, arm) for s in seeds])
     if limits is None:
@@ -141,7 +146,7 @@ def between_curves(other: Arm | None, arm: Arm) -> BetweenCurves | None:
     found = _compare(
         other, arm, lambda one, seed: mean_leakage(one.curves[seed], *limits)
     )
-    if found.difference is None:
+    if found.difference is None or found.attack_failed:
         return None
     return BetweenCurves(limits, found.difference)
 
@@ -204,21 +209,33 @@ def _verdict(
 
 
 def _compare(other: Arm | None, arm: Arm, read: Read) -> Comparison:
-    if other is None or not (seeds := _common_seeds(other, arm)):
+    if other is None:
         return Comparison(reason=Reason.NO_OTHER)
-    pairs = [(read(other, seed), read(arm, seed)) for seed in seeds]
+    failed = {
+        seed
+        for seed in _common(other.cells, arm.cells)
+        if _failed_on_one(other.cells[seed], arm.cells[seed])
+    }
+    readable = set(_common(other.curves, arm.curves)) - failed
+    seeds = [seed for seed in arm.cells if seed in readable | failed]
+    if not seeds:
+        return Comparison(reason=Reason.NO_OTHER)
+    pairs = [(read(other, seed), read(arm, seed)) for seed in seeds if seed in readable]
     both = [(a, b) for a, b in pairs if a is not None and b is not None]
     reason = None
     if any(b is None for _, b in pairs):
         reason = Reason.ARM_NEVER
     if any(a is None for a, _ in pairs):
         reason = Reason.OTHER_NEVER
+    if failed:
+        reason = Reason.ATTACK_FAILED
     found = Comparison(
         seeds=tuple(seeds),
         other_never=sum(a is None for a, _ in pairs),
         arm_never=sum(b is None for _, b in pairs),
         other_before_start=sum(a.before_start for a, _ in both),
         arm_before_start=sum(b.before_start for _, b in both),
+        attack_failed=len(failed),
         reason=reason,
     )
     if not both:
@@ -235,5 +252,21 @@ def _compare(other: Arm | None, arm: Arm, read: Read) -> Comparison:
     )
 
 
-def _common_seeds(other: Arm, arm: Arm) -> list[int]:
-    return [seed for seed in arm.curves if seed in other.curves]
+def _common(others: Iterable[int], own: Iterable[int]) -> list[int]:
+    return [seed for seed in own if seed in set(others)]
+
+
+def _failed_on_one(one: CellResult, other: CellResult) -> bool:
+    """Whether an attack failed on models of one cell, and ran on some of the other."""
+    return any(
+        _attacks(a, FAILED) & _attacks(b, DONE) for a, b in ((one, other), (other, one))
+    )
+
+
+def _attacks(cell: CellResult, status: str) -> set[str]:
+    return {
+        one.name
+        for point in cell.curve
+        for one in point.attacks
+        if one.status == status
+    }

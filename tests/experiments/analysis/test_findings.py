@@ -275,7 +275,50 @@ def test_failed_attacks_are_survived():
     cells[0] = dataclasses.replace(cells[0], curve=curve)
     found = analyze(results(*cells)).families[0].arms
     assert found[0].strongest.auc.num_seeds == 2
-    assert found[1].at_final_quality.seeds == (1, 2)
+    compared = found[1].at_final_quality
+    assert (compared.seeds, len(compared.values)) == ((0, 1, 2), 2)
+    assert (compared.attack_failed, compared.reason) == (1, Reason.ATTACK_FAILED)
+
+
+@pytest.mark.parametrize("on", ["idle", "undefended"])
+@pytest.mark.parametrize("names", [["logan"], ["logan", "gan_leaks"]])
+def test_an_attack_that_failed_on_one_arm_is_no_protection(on, names):
+    def without(one):
+        left = [each for each in one.last.attacks if each.name not in names]
+        attacks = (*left, *map(fake.failed, names))
+        return fake.changed_last(one, attacks=attacks)
+
+    cells = [
+        without(one) if one.arm.endswith(on) else one
+        for one in family(fake.UNDEFENDED, fake.IDLE)
+    ]
+    (_, idle) = analyze(results(*cells)).families[0].arms
+    *less, everything = idle.releases
+    for one in (
+        idle.at_final_quality,
+        idle.at_equal_steps,
+        everything.at_final_quality,
+    ):
+        assert (one.verdict, one.reason) == (UNKNOWN, Reason.ATTACK_FAILED)
+        assert (one.attack_failed, one.values) == (3, ())
+    assert idle.between_curves is None
+    # Of samples there is only the nearest one.
+    hit = 3 if "gan_leaks" in names else 0
+    assert [one.at_final_quality.attack_failed for one in less] == [hit, hit]
+
+
+def test_an_attack_that_failed_on_all_is_missing_everywhere():
+    def without(point):
+        left = [each for each in point.attacks if each.name != "logan"]
+        return dataclasses.replace(point, attacks=(*left, fake.failed("logan")))
+
+    cells = [
+        dataclasses.replace(one, curve=tuple(map(without, one.curve)))
+        for one in family(fake.UNDEFENDED, fake.IDLE)
+    ]
+    (_, idle) = analyze(results(*cells)).families[0].arms
+    assert idle.at_final_quality.verdict is Verdict.NOT_DISTINGUISHABLE
+    assert idle.at_final_quality.attack_failed == 0
 
 
 def test_round_levels_are_passed_by_the_undefended_model():
