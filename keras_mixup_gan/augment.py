@@ -119,6 +119,12 @@ def augment(
             images = recolor(images, *tf.unstack(uniform, axis=1))
             continue
         share, offsets = given_share or _SHARES[name], []
+        if given_share and not pixels_of(max(height, breadth), share):
+            raise ValueError(
+                f"A share of {share:g} leaves images of {height} x {breadth} pixels as "
+                "they are. Expected half a pixel or more. Received: "
+                f"augment={policy!r}. Use e.g. '{name}={_SHARES[name]:g}'."
+            )
         keys = tf.unstack(tf.random.split(own_key, 2))
         for key_of_side, side in zip(keys, (height, breadth), strict=True):
             if name == "translation":

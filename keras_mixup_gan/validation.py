@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -194,10 +194,11 @@ def range_warning(name: str, num_images: int, least: float, most: float) -> str:
     )
 
 
-def check_same_range(**sides: Any) -> None:
+def check_same_range(*, stated: Collection[str] = (), **sides: Any) -> None:
     """Raises a `ValueError` if only one of two sides looks like images in `[0, 1]`.
 
-    That is one without a negative value, as no image of the other side is by nature.
+    That is one without a negative value, as no image of the other side is by nature,
+    unless its range is `stated`, as eight bits do.
     """
     bright = {
         name: np.concatenate(
@@ -206,7 +207,7 @@ def check_same_range(**sides: Any) -> None:
         for name, side in sides.items()
     }
     for name, images in sides.items():
-        if not bright[name].all() or _is_flat(images):
+        if name in stated or not bright[name].all() or _is_flat(images):
             continue
         for other, are_bright in bright.items():
             # The rule of succession: how often an image of the other side is bright.
@@ -395,6 +396,16 @@ def check_in_range(low: float, high: float, **named: float) -> None:
         if not (_is_number(value) and low <= value <= high):
             raise ValueError(
                 f"`{name}` must be a number in [{low:g}, {high:g}]. "
+                f"Received: {name}={value!r}."
+            )
+
+
+def check_between(low: float, high: float, **named: float) -> None:
+    """Raises a `ValueError` unless every named value is a number in `(low, high)`."""
+    for name, value in named.items():
+        if not (_is_number(value) and low < value < high):
+            raise ValueError(
+                f"`{name}` must be a number in ({low:g}, {high:g}). "
                 f"Received: {name}={value!r}."
             )
 

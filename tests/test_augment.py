@@ -284,3 +284,9 @@ def test_gray_images_have_no_saturation():
     half = tf.fill((2,), 0.5)
     ends = tf.constant([0.0, 1.0])
     np.testing.assert_allclose(recolor(images, half, ends, half), images, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["translation=0.01", "color,cutout=0.01"])
+def test_shares_that_leave_images_as_they_are_are_refused(policy):
+    with pytest.raises(ValueError, match="leaves images of 28 x 28 pixels as they are"):
+        augment(tf.zeros((1, 28, 28, 1)), policy, KEY)

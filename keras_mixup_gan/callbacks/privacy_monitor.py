@@ -14,6 +14,7 @@ from keras_mixup_gan.attacks.discriminator.logan import LOGAN, MixupLOGAN
 from keras_mixup_gan.attacks.samples.gan_leaks import GANLeaks
 from keras_mixup_gan.attacks.shadows.recipes import reseeded
 from keras_mixup_gan.attacks.target import AttackTarget, as_reference
+from keras_mixup_gan.auditing.controls import check_ranges
 from keras_mixup_gan.auditing.results import plain_settings
 from keras_mixup_gan.auditing.scoring import (
     ShuffledQueries,
@@ -379,6 +380,7 @@ def _chosen(
 def _split_of(members: Any, non_members: Any, reference: Any) -> MembershipSplit:
     """Members and non-members with everything about them checked."""
     split = MembershipSplit.from_parts(members, non_members, reference)
+    check_ranges(split)
     check_number("members", split.members.pixels)
     check_number("non_members", split.non_members.pixels)
     return split

@@ -15,7 +15,12 @@ from keras_mixup_gan.data.labeled import (
     num_batches,
 )
 from keras_mixup_gan.typing import Tensor
-from keras_mixup_gan.validation import LABEL_TOLERANCE, as_array, warn_of_range
+from keras_mixup_gan.validation import (
+    LABEL_TOLERANCE,
+    ROUNDING,
+    as_array,
+    warn_of_range,
+)
 
 # What the assertions that run inside a data set begin with.
 IMAGE_ERROR, LABEL_ERROR = "Images of the data set ", "Labels of the data set "
@@ -171,7 +176,8 @@ def in_unit_range(
 ) -> dict[str, Tensor]:
     """A batch whose images lie in `[-1, 1]`, uint8 ones mapped from 0..255.
 
-    It stops at others as they are read, and at rows that are no shares of classes.
+    It stops at others as they are read, and at rows that are no shares of classes;
+    what rounding put just outside is clipped.
     Mixtures may have noise, which leaves the range: they need only be finite.
     """
     images = batch["images"]
@@ -181,7 +187,8 @@ def in_unit_range(
     # NaN compares to nothing, and the largest of some values may leave it out.
     fits = tf.math.is_finite(tf.reduce_sum(wide))
     if is_raw:
-        fits &= (tf.reduce_max(images) <= 1) & (tf.reduce_min(images) >= -1)
+        most = 1 + ROUNDING
+        fits &= (tf.reduce_max(wide) <= most) & (tf.reduce_min(wide) >= -most)
 
     def told() -> Any:
         ends = "lie in [-1, 1]" if is_raw else "be numbers"
@@ -192,7 +199,7 @@ def in_unit_range(
         return True
 
     tf.cond(fits, lambda: True, told)
-    return batch
+    return {**batch, "images": tf.clip_by_value(images, -1, 1)} if is_raw else batch
 
 
 def watch_range(dataset: tf.data.Dataset) -> tf.data.Dataset:

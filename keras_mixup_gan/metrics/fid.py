@@ -7,6 +7,8 @@ import numpy as np
 from keras_mixup_gan.metrics.features import check_both
 from keras_mixup_gan.typing import FloatArray
 
+_LARGEST = 1e100  # whose square, summed over all features, is still a number
+
 
 def frechet_distance(real_features: Any, generated_features: Any) -> float:
     r"""Frechet distance between Gaussians fitted to two sets of features.
@@ -43,6 +45,12 @@ def frechet_distance(real_features: Any, generated_features: Any) -> float:
         8.0
     """
     real, generated = check_both(real_features, generated_features, minimum=2)
+    largest = max(np.abs(real).max(), np.abs(generated).max())
+    if largest > _LARGEST:
+        raise ValueError(
+            "The features are too large for their squares to be summed. Expected "
+            f"values up to {_LARGEST:g}. Received: up to {largest:g}. Scale both alike."
+        )
     shift = real.mean(axis=0) - generated.mean(axis=0)
     real_factor, generated_factor = _factor(real), _factor(generated)
     overlap = np.linalg.svd(real_factor @ generated_factor.T, compute_uv=False).sum()

@@ -159,9 +159,9 @@ def _features(
         for name, side in sides.items()
         if side.ndim == 4
     }
-    # Eight bits tell their range.
-    if value_range is None and not any(s.dtype == np.uint8 for s in sides.values()):
-        check_same_range(**images)
+    if value_range is None:
+        eight_bits = [name for name in images if sides[name].dtype == np.uint8]
+        check_same_range(**images, stated=eight_bits)
     return [
         check_features(
             extractor(images[name]) if name in images else side,

@@ -347,12 +347,25 @@ class InputPipeline:
 
         @tf.autograph.experimental.do_not_convert
         def read(*element: Tensor) -> dict[str, Tensor]:
-            batch = in_unit_range(as_batch(*element), is_raw=is_raw)
+            batch = self._shaped(as_batch(*element))
+            batch = in_unit_range(batch, is_raw=is_raw)
             if self.num_classes is not None:
                 self._check_labels(batch["labels"])
             return self._normalized(batch)
 
         return read
+
+    def _shaped(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch whose images have the model's shape; it stops at others."""
+        images = batch["images"]
+        if images.shape[1:].is_fully_defined():  # and was compared before
+            return batch
+        shape = tf.shape(images)[1:]
+        message = f"{IMAGE_ERROR}must be of shape {self.image_shape}. Received:"
+        fits = tf.reduce_all(shape == self.image_shape)
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message, shape])]):
+            images = tf.ensure_shape(images, (None, *self.image_shape))
+        return {**batch, "images": images}
 
     def _check_labels(self, labels: Tensor) -> None:
         """Stops a data set at classes out of range, or at rows that are no shares."""

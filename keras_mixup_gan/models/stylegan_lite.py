@@ -31,7 +31,7 @@ from keras_mixup_gan.models.style_layers import (
     layer_seeds,
     mix_styles,
 )
-from keras_mixup_gan.models.training_step import warmed_up
+from keras_mixup_gan.models.training_step import after_its_data, warmed_up
 from keras_mixup_gan.randomness import StepStream
 from keras_mixup_gan.typing import Tensor
 from keras_mixup_gan.validation import check_in_range, check_integer
@@ -234,6 +234,7 @@ class StyleGANLite(GAN):
         """The non-saturating `-log D(G(z))`."""
         return tf.reduce_mean(real_loss(fake))
 
+    @after_its_data
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Discriminator updates, the last of them together with the generator's."""
         if self.dp is not None:  # the generator follows the noisy discriminator

@@ -1,7 +1,8 @@
 """The training step of all GANs: its skeleton, its randomness and its state."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -32,6 +33,22 @@ from keras_mixup_gan.validation import check_in_range, check_integer
 _SPENT = "dp_spent"
 # Transforms of a DP-SGD update that images choose from: so many that few share one.
 _NUM_TRANSFORMS = 4096
+
+
+def after_its_data(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A training step of which nothing is done before its data are there.
+
+    A data set of unknown length ends within a step, and TensorFlow then still does what
+    needs no data, such as counting an update.
+    """
+
+    @functools.wraps(step)
+    def train_step(model: Any, data: Any) -> Any:
+        given = [part for part in tf.nest.flatten(data) if part is not None]
+        with tf.control_dependencies(given):
+            return step(model, data)
+
+    return train_step
 
 
 class AdversarialModel(NetworkPair):
@@ -141,16 +158,16 @@ class AdversarialModel(NetworkPair):
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """Losses on raw images in inference mode."""
         images, labels, *_ = self.pipeline.raw_batch(data)
-        # The running mean counts batches: each is met by latents of its own.
+        # The running mean counts images: each batch is met by latents of its own.
         latents = self.latents(tf.shape(images)[0], self._g_loss.count.value)
         fakes = self.synthesize(self.ema_generator, latents, labels)
         real = self.discriminate(images, labels, training=False)
         fake = self.discriminate(fakes, labels, training=False)
         # The last batch may leave nothing to a replica, whose means are then NaN.
-        some = tf.size(latents) > 0
-        d_loss = tf.where(some, self.discriminator_loss(real, fake), 0.0)
-        g_loss = tf.where(some, self.generator_loss(fake), 0.0)
-        return self.report(d_loss, g_loss, weight=tf.cast(some, tf.float32))
+        number = tf.cast(tf.shape(images)[0], tf.float32)
+        d_loss = tf.where(number > 0, self.discriminator_loss(real, fake), 0.0)
+        g_loss = tf.where(number > 0, self.generator_loss(fake), 0.0)
+        return self.report(d_loss, g_loss, weight=number)
 
     # === What files and arrays of weights carry ===
 
@@ -237,6 +254,7 @@ class AdversarialModel(NetworkPair):
 
     # === The training step ===
 
+    @after_its_data
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """Discriminator updates, one on each batch, then one generator update."""
         is_private = self.privacy is not None

@@ -16,9 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from keras_mixup_gan.statistics.roc import check_scores
 from keras_mixup_gan.typing import FloatArray, IntArray
-from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
+from keras_mixup_gan.validation import (
+    check_choice,
+    check_in_range,
+    check_integer,
+    finite_scores,
+)
 
 _MAX_EPSILON = 50.0
 _COIN_ERROR = 1e-6
@@ -69,7 +73,8 @@ def epsilon_one_run(
     >>> 1 < bound < 4
     True
     """
-    ins, outs = check_scores(in_scores, out_scores)
+    ins = finite_scores(in_scores, "in_scores")
+    outs = finite_scores(out_scores, "out_scores")
     _check_rates(delta, significance)
     num_canaries = len(ins) + len(outs)
     check_coins(len(ins), len(outs))
@@ -122,7 +127,8 @@ def epsilon_clopper_pearson(
     Source: Jagielski, Ullman and Oprea, "Auditing Differentially Private Machine
     Learning", NeurIPS 2020, with the choice of the threshold corrected for.
     """
-    ins, outs = check_scores(in_scores, out_scores)
+    ins = finite_scores(in_scores, "in_scores")
+    outs = finite_scores(out_scores, "out_scores")
     _check_rates(delta, significance)
     check_choice(method, ("bonferroni", "split"), "method")
     if method == "split":

@@ -96,9 +96,8 @@ def cross_fitted_advantage(
     fpr_low, fpr_high = clopper_pearson(false_positives, num_non_members, each)
     advantage = true_positives / num_members - false_positives / num_non_members
     error = 0.5 * np.sqrt(1 / num_members + 1 / num_non_members)
-    quantile = -special.ndtri(0.05) * error
-    if (smaller := min(num_members, num_non_members)) < 10:
-        quantile += 0.5 / smaller  # the advantage moves in steps of one over the number
+    # The advantage moves in steps of one over the number.
+    quantile = -special.ndtri(0.05) * error + 0.5 / min(num_members, num_non_members)
     return Advantage(
         balanced_accuracy=(1 + advantage) / 2,
         advantage=advantage,
@@ -180,4 +179,5 @@ def _best_threshold(members: FloatArray, non_members: FloatArray) -> float:
     lowest_called = values[best - 1]
     if best == len(values):
         return float("-inf")
-    return float(lowest_called / 2 + values[best] / 2)
+    middle = float(lowest_called / 2 + values[best] / 2)
+    return middle if middle < lowest_called else float(values[best])

@@ -13,7 +13,7 @@ from scipy import special
 
 from keras_mixup_gan.statistics.power import error_at_chance
 from keras_mixup_gan.statistics.roc import OperatingPoint, clopper_pearson
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_between, check_in_range, check_integer
 
 ERROR_RATE = 0.05
 
@@ -60,6 +60,8 @@ def evidence(
     (False, True, 0.8)
     """
     check_integer(1, num_tests=num_tests)
+    check_between(0, 1, error_rate=error_rate)
+    check_in_range(0, 1, area=area)
     error = error_rate / (2 * num_tests)
     sizes = point.num_members, point.num_non_members
     by_area = special.ndtr(-(area - 0.5) / error_at_chance(*sizes)) <= error

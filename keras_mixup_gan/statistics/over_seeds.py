@@ -23,7 +23,12 @@ import numpy as np
 from scipy import special
 
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import (
+    check_in_range,
+    check_integer,
+    check_not_negative,
+    finite_scores,
+)
 
 MIN_SEEDS = 3
 ERROR_RATE = 0.05
@@ -100,11 +105,13 @@ def paired_difference(
             f"as values. Received: {len(values)} values and {len(standard_errors)} "
             "standard errors."
         )
+    for error in standard_errors:
+        check_not_negative(standard_error=error)
     order = np.lexsort((standard_errors, values))  # the order of the seeds is no matter
     sorted_values = np.asarray(values, "float64")[order]
     sorted_errors = np.asarray(standard_errors, "float64")[order]
-    drawn = _bootstrap(sorted_values, sorted_errors, num_draws, seed)
     t_interval, p_value = students_t(values)
+    drawn = _bootstrap(sorted_values, sorted_errors, num_draws, seed)
     ends = [drawn] if t_interval is None else [drawn, t_interval]
     return Difference(
         float(np.mean(values)),
@@ -125,6 +132,8 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     >>> holm([0.01, 0.04, 0.03])
     (0.03, 0.06, 0.06)
     """
+    for p_value in p_values:
+        check_in_range(0, 1, p_value=p_value)
     order = np.argsort(p_values, kind="stable")
     steps = np.arange(len(order), 0, -1) * np.asarray(p_values, "float64")[order]
     adjusted = np.empty(len(order))
@@ -157,6 +166,7 @@ def students_t(
     values: Sequence[float],
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Student's t interval and two-sided p-value; `None` with a single value."""
+    values = finite_scores(values, "values")
     number = len(values)
     if number < 2:
         return None, None

@@ -13,12 +13,11 @@ from scipy import special
 from keras_mixup_gan.randomness import Stream, generator
 from keras_mixup_gan.statistics.roc import (
     auc,
-    check_confidence,
     check_scores,
     delong_interval,
 )
 from keras_mixup_gan.typing import FloatArray
-from keras_mixup_gan.validation import check_integer
+from keras_mixup_gan.validation import check_between, check_integer
 
 SET_SIZES = (1, 2, 5, 10, 25, 100)
 
@@ -63,17 +62,16 @@ def detectable_auc(
     """
     check_integer(1, num_members=num_members, num_non_members=num_non_members)
     check_integer(1, num_attacks=num_attacks)
-    check_confidence(1 - significance)
-    check_confidence(power)
+    check_between(0, 1, significance=significance, power=power)
     error = error_at_chance(num_members, num_non_members)
     needed = special.ndtri(power) - special.ndtri(significance / (2 * num_attacks))
-    return float(min(1.0, 0.5 + needed * error))
+    return float(np.clip(0.5 + needed * error, 0.5, 1.0))
 
 
 def error_at_chance(num_members: int, num_non_members: int) -> float:
     """Standard error of an AUC where nothing leaks (Mann and Whitney, 1947)."""
-    pairs = num_members * num_non_members
-    return float(np.sqrt((num_members + num_non_members + 1) / (12 * pairs)))
+    ours, others = int(num_members), int(num_non_members)
+    return float(np.sqrt((ours + others + 1) / (12 * ours * others)))
 
 
 @dataclass(frozen=True)

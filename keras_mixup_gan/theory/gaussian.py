@@ -236,15 +236,26 @@ def linear_generator_log_ratio(
     """
     x = np.asarray(queries, dtype=np.float64)
     center = np.asarray(mean, dtype=np.float64)
-    scatter = num_members * np.asarray(covariance, dtype=np.float64)
-    dim = len(center)
-    if x.ndim != 2 or x.shape[1] != dim or scatter.shape != (dim, dim):
+    spread = np.asarray(covariance, dtype=np.float64)
+    dim = center.size
+    if (x.shape[1:], center.shape, spread.shape) != ((dim,), (dim,), (dim, dim)):
         raise ValueError(
             "Queries and moments do not fit together. Expected shapes (num_queries, "
             f"dim), (dim,) and (dim, dim). Received: {x.shape}, {center.shape} and "
-            f"{scatter.shape}."
+            f"{spread.shape}."
+        )
+    if not np.isfinite([x.sum(), center.sum()]).all():
+        raise ValueError(
+            "Queries and mean must be finite. Received: values that are NaN or "
+            "infinite. Remove those records."
+        )
+    if not np.allclose(spread, spread.T):
+        raise ValueError(
+            "`covariance` must be finite and equal its transpose. Received: a matrix "
+            "that does not. Take that of `blend_moments`."
         )
     check_integer(dim + 2, num_members=num_members)
+    scatter = num_members * spread
     if alpha is not None:
         scatter = scatter / covariance_factor(alpha, num_members)
     try:

@@ -349,3 +349,8 @@ def test_members_whose_scores_move_most_are_named():
     np.testing.assert_array_equal(monitor.most_vulnerable(2), [3, 5])
     with pytest.raises(ValueError, match="Unknown `attack`"):
         monitor.most_vulnerable(attack="logan")
+
+
+def test_members_and_others_of_two_ranges_are_refused():
+    with pytest.raises(ValueError, match="two ranges"):
+        PrivacyMonitor(MEMBERS, (OTHERS + 1) / 2)

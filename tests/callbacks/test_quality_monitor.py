@@ -175,3 +175,13 @@ def test_what_does_not_fit_the_model_is_refused_before_training(
     monitor.set_model(make(**model))
     with pytest.raises(ValueError, match=message):
         monitor.on_train_begin()
+
+
+def test_zeros_and_ones_in_eight_bits_are_noticed():
+    with pytest.warns(UserWarning, match="0 and 1 in uint8"):
+        QualityMonitor(
+            np.random.default_rng(0).integers(2, size=(32, 8, 8, 1), dtype="uint8")
+        )
+    QualityMonitor(
+        np.random.default_rng(0).integers(256, size=(32, 8, 8, 1), dtype="uint8")
+    )

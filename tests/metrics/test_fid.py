@@ -121,3 +121,9 @@ def test_float32_features_are_summed_in_float64():
 def test_unfit_features_are_refused(features, message):
     with pytest.raises(ValueError, match=f"`generated_features` must .*{message}"):
         frechet_distance(normal(5, 3), features)
+
+
+def test_features_whose_squares_overflow_are_no_perfect_score():
+    features = normal(20, 3)
+    with pytest.raises(ValueError, match="too large"):
+        frechet_distance(features * 1e155, features * 3e155)

@@ -81,3 +81,13 @@ def test_two_ranges_are_refused_or_mapped():
     mapped = (generated / 2 + 0.5, held_out / 2 + 0.5, EXTRACTOR)
     found = [figure.value for figure in quality(*mapped, value_range=(0, 1))]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_eight_bits_on_one_side_do_not_hide_the_range_of_the_other():
+    eight_bits = ((images_of(30) + 1) * 127.5).astype("uint8")
+    half = (images_of(20, seed=1) + 1) / 2
+    for sides in ((eight_bits, half), (half, eight_bits)):
+        with pytest.raises(ValueError, match="two ranges"):
+            quality(*sides, EXTRACTOR)
+    bright = np.full_like(eight_bits, 200)  # states that it is bright
+    quality(bright, images_of(20), EXTRACTOR)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mixup_gan import DPSGD, MixUp
 from keras_mixup_gan.data import Images, SplitPart
+from keras_mixup_gan.data.datasets import in_unit_range
 from keras_mixup_gan.data.pixels import as_pixels
 from keras_mixup_gan.validation import unit_range
 from tests.models.tiny import (
@@ -290,3 +291,58 @@ def test_one_iterator_serves_all_epochs():
         model.fit(random_images(8), batch_size=4, epochs=epochs, verbose=0)
         assert model.num_steps == 2 * epochs
     assert begun[0] == begun[1] > 0
+
+
+def test_what_rounding_puts_outside_is_clipped_in_data_sets_as_in_arrays():
+    white = np.nextafter(np.ones((8, 8, 8, 1), "float32"), np.float32(2))
+    images = np.where(random_images(8) > 0.9, white, random_images(8))
+    assert images.max() > 1
+    batches = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    for defense in ({}, {"mixup": MixUp(seed=1)}):
+        model = eager(**defense)
+        model.fit(images, batch_size=8, verbose=0)
+        model.fit(batches, verbose=0)
+    (seen,) = batches.map(lambda batch: in_unit_range({"images": batch}))
+    np.testing.assert_array_equal(seen["images"], images.clip(-1, 1))
+    (mixed,) = batches.apply(MixUp(seed=1))
+    assert float(tf.reduce_max(mixed)) <= 1
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras, of any such
+@pytest.mark.parametrize(
+    "defense", [{"augment": "color,translation,cutout"}, {"mixup": "augmented"}]
+)
+def test_data_sets_need_not_tell_the_size_of_their_images(defense):
+    def images(shape):
+        yield random_images(4, shape)
+
+    spec = tf.TensorSpec((None, None, None, 1), tf.float32)
+    model = eager(**defense)
+    for shape, is_right in [((8, 8, 1), True), ((9, 8, 1), False)]:
+        dataset = tf.data.Dataset.from_generator(
+            lambda shape=shape: images(shape), output_signature=spec
+        )
+        if is_right:
+            model.fit(dataset, verbose=0)
+            continue
+        with pytest.raises(ValueError, match=r"of shape \(8, 8, 1\). Received: 9 8 1"):
+            model.fit(dataset, verbose=0)
+    assert model.num_steps == 1
+
+
+def test_an_image_weighs_the_same_in_every_batch_that_is_evaluated():
+    images = random_images(33)
+    images[-1] = 1.0  # alone in its batch
+    model = eager()
+    for weight in model.discriminator.weights:
+        weight.assign(30 * weight)
+    real = []
+    model.discriminator_loss = lambda scores, fakes: (
+        real.append(scores) or (tf.reduce_mean(scores))
+    )
+    losses = [
+        model.evaluate(images, batch_size=size, verbose=0, return_dict=True)["d_loss"]
+        for size in (11, 32)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0] == pytest.approx(float(np.mean(np.concatenate(real[:3]))), 1e-5)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup_gan import zoo
-from tests.models.tiny import random_images
+from tests.models.tiny import assert_same_state, random_images
 
 FAMILIES = {
     "dcgan": {"image_shape": (8, 8, 1), "width": 4},
@@ -44,3 +44,25 @@ def test_the_first_pull_of_an_epoch_sees_the_steps_before_it(family, mixup):
         model.fit(dataset, steps_per_epoch=1, verbose=0)
     assert sorted(set(seen)) == [0, 1, 2]
     assert seen == sorted(seen)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras, of any such
+@pytest.mark.parametrize(
+    "family",
+    ["dcgan", pytest.param("stylegan_lite", marks=pytest.mark.long)],
+)
+def test_data_of_unknown_length_train_as_those_of_known(family):
+    """The step in which such data end does nothing, not even count."""
+    settings = FAMILIES[family]
+    batches = tf.data.Dataset.from_tensor_slices(
+        random_images(16, settings["image_shape"])
+    ).batch(8)
+    found = []
+    for dataset in (batches, batches.filter(lambda images: True)):
+        model = getattr(zoo, family)(**settings, latent_dim=4, seed=0)
+        history = model.fit(dataset, epochs=2, verbose=0).history
+        found.append((model, history))
+    (known, its_history), (unknown, history) = found
+    assert history == its_history
+    assert_same_state(known, unknown)
+    assert int(unknown.d_optimizer.iterations) == unknown.num_steps == 4

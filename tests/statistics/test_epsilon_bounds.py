@@ -203,3 +203,9 @@ def test_an_epsilon_of_few_digits_is_printed_as_it_is(short):
 
 def test_no_guarantee_is_printed_as_infinite():
     assert upper_text(float("inf")) == "inf"
+
+
+@pytest.mark.parametrize("bound", [epsilon_one_run, epsilon_clopper_pearson])
+def test_scores_are_named_as_they_are_passed(bound):
+    with pytest.raises(ValueError, match="`in_scores` must be finite"):
+        bound([float("nan")], [0.0])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from keras_mixup_gan.statistics.held_out import (
     cross_fitted_advantage,
@@ -102,3 +103,18 @@ def test_a_confidence_is_what_was_given(confidence):
     message = f"Received: confidence={confidence}"
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         cross_fitted_advantage([1.0, 2.0], [0.0, 1.0], confidence=confidence)
+
+
+@pytest.mark.parametrize("number", [5, 11, 17, 26, 100])
+def test_the_quantile_is_exceeded_as_seldom_as_it_says(number):
+    """By a fixed threshold at the middle of scores that are coins, exactly."""
+    scores = np.arange(float(number)), np.arange(float(number))
+    quantile = cross_fitted_advantage(*scores).null_quantile
+    fewest = int(np.floor(quantile * number + 1e-9)) + 1
+    # The difference of two binomials is a binomial of both, shifted.
+    assert binom.sf(number + fewest - 1, 2 * number, 0.5) <= 0.05
+
+
+def test_scores_that_are_neighboring_floats_are_told_apart():
+    members, others = [1.0] * 10, [float(np.nextafter(1.0, 0.0))] * 10
+    assert cross_fitted_advantage(members, others).advantage == 1

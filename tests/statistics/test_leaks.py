@@ -68,3 +68,17 @@ def test_normal_scores_have_the_equivalent_of_their_own_auc():
     assert equivalent_auc(point) == pytest.approx(
         ndtr(separation / np.sqrt(2)), abs=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("area", "error_rate", "name"),
+    [
+        (0.5, 5.0, "error_rate"),
+        (0.5, float("nan"), "error_rate"),
+        (float("nan"), 0.05, "area"),
+    ],
+)
+def test_rates_that_are_none_prove_nothing(area, error_rate, name):
+    point = tpr_at_fpr(np.arange(100.0), np.arange(100.0), 0.01)
+    with pytest.raises(ValueError, match=f"`{name}` must be a number"):
+        evidence(area, point, error_rate=error_rate)

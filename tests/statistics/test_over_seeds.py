@@ -6,6 +6,7 @@ from scipy import stats
 
 from keras_mixup_gan.statistics.over_seeds import (
     direction,
+    directions,
     holm,
     mean_over_seeds,
     paired_difference,
@@ -151,3 +152,18 @@ def test_no_seeds_are_refused():
         paired_difference([], [])
     with pytest.raises(ValueError, match="as many standard errors"):
         paired_difference([0.1], [])
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        lambda: directions([[np.nan, 0.1, 0.2], [0.1, 0.1, 0.11]]),
+        lambda: paired_difference([np.nan, 0.1, 0.2], [0.1] * 3),
+        lambda: paired_difference([0.3, 0.1, 0.2], [-0.1, 0.1, 0.1]),
+        lambda: mean_over_seeds([np.nan, 0.1]),
+        lambda: holm([-1.0, 2.0]),
+    ],
+)
+def test_what_is_no_number_gets_no_verdict(judge):
+    with pytest.raises(ValueError, match=r"must be (a )?(finite|number)"):
+        judge()

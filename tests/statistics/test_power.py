@@ -137,3 +137,15 @@ def test_so_many_images_are_enough_in_four_of_five_cases():
     ]
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
     assert num_needed(0.5) is None
+
+
+def test_what_can_be_detected_is_above_chance_and_takes_numbers_of_any_type():
+    large = detectable_auc(np.int32(100_000), np.int32(100_000))
+    assert large == detectable_auc(100_000, 100_000) == pytest.approx(0.50362, abs=1e-5)
+    assert detectable_auc(100, 100, power=0.01) == 0.5
+
+
+@pytest.mark.parametrize("name", ["significance", "power"])
+def test_rates_are_checked_by_their_own_names(name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be a number in \(0, 1\)"):
+        detectable_auc(100, 100, **{name: 80})

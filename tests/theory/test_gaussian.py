@@ -231,3 +231,19 @@ def test_members_are_simulated_in_blocks_that_fit_into_memory(monkeypatch):
     monkeypatch.setattr(gaussian, "_MOST_NUMBERS", 30 * 10 * 7)
     parts = theory.linear_generator_auc(30, 10, num_trials=600)
     assert parts.value == pytest.approx(whole.value, abs=4 * whole.standard_error)
+
+
+def test_moments_of_other_shapes_or_that_are_none_are_refused():
+    members = np.random.default_rng(0).normal(size=(8, 2))
+    mean, covariance = theory.blend_moments(members)
+    skewed = covariance + np.array([[0, 99.0], [0, 0]])
+    for passed, message in [
+        ((members, mean[:, None], covariance), "do not fit together"),
+        ((members, 0.0, covariance), "do not fit together"),
+        ((members, mean, skewed), "equal its transpose"),
+        ((members, mean * np.nan, covariance), "must be finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            theory.linear_generator_log_ratio(*passed, 8)
+    with pytest.raises(ValueError, match="`num_members` must be an integer"):
+        theory.linear_generator_log_ratio(members, mean, covariance, "8")

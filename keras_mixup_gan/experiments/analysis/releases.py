@@ -1,7 +1,6 @@
 """What each release of the models of an arm gives away, by the attacks it allows."""
 
 import dataclasses
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,7 +69,6 @@ def allowed(arm: Arm, release: Release) -> Arm:
     return Arm.of([_allowed_cell(cell, release) for cell in arm.cells.values()])
 
 
-@functools.cache
 def release_for(name: str) -> Release:
     """The least release that the attack of this name in results needs.
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from keras_mixup_gan.attacks import Release
+from keras_mixup_gan.attacks import ATTACKS, Release
 from keras_mixup_gan.experiments.analysis.findings import analyze
 from keras_mixup_gan.experiments.analysis.releases import release_for
 from keras_mixup_gan.experiments.analysis.verdicts import Verdict
@@ -94,3 +94,10 @@ def test_the_main_table_tells_of_images_alone():
 )
 def test_attacks_in_results_need_what_they_need_in_audits(name, release):
     assert release_for(name) is Release(release)
+
+
+def test_an_attack_that_is_registered_later_is_known_then(monkeypatch):
+    assert release_for("mine") is Release.EVERYTHING
+    mine = type("Mine", (), {"requires": frozenset({"samples"})})
+    monkeypatch.setitem(ATTACKS, "mine", mine)
+    assert release_for("mine") is Release.SAMPLES
