@@ -160,6 +160,10 @@ def test_a_dry_run_prints_what_would_be_done(data, tmp_path, monkeypatch, capsys
             "augment=color,cutout, alpha=8,region=cutmix",
             MixUp(alpha=8.0, augment="color,cutout", region="cutmix"),
         ),
+        (
+            "augment=color,translation=0.25,cutout,alpha=8,noise_stddev=0.25",
+            MixUp(8.0, augment="color,translation=0.25,cutout", noise_stddev=0.25),
+        ),
     ],
 )
 def test_words_for_mixup(text, expected):

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 import keras
 
 from keras_mixup_gan import zoo
+from keras_mixup_gan.augment import TRANSFORMS
 from keras_mixup_gan.cli.watching import Watch
 from keras_mixup_gan.data import Images, load_images
 from keras_mixup_gan.data.images import check_image_shape
@@ -135,7 +136,9 @@ def parse_mixup(text: str) -> bool | str | MixUp:
         name: (*get_args(kind), kind)[0] for name, kind in get_type_hints(MixUp).items()
     }
     given: dict[str, Any] = {}
-    for part in re.split(r",(?=\s*\w+\s*=)", text):  # a policy has commas too
+    # A policy has commas, and its transforms strengths, too.
+    of_policy = rf"\s*(?:{'|'.join(TRANSFORMS)})\s*="
+    for part in re.split(rf",(?!{of_policy})(?=\s*\w+\s*=)", text):
         name, _, value = (word.strip() for word in part.partition("="))
         check_choice(name, kinds, "mixup")
         given[name] = _as_kind(name, value, kinds[name])

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.experiments.cell import Progress, last_files, run_cell
@@ -38,6 +39,7 @@ from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.parallel import run_jobs
 from keras_mixup_gan.process import this_process, use_one_core
 from keras_mixup_gan.storage import locked
+from keras_mixup_gan.validation import reason_of
 
 # Called with a line to show.
 Say: TypeAlias = Callable[[str], None]
@@ -243,6 +245,8 @@ class _Job:
             return self._compute(cell)
         except ValueError as error:  # such as a divergence, which others need not share
             return f"{cell.name}: {error}"
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            return f"{cell.name}: not enough memory: {reason_of(error)}"
 
     def _compute(self, cell: Cell) -> tuple[CellResult, dict[str, bytes]]:
         limits = 1 if cell.one_core and use_one_core() else None

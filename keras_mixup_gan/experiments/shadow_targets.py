@@ -158,6 +158,9 @@ class ShadowTargets:
             seed=SHADOW_SEED,
             shadows=shadows,
         )
+        for one in figures:
+            if one.status != DONE:
+                raise ValueError(f"{one.title}: {one.reason}")
         others = tuple(one for one in entry.shadow_attacks if one.kind != kind)
         found = tuple(ShadowAttack(kind, shadows.num_shadows, one) for one in figures)
         self.files.keep(dataclasses.replace(entry, shadow_attacks=others + found))

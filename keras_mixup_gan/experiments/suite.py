@@ -36,6 +36,8 @@ from keras_mixup_gan.validation import (
 _INSTALLED = Path(__file__).resolve().parent / "suites"
 _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+# Reference images that the image quality and usefulness are measured against.
+_FEWEST_COMPARED, _FEWEST_USEFUL = 4, 10
 BASELINE = "undefended"  # the arm that others are compared with
 _PLUGIN = "--plugin="  # an option of all commands, before their names
 _NAME = re.compile(r"\w[\w .+=@-]{0,99}")
@@ -121,6 +123,12 @@ class Block:
     def __post_init__(self) -> None:
         check_choice(self.model, list_families(), "model")
         check_integer(0, shadows=self.shadows)
+        if self.shadows == 1 or bool(self.shadows) != bool(self.shadow_arms):
+            raise ValueError(
+                "Shadow models are at least two, with the defense of each of "
+                "`shadow_arms`. Expected both settings, or neither. Received: "
+                f"shadows={self.shadows}, shadow_arms={list(self.shadow_arms)}."
+            )
         check_filled(members=self.members, arms=self.arms)
         for members in self.members:
             check_integer(2, members=members)
@@ -198,7 +206,7 @@ class Suite:
     def __post_init__(self) -> None:
         check_integer(1, batch_size=self.batch_size, num_samples=self.num_samples)
         check_integer(1, num_blends=self.num_blends)
-        check_integer(2, num_generated=self.num_generated)
+        check_integer(4, num_generated=self.num_generated)
         check_integer(0, timed_rounds=self.timed_rounds)
         check_positive(delta=self.delta)
         check_in_range(0, 1, delta=self.delta)
@@ -209,6 +217,10 @@ class Suite:
         for block in self.blocks:
             for arm in (*block.arms, *block.shadow_arms):
                 check_choice(arm, list(self.arms), "arms")
+            for arm in block.shadow_arms:
+                check_choice(arm, [BASELINE, *block.arms], "shadow_arms")
+            fewest = _FEWEST_USEFUL if self.utility else _FEWEST_COMPARED
+            check_integer(fewest, reference=self.data_of(block).reference)
             if min(block.members) < self.batch_size:
                 raise ValueError(
                     "`members` must fill at least one batch. Expected at least "
@@ -237,6 +249,30 @@ class Suite:
                 )
         for name, settings in self.arms.items():
             check_arm(name, settings, self.delta)
+            made_by = settings.get("defense", name)
+            if (name == BASELINE) != (made_by == BASELINE):
+                raise ValueError(
+                    f"The arm {BASELINE!r} is what all others are compared with. "
+                    f"Expected that name of the arm without a defense, and of no other."
+                    f" Received: an arm {name!r} with defense={made_by!r}. Rename it."
+                )
+            if (
+                made_by != name
+                and name in defenses.DEFENSES
+                and "title" not in settings
+            ):
+                raise ValueError(
+                    "An arm would be called like a defense that it has not. Expected "
+                    f"another name or a `title`. Received: an arm {name!r} with "
+                    f"defense={made_by!r}."
+                )
+        titles = [self.title_of(arm) for arm in self.arms]
+        if twice := {title for title in titles if titles.count(title) > 1}:
+            raise ValueError(
+                "Pages tell arms apart by their titles. Expected one for each. "
+                f"Received: {', '.join(map(repr, sorted(twice)))} more than once. Give "
+                "another `title`."
+            )
 
     def _refuse_ambiguous_names(self) -> None:
         """Raises where cells of one name, or that a page compares, are not alike."""

@@ -239,8 +239,10 @@ def _leaks(arm: Finding) -> bool:
 def verdict_sentences(family: FamilyFindings) -> str:
     """What is said of all arms of a family at equal quality, verdict by verdict."""
     said_first = []
-    if family.baseline is None or family.baseline.strongest is None:
+    if family.baseline is None:
         said_first = ["There is no undefended model to compare with."]
+    elif family.baseline.strongest is None:
+        said_first = ["No attack ran on the undefended model."]
     elif not _leaks(family.baseline):
         said_first = ["No attack proves that the undefended model leaks."]
     groups = text.verdict_groups(family)
@@ -305,7 +307,7 @@ def facts(arm: Finding) -> dict[str, str]:
             f"{shadow.title}, trained {text.SHADOWS.get(shadow.kind, shadow.kind)}"
             f": AUC {text.leakage_text(shadow)}."
         )
-    found |= {title: f"{why}." for title, why in arm.not_run.items()}
+    found |= {title: f"{why.rstrip('.')}." for title, why in arm.not_run.items()}
     if arm.epsilon is not None:
         found["Guarantee"] = _guarantee(arm, arm.epsilon)
     return found

@@ -318,6 +318,8 @@ def _seed_count(one: Comparison) -> str:
 
 
 def _allowed(one: Allowed) -> str:
+    if one.num_seeds + one.exceeded_from_the_start == 0:  # no attack ran
+        return NONE
     if one.fid is None or one.fid_range is None:
         return "exceeded from the start"
     shown = render.decimal(one.fid, 1)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import tensorflow as tf
 
 from keras_mixup_gan import experiments
 from keras_mixup_gan.experiments import grid, shadow_targets
@@ -41,12 +42,40 @@ def test_a_target_that_cannot_be_attacked_stops_no_other(
     assert "dcgan/30/undefended/0: not attacked: The checkpoint is truncated." in told
 
 
-def failures(tiny, small_images, tmp_path, monkeypatch):
-    """What is said of a comparison of two arms, one of which diverges."""
+def test_an_attack_by_shadow_models_that_failed_is_named(
+    tiny, small_images, tmp_path, monkeypatch
+):
+    shadows = dataclasses.make_dataclass("S", ["num_shadows", "statistics"])(2, {})
+    found = [fake.shadow(0.6).figures, fake.failed("lira", "It diverged.")]
+    attacked = shadow_targets, "attacked"
+    monkeypatch.setattr(shadow_targets, "train_shadows", lambda *_, **options: shadows)
+    monkeypatch.setattr(*attacked, lambda *_, **options: (found, None))
+    monkeypatch.setattr(shadow_targets, "load_keras", lambda path: None)
+    told = failures(tiny, small_images, tmp_path, monkeypatch)
+    assert "dcgan/30/undefended/0: not attacked: lira: It diverged." in told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("7 GiB"), tf.errors.ResourceExhaustedError(None, None, "7 GiB")],
+)
+def test_a_cell_that_memory_does_not_suffice_for_costs_no_other(
+    tiny, small_images, tmp_path, monkeypatch, error
+):
+    monkeypatch.setattr(shadow_targets.ShadowTargets, "attack", lambda _: [])
+    told = failures(tiny, small_images, tmp_path, monkeypatch, error)
+    assert "dcgan/30/mixup-noise/0: not enough memory: 7 GiB" in told
+
+
+DIVERGED = ValueError("The model has diverged.")
+
+
+def failures(tiny, small_images, tmp_path, monkeypatch, error=DIVERGED):
+    """What is said of a comparison of two arms, one of which fails."""
 
     def run_cell(cell, *_):
         if cell.arm == "mixup-noise":
-            raise ValueError("The model has diverged.")
+            raise error
         arm = dataclasses.replace(fake.UNDEFENDED, extra={"key": cell_key(cell)})
         return dataclasses.replace(fake.cell(arm, cell.seed), name=cell.name)
 

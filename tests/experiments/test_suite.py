@@ -169,6 +169,33 @@ def test_a_block_may_have_seeds_of_its_own(written):
         (("[2, 4]", "[4, 2]"), "`checkpoints` of a block must be ascending"),
         (("members = [40]", "members = [10]"), "must fill at least one batch"),
         (("= [0, 5]", "= ["), "is no TOML"),
+        (("[2, 4]", "[2, 4]\nshadows = 16"), r"Expected both.*shadow_arms=\[\]"),
+        (("[2, 4]", '[2, 4]\nshadow_arms = ["private"]'), "both settings, or neither"),
+        (
+            ("[2, 4]", '[2, 4]\nshadows = 1\nshadow_arms = ["private"]'),
+            "Shadow models are at least two",
+        ),
+        (
+            (
+                "[3]",
+                '[3]\nshadows = 2\nshadow_arms = ["other"]\n[arms.other]\n'
+                'defense = "noise"\nnoise_stddev = 1.0',
+            ),
+            "Unknown `shadow_arms`.*'other'",
+        ),
+        (("delta = 1e-3", "num_generated = 2"), "`num_generated` must be an integer"),
+        (("reference = 60", "reference = 9"), "`reference` must be.*at least 10"),
+        # What pages call an arm, and compare it with.
+        (("[arms.undefended]", '[arms.undefended]\ndefense = "mixup"'), "Rename it"),
+        (
+            ("[arms.private]", '[arms.base]\ndefense = "undefended"\n[arms.private]'),
+            "'base' with defense='undefended'",
+        ),
+        (
+            ("[arms.private]", '[arms.noise]\ndefense = "mixup"\n[arms.private]'),
+            "like a defense that it has not",
+        ),
+        (('group = "DP"', 'title = "Undefended"'), "'Undefended' more than once"),
         (
             ('model = "wgan_gp"\nnum_classes = 10\n', 'model = "dcgan"\n'),
             "Two blocks train 'dcgan/40' in different ways",
@@ -261,7 +288,13 @@ def test_one_seed_is_that_of_all_blocks():
 def test_shadow_models_need_coins(written):
     fixed = TEXT.replace("[data]", '[data]\ndraw = "fixed"')
     with pytest.raises(ValueError, match="Expected draw='coins'"):
-        Suite.read(written(fixed.replace("[2, 4]", "[2, 4]\nshadows = 2")))
+        Suite.read(
+            written(
+                fixed.replace(
+                    "[2, 4]", '[2, 4]\nshadows = 2\nshadow_arms = ["undefended"]'
+                )
+            )
+        )
 
 
 def test_arms_are_called_by_their_titles(written):

@@ -81,6 +81,7 @@ def test_a_suite_runs_on_a_stand_in(name, block, tmp_path):
         arms=("mixup-paper",),
         checkpoints=(1,),
         shadows=0,
+        shadow_arms=(),
     )
     small = dataclasses.replace(
         suite,

@@ -80,7 +80,7 @@ def test_attacks_that_did_not_run_say_why():
 
 
 def test_mixup_is_compared_with_noise_alone():
-    noise = FakeArm("noise", (0.52, 0.56, 0.7))
+    noise = FakeArm("noise", (0.52, 0.56, 0.7), kind="noise")
     found = facts(fake.UNDEFENDED, noise, fake.PROTECTIVE)
     assert found["Compared with noise alone"].startswith("noise alone 0.700")
     assert LESS in found["Compared with noise alone"]
@@ -452,3 +452,25 @@ def test_a_legend_is_no_wider_than_its_figure(length):
     figure.draw_without_rendering()
     place = figure.legends[0].get_window_extent()
     assert 0 <= place.x0 < place.x1 <= figure.bbox.x1
+
+
+def test_arms_that_no_attack_ran_on_are_given_no_findings():
+    def without(one):
+        attacks = [fake.failed(each.name, "It diverged.") for each in one.last.attacks]
+        curve = [
+            dataclasses.replace(point, attacks=tuple(attacks)) for point in one.curve
+        ]
+        return dataclasses.replace(one, curve=tuple(curve))
+
+    cells = family(fake.UNDEFENDED, fake.PROTECTIVE)
+    for hit in ("undefended", "mixup-noise"):
+        made = [without(one) if one.arm == hit else one for one in cells]
+        found = only_family(*made)
+        (arm,) = (one for one in found.arms if one.arm == hit)
+        assert {tables._allowed(one) for one in arm.allowed} == {tables.NONE}
+        assert ".." not in comparison.facts(arm)[fake.TITLES["logan"]]
+        said = comparison.verdict_sentences(found)
+        assert "There is no undefended model" not in said
+        assert ("No attack ran on the undefended model." in said) == (
+            hit == "undefended"
+        )

@@ -274,7 +274,7 @@ def _against_noise(family: Family, uncertainty: Uncertainty) -> dict[str, Compar
     """Does blending earn its place? Mixup compared with noise alone."""
     noise = family.arms.get(NOISE)
     mixed = [arm for arm in family.defended if arm.first.group == MIXUP]
-    if noise is None:
+    if noise is None or noise.first.kind != NOISE:
         return {}
     found = judge([at_final_quality(noise, arm) for arm in mixed], uncertainty)
     return {arm.first.arm: one for arm, one in zip(mixed, found, strict=True)}

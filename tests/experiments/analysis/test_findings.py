@@ -344,7 +344,7 @@ def test_a_cell_that_is_there_twice_is_refused():
 
 
 def test_mixup_is_also_compared_with_noise_alone():
-    noise = FakeArm("noise", (0.52, 0.56, 0.7))
+    noise = FakeArm("noise", (0.52, 0.56, 0.7), kind="noise")
     rows = arms_of(fake.UNDEFENDED, fake.PROTECTIVE, fake.HARMFUL, noise)
     found = rows["mixup-noise"].against_noise
     assert found.difference.mean == pytest.approx(0.1)
