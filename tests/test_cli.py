@@ -216,6 +216,12 @@ def test_a_first_look_is_a_suite_of_its_own(monkeypatch, capsys):
     assert (code, "Expected `--quick` or `--suite`" in output.err) == (2, True)
 
 
+def test_a_cluster_is_not_told_how_many_jobs_it_does(monkeypatch, capsys):
+    words = ("compare", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1", "--dry-run")
+    code, output = run(monkeypatch, capsys, *words)
+    assert (code, "Expected `--jobs` or `--scheduler`" in output.err) == (2, True)
+
+
 def test_a_stream_that_lacks_a_sign_stops_no_command(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))

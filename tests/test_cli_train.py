@@ -191,7 +191,9 @@ def test_words_for_mixup(text, expected):
         ),
         (("dcgan", "--delta", "0.1"), "Delta belongs to a target"),
         (("dcgan", "--grid-every", "0"), "`grid_every` must be"),
-        (("dcgan", "--release", "samples"), "release"),
+        (("dcgan", "--monitor", "digits", "--release", "samples"), "'samples'"),
+        (("dcgan", "--release", "everything"), "Expected `--monitor` with"),
+        (("dcgan", "--monitor-every", "3"), "Expected `--monitor` with"),
         (("dcgan", "--seed", "-1"), "`seed` must be"),
     ],
 )

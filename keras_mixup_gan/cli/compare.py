@@ -91,6 +91,12 @@ def compare(
             "A first look is a suite of its own. Expected `--quick` or `--suite`. "
             f"Received: both, suite={suite!r}. Leave one out."
         )
+    if jobs is not None and scheduler is not None:
+        raise ValueError(
+            "A cluster has as many workers as it has. Expected `--jobs` or "
+            f"`--scheduler`. Received: jobs={jobs}, scheduler={scheduler!r}. Leave one "
+            "out."
+        )
     name = "quick" if quick else suite or "compare"
     plugins = [plugin for plugin, _ in loaded_plugins()]  # before the suite's own
     settings = experiments.Suite.read(name).changed(

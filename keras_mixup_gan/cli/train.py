@@ -73,12 +73,14 @@ def train(
         ),
     ] = None,
     monitor_every: Annotated[
-        int, typer.Option(help="Epochs from one such measurement to the next.")
-    ] = 10,
+        int | None, typer.Option(help="Epochs between measurements; 10 by default.")
+    ] = None,
     release: Annotated[
-        str,
-        typer.Option(help="What the leak is measured for: generator or everything."),
-    ] = "generator",
+        str | None,
+        typer.Option(
+            help="What the leak is measured for: everything, or by default generator."
+        ),
+    ] = None,
     grid_every: Annotated[
         int | None,
         typer.Option(help="Epochs between pictures; twenty to forty by default."),
@@ -106,10 +108,17 @@ def train(
     from keras_mixup_gan.validation import check_choice, check_integer
 
     check_choice(model, list_families(), "model")
+    if monitor is None and (monitor_every, release) != (None, None):
+        raise ValueError(
+            "Quality and leak are measured by images that are not trained on. Expected "
+            "`--monitor` with `--monitor-every` or `--release`. Received: "
+            f"monitor_every={monitor_every}, release={release} alone."
+        )
+    release = release or "generator"
     check_choice(release, ("generator", "everything"), "release")
-    check_integer(1, batch_size=batch_size, monitor_every=monitor_every)
+    check_integer(1, batch_size=batch_size)
     sizes = {"epochs": epochs, "steps": steps, "image_size": image_size}
-    sizes["grid_every"] = grid_every
+    sizes |= {"grid_every": grid_every, "monitor_every": monitor_every}
     if data is None:
         raise ValueError(
             "There is nothing to train on. Expected `--data` with a folder of images "
@@ -184,7 +193,7 @@ def train(
         )
     watch = watching.Watch(
         monitor=monitor,
-        monitor_every=monitor_every,
+        monitor_every=monitor_every or 10,
         release=release,
         grid_every=grid_every,
         tensorboard=tensorboard,
