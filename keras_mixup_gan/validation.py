@@ -194,7 +194,7 @@ def range_warning(name: str, num_images: int, least: float, most: float) -> str:
     )
 
 
-def check_same_range(*, stated: Collection[str] = (), **sides: Any) -> None:
+def check_same_range(stated: Collection[str] = (), /, **sides: Any) -> None:
     """Raises a `ValueError` if only one of two sides looks like images in `[0, 1]`.
 
     That is one without a negative value, as no image of the other side is by nature,

@@ -161,7 +161,7 @@ def _features(
     }
     if value_range is None:
         eight_bits = [name for name in images if sides[name].dtype == np.uint8]
-        check_same_range(**images, stated=eight_bits)
+        check_same_range(eight_bits, **images)
     return [
         check_features(
             extractor(images[name]) if name in images else side,

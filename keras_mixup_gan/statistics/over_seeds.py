@@ -166,11 +166,11 @@ def students_t(
     values: Sequence[float],
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Student's t interval and two-sided p-value; `None` with a single value."""
-    values = finite_scores(values, "values")
-    number = len(values)
+    numbers = finite_scores(values, "values")
+    number = len(numbers)
     if number < 2:
         return None, None
-    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    mean, spread = float(np.mean(numbers)), float(np.std(numbers, ddof=1))
     reach = -float(special.stdtrit(number - 1, ERROR_RATE / 2)) * spread / number**0.5
     p_value = float(mean == 0)
     if spread != 0:
