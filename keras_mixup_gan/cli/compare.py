@@ -82,7 +82,6 @@ def compare(
     """
     load_tensorflow()
     from keras_mixup_gan import experiments
-    from keras_mixup_gan.experiments.grid import UnfinishedError
     from keras_mixup_gan.reports import comparison
     from keras_mixup_gan.storage import check_outside
 
@@ -116,26 +115,24 @@ def compare(
         print(json.dumps({"out": str(out), **dataclasses.asdict(settings)}, indent=1))
         return
     progress = Progress()
-    failed = None
-    try:
-        results = experiments.run_grid(
-            settings,
-            out,
-            n_jobs=_jobs(settings, scheduler) if jobs is None else jobs,
-            scheduler=scheduler,
-            say=progress.say,
-            progress=progress,
-        )
-    except UnfinishedError as error:
-        failed, results = error, error.results
-    try:
-        for path in comparison.save(results, out):
-            progress.say(f"wrote {path}")
-    except ImportError as error:  # an extra, for pages alone
-        progress.say(f"no page: {error}")
-    print(printable(comparison.to_text(results)))
-    if failed is not None:
-        raise failed
+
+    def write(results: experiments.SuiteResults) -> None:
+        try:
+            for path in comparison.save(results, out):
+                progress.say(f"wrote {path}")
+        except ImportError as error:  # an extra, for pages alone
+            progress.say(f"no page: {error}")
+        print(printable(comparison.to_text(results)))
+
+    experiments.run_grid(
+        settings,
+        out,
+        n_jobs=_jobs(settings, scheduler) if jobs is None else jobs,
+        scheduler=scheduler,
+        say=progress.say,
+        progress=progress,
+        write=write,
+    )
 
 
 def _jobs(suite: Any, scheduler: str | None) -> int:

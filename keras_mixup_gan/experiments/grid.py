@@ -66,6 +66,7 @@ def run_grid(
     scheduler: str | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
+    write: Callable[[SuiteResults], None] | None = None,
 ) -> SuiteResults:
     """Runs the cells of a suite, or what an earlier run left to do.
 
@@ -78,6 +79,8 @@ def run_grid(
         say: Told of each finished cell.
         progress: See `run_cell`. Called by the process that computes the cell, which
             gets a pickled copy; not by workers of a cluster.
+        write: Called with the results, also with those of a run that could not finish,
+            before another run may have the folder.
 
     Returns:
         The content of `results.json`; under `missing` the cells that are not there yet,
@@ -93,7 +96,14 @@ def run_grid(
     """
     with locked(Path(folder), CELLS, UNFINISHED, SHADOWS):
         say = say or (lambda line: None)
-        return _run_grid(suite, Path(folder), n_jobs, scheduler, say, progress)
+        write = write or (lambda results: None)
+        try:
+            results = _run_grid(suite, Path(folder), n_jobs, scheduler, say, progress)
+        except UnfinishedError as error:
+            write(error.results)
+            raise
+        write(results)
+        return results
 
 
 def _run_grid(

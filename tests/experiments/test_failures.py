@@ -10,6 +10,7 @@ from keras_mixup_gan.experiments import grid, shadow_targets
 from keras_mixup_gan.experiments.pool import Data
 from keras_mixup_gan.experiments.results import cell_key
 from keras_mixup_gan.experiments.suite import Block
+from keras_mixup_gan.reports import comparison
 from tests.command_line import run
 from tests.experiments import fake_results as fake
 
@@ -98,12 +99,21 @@ def failures(tiny, small_images, tmp_path, monkeypatch, error=DIVERGED):
     return str(caught.value)
 
 
-def test_the_page_of_what_is_finished_is_written(tmp_path, monkeypatch, capsys):
-    def run_grid(*_, **options):
+def test_the_page_of_what_is_finished_is_written_before_another_run_may_write(
+    tmp_path, monkeypatch, capsys
+):
+    def unfinished(*_, **options):
         results = fake.results(*fake.family(fake.UNDEFENDED), missing=["a/1/b/2"])
         raise grid.UnfinishedError(results, ["a/1/b/2: The model has diverged."])
 
-    monkeypatch.setattr(experiments, "run_grid", run_grid)
+    def save(results, folder):
+        with pytest.raises(ValueError, match="in use by another run"):
+            experiments.run_grid(results.suite, folder)
+        return kept(results, folder)
+
+    kept = comparison.save
+    monkeypatch.setattr(comparison, "save", save)
+    monkeypatch.setattr(grid, "_run_grid", unfinished)
     code, output = run(monkeypatch, capsys, "compare", "--quick", "--out", tmp_path)
     assert (code, "a/1/b/2: The model has diverged." in output.err) == (2, True)
     assert "Not finished: a/1/b/2" in (tmp_path / "report.html").read_text("utf-8")
