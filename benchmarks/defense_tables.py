@@ -30,7 +30,8 @@ TITLES = {
 # they leave as they are.
 LATER = (
     frozenset({"regions"}),
-    frozenset({"unblended", "unnoised", "clipped", "dropout"}),
+    frozenset({"unblended", "unnoised", "clipped"}),
+    frozenset({"dropout"}),
 )
 README_ARMS = ("undefended", "blended", "diffaugment", "published", "private")
 DEFENSE, REFERENCE, UNDEFENDED = "blended", "diffaugment", "undefended"

@@ -217,8 +217,8 @@ def check_same_range(stated: Collection[str] = (), /, **sides: Any) -> None:
                     f"`{name}` and `{other}` look like images of two ranges. Expected "
                     f"[-1, 1] of both. Received: no negative value in `{name}`, and "
                     f"some in `{other}`. Rescale `{name}`, e.g. `images * 2 - 1` for "
-                    "[0, 1]; or pass `value_range=(-1, 1)` if they are as they should "
-                    "be."
+                    "[0, 1], or pass `value_range=(0, 1)`; or pass "
+                    "`value_range=(-1, 1)` if they are as they should be."
                 )
 
 

@@ -273,6 +273,18 @@ def function_sampler(
     return sampler
 
 
+def check_rows_of_labels(network: Any) -> None:
+    """Raises a `ValueError` if a Keras generator takes numbers of classes."""
+    inputs: Any = getattr(network, "input_shape", None)
+    if isinstance(inputs, list) and len(inputs) == 2 and inputs[1][-1] in (None, 1):
+        raise ValueError(
+            "A generator that takes numbers of classes does not tell how many there "
+            "are. Expected a second input of one-hot rows, (batch, num_classes). "
+            f"Received: one of shape {inputs[1]}. Wrap it in a model that takes rows "
+            "and passes on their `keras.ops.argmax`."
+        )
+
+
 def sizes_of(network: Any) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     """Latent dimensions, classes and image shape of a Keras generator, if it tells."""
     inputs: Any = getattr(network, "input_shape", None)

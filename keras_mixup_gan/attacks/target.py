@@ -330,8 +330,9 @@ class AttackTarget:
         """Grants access to any Keras generator and discriminator.
 
         Args:
-            generator: Network of standard normal latents, or `[latents, labels]`,
-                with images in `value_range`. It is called with `training=False`.
+            generator: Network of standard normal latents, or `[latents, labels]`, with
+                one-hot rows for labels, and with images in `value_range`. It is called
+                with `training=False`.
             discriminator: Network of images, or `[images, labels]`, with one raw score
                 per image (before any sigmoid) that no other image of the batch has an
                 influence on, or None.
@@ -353,6 +354,7 @@ class AttackTarget:
         target = AttackTarget.from_networks(model.generator, model.discriminator)
         ```
         """
+        means.check_rows_of_labels(generator)
         told = means.sizes_of(generator)
         latent_dim, num_classes = latent_dim or told[0], num_classes or told[1]
         shape: Any = image_shape or told[2]

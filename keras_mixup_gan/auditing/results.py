@@ -111,7 +111,10 @@ class NothingRanError(ValueError):
 
     def __init__(self, entries: Sequence[AttackEntry]) -> None:
         self.entries = tuple(entries)
-        why = "; ".join(f"{entry.title}: {entry.reason}" for entry in entries[:3])
+        first = sorted(entries, key=lambda entry: entry.status != "failed")
+        reasons = {entry.reason: entry.title for entry in reversed(first)}
+        listed = [f"{title}: {reason}" for reason, title in reversed(reasons.items())]
+        why = "; ".join(listed[:3])
         super().__init__(
             "No attack could be run, so that nothing is known of the model. Expected "
             f"at least one that runs to its end. Received: {len(entries)} skipped or "

@@ -201,7 +201,8 @@ def audit(
     if others:
         target = replace(target, reference_models=others)
     known_shadows = target.shadows if shadows is None else shadows
-    if isinstance(attacks, str) and attacks == "default":
+    attacks_asked = not (isinstance(attacks, str) and attacks == "default")
+    if not attacks_asked:
         given = {
             "augmentation": target.augment is not None,
             "reference_models": bool(target.reference_models),
@@ -211,6 +212,13 @@ def audit(
         attacks = default_attacks([*granted, *signals_known(known_shadows, target)])
         attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
+    used = {name for _, attack in chosen for name in attack.requires}
+    if shadows is not None and attacks_asked and "shadows" not in used:
+        raise ValueError(
+            "Shadow models would be trained for nothing. Expected an attack that uses "
+            f"them, such as 'lira'. Received: attacks={[name for name, _ in chosen]}. "
+            "Add it, or leave out `shadows`."
+        )
     # Copies, because attacks stay fitted, and those of the caller to the model itself.
     again = [(name, copy.copy(attack)) for name, attack in chosen]
     null = null_target

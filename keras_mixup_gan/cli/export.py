@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_mixup_gan.cli.console import MODEL_HELP, Console, read_model
+from keras_mixup_gan.process import load_tensorflow
 
 
 def export(
@@ -25,6 +26,7 @@ def export(
     The discriminator, which gives most away of the training set, stays here. How the
     model was trained is told in the metadata of the file, or beside it.
     """
+    load_tensorflow()
     from keras_mixup_gan.models.released import FORMATS
     from keras_mixup_gan.storage import check_empty
     from keras_mixup_gan.validation import check_choice

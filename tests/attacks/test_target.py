@@ -265,3 +265,14 @@ def test_names_of_classes_number_the_images_that_are_scored():
     asked = model.seen_labels[-1]
     attack.score(images(4, 1), np.ones(4, "int64"))
     np.testing.assert_array_equal(asked, model.seen_labels[-1])
+
+
+def test_generators_that_take_numbers_of_classes_are_refused():
+    latents, label = keras.Input((4,)), keras.Input((1,), dtype="int32")
+    shown = keras.layers.Flatten()(keras.layers.Embedding(10, 4)(label))
+    images = keras.layers.Dense(64)(keras.layers.Concatenate()([latents, shown]))
+    images = keras.layers.Reshape((8, 8, 1))(images)
+    with pytest.raises(
+        ValueError, match=r"one-hot rows.*Received: one of shape \(None, 1"
+    ):
+        AttackTarget.from_networks(keras.Model([latents, label], images))

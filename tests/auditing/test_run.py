@@ -190,6 +190,13 @@ def test_shadows_of_another_number_of_images_are_warned_about():
     assert "Query as many non-members" in str(report.warnings)
 
 
+def test_shadows_are_not_trained_for_attacks_that_use_none():
+    parts = images(20, 1), images(20, 2)
+    asked = {"attacks": ["logan"], "shadows": 2, "shadow_fit": {"epochs": 1}}
+    with pytest.raises(ValueError, match=r"for nothing.*Received: attacks=\['logan'\]"):
+        audit(FakeGAN(), *parts, **asked)
+
+
 def test_shadows_cannot_be_trained_without_saying_how():
     with pytest.raises(ValueError, match="`shadow_fit=`"):
         audit(Trainable(MEMBERS), MEMBERS, NON_MEMBERS, attacks=LiRA(), shadows=4)

@@ -27,6 +27,10 @@ def test_an_audit_without_any_result_is_an_error():
         leaky_report(attacks=[Failing(ValueError("no"))])
     with pytest.raises(ValueError, match="It needs reference images"):
         audit(FakeGAN(), MEMBERS, NON_MEMBERS, attacks="logan_mixup")
+    # What failed comes first, and each reason once.
+    asked = ["logan_mixup", Failing(ValueError("no"))]
+    with pytest.raises(ValueError, match=r"\(Failing: no; .*needs reference"):
+        audit(FakeGAN(), MEMBERS, NON_MEMBERS, attacks=asked)
 
 
 def test_few_queries_and_repeated_images_are_warned_about():

@@ -725,3 +725,9 @@ def test_single_batches_may_have_labels_without_a_graph_too():
     rows = np.eye(NUM_CLASSES, dtype="float32")[classes]
     for labels in (classes, classes[:, None], rows):
         assert np.isfinite(model.train_on_batch(images, labels)).all()
+
+
+def test_data_without_end_need_a_number_of_steps():
+    dataset = tf.data.Dataset.from_tensor_slices(random_images(8)).batch(4).repeat()
+    with pytest.raises(ValueError, match="Expected `steps_per_epoch` with it"):
+        make().fit(dataset, verbose=0)
