@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_mixup_gan.auditing.report import AuditReport
 
 LOW_POWER_AUC = 0.65
+_MANY_SAMPLES = 1000
 _OTHER_SIZE = 0.1  # by which shadows may differ from the model in training images
 
 CAVEATS = (
@@ -59,6 +60,10 @@ class Concern(Enum):
     FEW_NON_MEMBERS = (
         "With {non_members} non-members the rate at 1 % false positives is the rate at "
         "no false positive at all."
+    )
+    FEW_SAMPLES = (
+        "Only {samples:,} generated images were there to attack by. What a generator "
+        "gives away shows in many: pass 1,000 or more, better several for each member."
     )
     DUPLICATES = (
         "{number} images of the {part} repeat another one. Attacks take each for an "
@@ -160,6 +165,8 @@ def cautions(report: AuditReport) -> Iterator[Caution]:
         yield Caution(Concern.FIRST_LOOK, values)
     if non_members < 100:
         yield Caution(Concern.FEW_NON_MEMBERS, {"non_members": non_members})
+    if (copies := report.copies) is not None and copies.num_samples < _MANY_SAMPLES:
+        yield Caution(Concern.FEW_SAMPLES, {"samples": copies.num_samples})
     for part in ("members", "non_members"):
         if number := report.duplicates[part]:
             where = {"number": number, "part": part.replace("_", "-")}

@@ -188,3 +188,11 @@ def test_a_set_is_told_by_the_p_value_alone():
     assert "are told" in of_the_set(SetInference(1e-9, None))
     assert "are not told" in of_the_set(SetInference(0.5, 40))
     assert "some 40 of them" in of_the_set(SetInference(1e-3, 40))
+
+
+@pytest.mark.parametrize(("number", "is_few"), [(5, True), (1000, False)])
+def test_few_generated_images_are_warned_about(number, is_few):
+    given = {"attacks": ["gan_leaks"], "release": "samples", "copies": True}
+    report = audit(images(number, 9), MEMBERS, NON_MEMBERS, **given)
+    found = {warning.concern: warning.values for warning in report.warnings}
+    assert found.get(Concern.FEW_SAMPLES) == ({"samples": 5} if is_few else None)
