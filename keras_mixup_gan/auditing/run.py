@@ -213,7 +213,7 @@ def audit(
         attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     used = {name for _, attack in chosen for name in attack.requires}
-    if shadows is not None and attacks_asked and "shadows" not in used:
+    if isinstance(shadows, int) and attacks_asked and "shadows" not in used:
         raise ValueError(
             "Shadow models would be trained for nothing. Expected an attack that uses "
             f"them, such as 'lira'. Received: attacks={[name for name, _ in chosen]}. "
