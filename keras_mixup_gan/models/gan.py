@@ -213,13 +213,13 @@ class GAN(AdversarialModel):
                 "`tf.data.Dataset`."
             )
         endless = tf.data.INFINITE_CARDINALITY
-        if isinstance(x, tf.data.Dataset) and x.cardinality() == endless:
-            if steps_per_epoch is None:
-                raise ValueError(
-                    "The data set has no end, and its first epoch would have none. "
-                    "Expected `steps_per_epoch` with it. Received: "
-                    "steps_per_epoch=None. Pass that too, or leave out `repeat()`."
-                )
+        is_endless = isinstance(x, tf.data.Dataset) and x.cardinality() == endless
+        if is_endless and steps_per_epoch is None:
+            raise ValueError(
+                "The data set has no end, and its first epoch would have none. "
+                "Expected `steps_per_epoch` with it. Received: steps_per_epoch=None. "
+                "Pass that too, or leave out `repeat()`."
+            )
         if is_read_once(x) and steps_per_epoch is None:
             raise ValueError(
                 "A generator can be read once. Expected `steps_per_epoch` with it. "
