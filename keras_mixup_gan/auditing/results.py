@@ -111,9 +111,10 @@ class NothingRanError(ValueError):
 
     def __init__(self, entries: Sequence[AttackEntry]) -> None:
         self.entries = tuple(entries)
-        first = sorted(entries, key=lambda entry: entry.status != "failed")
-        reasons = {entry.reason: entry.title for entry in reversed(first)}
-        listed = [f"{title}: {reason}" for reason, title in reversed(reasons.items())]
+        titles: dict[str, str] = {}
+        for entry in sorted(entries, key=lambda entry: entry.status != "failed"):
+            titles.setdefault(entry.reason, entry.title)
+        listed = [f"{title}: {reason}" for reason, title in titles.items()]
         why = "; ".join(listed[:3])
         super().__init__(
             "No attack could be run, so that nothing is known of the model. Expected "

@@ -201,8 +201,8 @@ def audit(
     if others:
         target = replace(target, reference_models=others)
     known_shadows = target.shadows if shadows is None else shadows
-    attacks_asked = not (isinstance(attacks, str) and attacks == "default")
-    if not attacks_asked:
+    by_default = isinstance(attacks, str) and attacks == "default"
+    if by_default:
         given = {
             "augmentation": target.augment is not None,
             "reference_models": bool(target.reference_models),
@@ -213,7 +213,7 @@ def audit(
         attacks = fast_attacks(attacks) if fast else attacks
     chosen = choose_attacks(attacks)
     used = {name for _, attack in chosen for name in attack.requires}
-    if isinstance(shadows, int) and attacks_asked and "shadows" not in used:
+    if isinstance(shadows, int) and not by_default and "shadows" not in used:
         raise ValueError(
             "Shadow models would be trained for nothing. Expected an attack that uses "
             f"them, such as 'lira'. Received: attacks={[name for name, _ in chosen]}. "

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_mixup_gan.data.classes import names_of, numbered_by
 from keras_mixup_gan.data.labeled import split_labels
-from keras_mixup_gan.data.pixels import as_pixels
+from keras_mixup_gan.data.pixels import Pixels
 from keras_mixup_gan.metrics.features import FeatureExtractor, extractor_for
 from keras_mixup_gan.metrics.fid import frechet_distance
 from keras_mixup_gan.metrics.kid import kernel_distance
@@ -131,7 +131,7 @@ class QualityMonitor(Monitor):
         names = names_of(images)
         images, own_labels = split_labels(images)
         images = check_images(images, "images", keep_bytes=True)
-        warn_of_range(as_pixels(images, "images"), "images")
+        warn_of_range(Pixels(images), "images")
         if extractor is None:
             extractor = extractor_for(images.shape[1:])
         self._real = extractor(images)

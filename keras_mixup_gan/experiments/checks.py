@@ -8,10 +8,11 @@ from keras_mixup_gan.attacks import ATTACKS
 from keras_mixup_gan.validation import check_choice, check_in_range, check_integer
 
 Setting: TypeAlias = str | bool | int | float
+BASELINE = "undefended"  # the arm that others are compared with, and its defense
 
 
 def check_arm(arm: str, settings: Mapping[str, Setting], delta: float) -> None:
-    """Raises unless an arm is a defense with settings that it takes."""
+    """Raises unless an arm is a defense with settings that it takes, and named so."""
     own: dict[str, Any] = dict(settings)
     for label in ("title", "group"):
         check_text(label, own.pop(label, arm))
@@ -24,6 +25,17 @@ def check_arm(arm: str, settings: Mapping[str, Setting], delta: float) -> None:
     if "target_epsilon" in own:
         own["delta"] = delta
     defenses.make(str(name), **own)
+    if (arm == BASELINE) != (name == BASELINE):
+        raise ValueError(
+            f"The arm {BASELINE!r} is what all others are compared with. Expected that "
+            "name of the arm without a defense, and of no other. Received: an arm "
+            f"{arm!r} with defense={name!r}. Rename it."
+        )
+    if arm != name and arm in defenses.DEFENSES and "title" not in settings:
+        raise ValueError(
+            "An arm would be called like a defense that it has not. Expected another "
+            f"name or a `title`. Received: an arm {arm!r} with defense={name!r}."
+        )
 
 
 def check_attacks(names: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from keras_mixup_gan.experiments.cell import Progress, last_files, run_cell
+from keras_mixup_gan.experiments.checks import BASELINE
 from keras_mixup_gan.experiments.results import (
     CELLS,
     MODEL,
@@ -34,7 +35,7 @@ from keras_mixup_gan.experiments.results import (
     unfinished,
 )
 from keras_mixup_gan.experiments.shadow_targets import ShadowTargets
-from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell, Suite
+from keras_mixup_gan.experiments.suite import Block, Cell, Suite
 from keras_mixup_gan.experiments.timing import median_ratios, step_seconds
 from keras_mixup_gan.parallel import run_jobs
 from keras_mixup_gan.process import this_process, use_one_core

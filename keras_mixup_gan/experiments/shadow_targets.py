@@ -16,13 +16,14 @@ from keras_mixup_gan.attacks.shadows.store import Shadows
 from keras_mixup_gan.attacks.shadows.training import train_shadows
 from keras_mixup_gan.attacks.target import policy_of
 from keras_mixup_gan.experiments.cell import attacked
+from keras_mixup_gan.experiments.checks import BASELINE
 from keras_mixup_gan.experiments.results import (
     DONE,
     SHADOWS,
     ResultFiles,
     ShadowAttack,
 )
-from keras_mixup_gan.experiments.suite import BASELINE, Block, Cell
+from keras_mixup_gan.experiments.suite import Block, Cell
 from keras_mixup_gan.models.saving import load_keras
 from keras_mixup_gan.parallel import WorkerError
 

@@ -13,6 +13,7 @@ from typing import Any
 from keras_mixup_gan import defenses, storage
 from keras_mixup_gan.defenses import Defense, Undefended
 from keras_mixup_gan.experiments.checks import (
+    BASELINE,
     Setting,
     check_arm,
     check_attacks,
@@ -38,7 +39,6 @@ _CHECKOUT = Path(__file__).resolve().parents[2] / "benchmarks" / "suites"
 SUITES = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 # Reference images that the image quality and usefulness are measured against.
 _FEWEST_COMPARED, _FEWEST_USEFUL = 4, 10
-BASELINE = "undefended"  # the arm that others are compared with
 _PLUGIN = "--plugin="  # an option of all commands, before their names
 _NAME = re.compile(r"\w[\w .+=@-]{0,99}")
 
@@ -249,23 +249,6 @@ class Suite:
                 )
         for name, settings in self.arms.items():
             check_arm(name, settings, self.delta)
-            made_by = settings.get("defense", name)
-            if (name == BASELINE) != (made_by == BASELINE):
-                raise ValueError(
-                    f"The arm {BASELINE!r} is what all others are compared with. "
-                    f"Expected that name of the arm without a defense, and of no other."
-                    f" Received: an arm {name!r} with defense={made_by!r}. Rename it."
-                )
-            if (
-                made_by != name
-                and name in defenses.DEFENSES
-                and "title" not in settings
-            ):
-                raise ValueError(
-                    "An arm would be called like a defense that it has not. Expected "
-                    f"another name or a `title`. Received: an arm {name!r} with "
-                    f"defense={made_by!r}."
-                )
         titles = [self.title_of(arm) for arm in self.arms]
         if twice := {title for title in titles if titles.count(title) > 1}:
             raise ValueError(

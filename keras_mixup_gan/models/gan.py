@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_mixup_gan.data.classes import check_class_names, names_of, renumbered
 from keras_mixup_gan.data.datasets import plain_data_errors
-from keras_mixup_gan.data.labeled import batches_of, is_read_once
+from keras_mixup_gan.data.labeled import batches_of, is_endless, is_read_once
 from keras_mixup_gan.mixup import MixUp
 from keras_mixup_gan.models import recipes
 from keras_mixup_gan.models.divergence import StopAtDivergence
@@ -212,9 +212,7 @@ class GAN(AdversarialModel):
                 "array. Received: shuffle=False. To keep an order, pass a batched "
                 "`tf.data.Dataset`."
             )
-        endless = tf.data.INFINITE_CARDINALITY
-        is_endless = isinstance(x, tf.data.Dataset) and x.cardinality() == endless
-        if is_endless and steps_per_epoch is None:
+        if is_endless(x) and steps_per_epoch is None:
             raise ValueError(
                 "The data set has no end, and its first epoch would have none. "
                 "Expected `steps_per_epoch` with it. Received: steps_per_epoch=None. "

@@ -463,7 +463,7 @@ def _repeats(dataset: tf.data.Dataset) -> bool:
 
 def _collected(x: Any, dataset: tf.data.Dataset) -> tuple[Any, Any, int]:
     """A data set as images, labels and a batch size, for Poisson sampling."""
-    endless = is_endless(x) or dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    endless = is_endless(x) or is_endless(dataset)
     if endless or is_read_once(x) or _repeats(dataset):
         raise ValueError(
             "DP-SGD samples from a finite training set, in which each image is one "

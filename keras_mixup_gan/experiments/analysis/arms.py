@@ -12,6 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from keras_mixup_gan.experiments.analysis.curves import Curve
+from keras_mixup_gan.experiments.checks import BASELINE
 from keras_mixup_gan.experiments.results import (
     DONE,
     AttackFigures,
@@ -20,7 +21,6 @@ from keras_mixup_gan.experiments.results import (
     ShadowAttack,
     SuiteResults,
 )
-from keras_mixup_gan.experiments.suite import BASELINE
 from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
 from keras_mixup_gan.statistics.roc import normal_quantile
 

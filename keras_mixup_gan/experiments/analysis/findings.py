@@ -32,13 +32,13 @@ from keras_mixup_gan.experiments.analysis.verdicts import (
     between_curves,
     judge,
 )
+from keras_mixup_gan.experiments.checks import BASELINE
 from keras_mixup_gan.experiments.results import (
     DONE,
     Bounds,
     Checkpoint,
     SuiteResults,
 )
-from keras_mixup_gan.experiments.suite import BASELINE
 from keras_mixup_gan.statistics.over_seeds import Mean, mean_over_seeds
 
 # AUCs up to which a model may leak, for the best quality within.

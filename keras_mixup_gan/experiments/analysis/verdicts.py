@@ -5,7 +5,7 @@ minus the defended one: above 0, the defended model leaks less.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -252,8 +252,8 @@ def _compare(other: Arm | None, arm: Arm, read: Read) -> Comparison:
     )
 
 
-def _common(others: Iterable[int], own: Iterable[int]) -> list[int]:
-    return [seed for seed in own if seed in set(others)]
+def _common(others: Container[int], own: Iterable[int]) -> list[int]:
+    return [seed for seed in own if seed in others]
 
 
 def _failed_on_one(one: CellResult, other: CellResult) -> bool:
